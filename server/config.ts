@@ -1,0 +1,27 @@
+import { logLevels, type LogLevel } from '../shared/log.ts'
+import { readEnvironment, type Environment } from '../shared/env.ts'
+import { parseDatabaseUrl, parseStorageUrl, type StoreAddresses } from './stores/open.ts'
+
+export interface Config extends StoreAddresses {
+  host: string
+  port: number
+  /** How long GET /api/download/ID waits for a first byte, in ms. */
+  downloadTimeout: number
+  logLevel: LogLevel
+}
+
+/**
+ * The server's configuration, from the environment.
+ * @throws ConfigError naming every mistake
+ */
+export function readConfig(env: Environment): Config {
+  const read = readEnvironment(env)
+  const host = read.text('HOST', '127.0.0.1')
+  const port = read.integer('PORT', 3000, { min: 0, max: 65_535 })
+  const database = read.parsed('DATABASE_URL', 'sqlite:data/backhaul.db', parseDatabaseUrl)
+  const storage = read.parsed('STORAGE_URL', 'file:downloads', parseStorageUrl)
+  const downloadTimeout = read.integer('DOWNLOAD_TIMEOUT', 60, { min: 1, max: 86_400 }) * 1000
+  const logLevel = read.oneOf('LOG_LEVEL', 'info', logLevels)
+  read.finish()
+  return { host, port, database: database!, storage: storage!, downloadTimeout, logLevel }
+}

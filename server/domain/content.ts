@@ -1,0 +1,119 @@
+import { AppError } from '../../shared/errors.ts'
+import { pathSchema } from '../../shared/protocol.ts'
+import type { Range } from '../../shared/ranges.ts'
+import type { ByteStore, Content, DownloadRecord, JobStore } from '../ports.ts'
+import type { Downloads } from './downloads.ts'
+import { createFollower } from './follower.ts'
+import type { Presence } from './presence.ts'
+import { downloadTopic } from './topics.ts'
+import type { Waiting } from './waiting.ts'
+
+/** What an answer can be made of: a finished file, or one that is still arriving. */
+export type Opened =
+  | { kind: 'stored'; download: DownloadRecord; content: Content }
+  | { kind: 'arriving'; download: DownloadRecord; bytes: AsyncGenerator<Uint8Array> }
+
+export interface WaitFor {
+  /** How long to wait for the transfer to begin, in ms. */
+  beginMs: number
+  signal: AbortSignal
+}
+
+export interface Contents {
+  /**
+   * Opens a download's bytes, waiting for it to begin.
+   * @throws AppError `begin-timeout`, or the reason for which the download ended
+   */
+  open(id: string, wait: WaitFor): Promise<Opened>
+  /**
+   * The download that a client's file is served from: an open one of the same path, or a new one.
+   * @throws AppError `client-unknown`, `client-offline`
+   */
+  request(clientId: string, path: string | null): Promise<DownloadRecord>
+  /** The newest download of the path that is open or completed. */
+  existing(clientId: string, path: string | null): Promise<DownloadRecord | undefined>
+}
+
+export interface ContentDeps {
+  jobs: JobStore
+  bytes: ByteStore
+  downloads: Downloads
+  presence: Presence
+  waiting: Waiting
+}
+
+/** Handing out content, as it arrives or afterwards. */
+export function createContents(deps: ContentDeps): Contents {
+  const { jobs, bytes, downloads, presence, waiting } = deps
+  const follow = createFollower(deps)
+
+  const begun = async (id: string, { beginMs, signal }: WaitFor): Promise<DownloadRecord> => {
+    const read = async (): Promise<DownloadRecord | undefined> => {
+      const download = await downloads.find(id)
+      return download.status === 'queued' ? undefined : download
+    }
+    const download = await waiting.until([downloadTopic(id)], read, { ms: beginMs, signal })
+    if (download) return download
+    throw new AppError(
+      'begin-timeout',
+      `The agent did not begin in time. The download ${id} stays queued: GET /downloads/${id}, or DELETE it.`,
+      { id },
+    )
+  }
+
+  const findOpen = async (
+    clientId: string,
+    path: string | null,
+    status: DownloadRecord['status'][],
+  ): Promise<DownloadRecord | undefined> => (await jobs.listDownloads({ clientId, path, status, limit: 1 }))[0]
+
+  return {
+    async open(id, wait) {
+      const download = await begun(id, wait)
+      checkUsable(download)
+      if (download.status !== 'completed') return { kind: 'arriving', download, bytes: follow(download, wait.signal) }
+      return { kind: 'stored', download, content: await bytes.openContent(download.name ?? '') }
+    },
+
+    async request(clientId, path) {
+      const client = await jobs.findClient(clientId)
+      if (!client)
+        throw new AppError(
+          'client-unknown',
+          `No agent has ever called as ${clientId}; GET /clients?status=all lists the known ones.`,
+        )
+      if (!presence.isOnline(client)) {
+        throw new AppError(
+          'client-offline',
+          `${clientId} is offline, last seen ${new Date(presence.lastSeen(client)).toISOString()}. POST /downloads queues for it.`,
+        )
+      }
+      const open = await findOpen(clientId, path, ['queued', 'transferring', 'verifying'])
+      if (open) return open
+      const [created] = await downloads.create({ clientId, path: path === null ? undefined : pathSchema.parse(path) })
+      return created!
+    },
+
+    existing: (clientId, path) => findOpen(clientId, path, ['queued', 'transferring', 'verifying', 'completed']),
+  }
+}
+
+/**
+ * @throws AppError for a download that ended without content: the reason is the code
+ */
+export function checkUsable(download: DownloadRecord): void {
+  const { id, status, reason, detail } = download
+  if (status === 'failed' || status === 'cancelled' || status === 'expired') {
+    throw new AppError(reason ?? 'internal', detail ?? `The download ${id} is ${status}.`, {
+      id,
+      downloadStatus: status,
+    })
+  }
+  if (download.removedAt !== null)
+    throw new AppError('content-removed', `The file of download ${id} was removed.`, { id })
+}
+
+/** The whole of a file as a range. */
+export function wholeOf({ size }: { size: number }): Range {
+  return { start: 0, end: size }
+}

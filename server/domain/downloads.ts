@@ -1,0 +1,202 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { AppError } from '../../shared/errors.ts'
+import { defaults, FILE_KIND, openStatuses, type FailRequest } from '../../shared/protocol.ts'
+import type { DownloadRequest } from '../../shared/operator.ts'
+import type {
+  ByteStore,
+  Clock,
+  DownloadDraft,
+  DownloadRecord,
+  JobStore,
+  Observer,
+  Transition,
+  WakeBus,
+} from '../ports.ts'
+import { checkOpen, checkSession, unknownDownload } from './guards.ts'
+import { clientTopic, downloadTopic } from './topics.ts'
+
+export interface DownloadsDeps {
+  jobs: JobStore
+  bytes: ByteStore
+  wakes: WakeBus
+  observer: Observer
+  clock: Clock
+}
+
+export interface CreateOptions {
+  idempotencyKey?: string | undefined
+  naming?: DownloadRecord['naming']
+}
+
+export interface Downloads {
+  /**
+   * Queues one download, or one per client of a batch.
+   * @throws AppError `client-unknown` naming every id that was never seen; then nothing is queued
+   */
+  create(request: DownloadRequest, options?: CreateOptions): Promise<DownloadRecord[]>
+  /** @throws AppError `download-unknown` */
+  find(id: string): Promise<DownloadRecord>
+  /** Applies a transition and wakes whoever waits for it. */
+  change(transition: Transition): Promise<DownloadRecord | undefined>
+  /** @throws AppError `already-finished` for a completed one; cancelling twice is fine */
+  cancel(id: string): Promise<DownloadRecord>
+  /** @throws AppError `not-retryable` unless failed or expired */
+  retry(id: string): Promise<DownloadRecord>
+  /** Fails a job as its agent says. @throws AppError `job-gone`, `session-superseded` */
+  fail(id: string, session: string | undefined, request: FailRequest): Promise<DownloadRecord>
+  expire(id: string): Promise<void>
+  /** Removes a finished file; the record stays. @throws AppError `not-finished` */
+  removeContent(id: string): Promise<DownloadRecord>
+  /** Removes an attempt's bytes: the rows first, then the file. */
+  discardPart(id: string, attempt: number): Promise<void>
+}
+
+/** The life of a download, as an operator sees it. */
+export function createDownloads(deps: DownloadsDeps): Downloads {
+  const { jobs, bytes, wakes, observer, clock } = deps
+
+  const find = async (id: string): Promise<DownloadRecord> => {
+    const download = await jobs.findDownload(id)
+    if (!download) throw unknownDownload(id)
+    return download
+  }
+
+  const change = async (transition: Transition): Promise<DownloadRecord | undefined> => {
+    const changed = await jobs.transition(transition)
+    if (!changed) return undefined
+    wakes.wake([downloadTopic(changed.id), clientTopic(changed.clientId)])
+    observer.changed(changed)
+    return changed
+  }
+
+  const discardPart = async (id: string, attempt: number): Promise<void> => {
+    await jobs.forgetChunks(id, attempt)
+    await bytes.removePart({ id, attempt })
+  }
+
+  const targets = async ({ clientId, clientIds, labels }: DownloadRequest): Promise<string[]> => {
+    if (clientIds === '*') return (await jobs.listClients({ labels })).map((client) => client.id)
+    const ids = [...new Set(clientIds ?? [clientId ?? ''])]
+    const found = await Promise.all(ids.map((id) => jobs.findClient(id)))
+    const unknown = ids.filter((_, index) => !found[index])
+    if (unknown.length > 0) {
+      throw new AppError(
+        'client-unknown',
+        `No agent has ever called as ${unknown.join(', ')}; GET /clients?status=all lists the known ones.`,
+        { unknown },
+      )
+    }
+    return ids
+  }
+
+  return {
+    find,
+    change,
+    discardPart,
+
+    async create(request, { idempotencyKey, naming = 'plain' } = {}) {
+      const createdAt = clock.now()
+      const batchId = request.clientIds === undefined ? null : randomUUID()
+      const drafts = (await targets(request)).map((clientId): DownloadDraft => ({
+        id: randomUUID(),
+        clientId,
+        kind: request.kind ?? FILE_KIND,
+        path: request.path ?? null,
+        priority: request.priority ?? 0,
+        policy: request.policy ?? 'fail',
+        note: request.note ?? null,
+        batchId,
+        naming,
+        createdAt,
+        expiresAt: createdAt + (request.expiresIn ?? defaults.expiresInSeconds) * 1000,
+      }))
+      const idempotency =
+        idempotencyKey === undefined ? undefined : { key: idempotencyKey, request: fingerprint(request) }
+      const created = await jobs.createDownloads(drafts, idempotency)
+      wakes.wake(created.map((download) => clientTopic(download.clientId)))
+      for (const download of created) observer.changed(download)
+      return created
+    },
+
+    async cancel(id) {
+      const cancelled = await change({
+        id,
+        from: ['queued', 'transferring', 'verifying', 'failed', 'expired'],
+        set: { status: 'cancelled', reason: 'cancelled', detail: null, source: null, completedAt: clock.now() },
+      })
+      if (cancelled) {
+        // A verification under way may have linked the name already.
+        if (cancelled.name !== null) await bytes.removeContent(cancelled.name)
+        await discardPart(id, cancelled.attempt)
+        return cancelled
+      }
+      const download = await find(id)
+      if (download.status === 'cancelled') return download
+      throw new AppError(
+        'already-finished',
+        `The download ${id} is completed; DELETE /downloads/${id}/content removes its file.`,
+      )
+    },
+
+    async retry(id) {
+      const { expiresAt, createdAt } = await find(id)
+      const retried = await change({
+        id,
+        from: ['failed', 'expired'],
+        set: {
+          status: 'queued',
+          reason: null,
+          detail: null,
+          mismatches: 0,
+          completedAt: null,
+          expiresAt: clock.now() + (expiresAt - createdAt),
+        },
+      })
+      if (retried) return retried
+      const { status } = await find(id)
+      throw new AppError(
+        'not-retryable',
+        `The download ${id} is ${status}; only a failed or expired one can be retried.`,
+      )
+    },
+
+    async fail(id, session, { attempt, code, detail }) {
+      const download = await find(id)
+      if (session !== undefined) checkSession((await jobs.findClient(download.clientId))?.session ?? null, session)
+      if (download.status === 'failed' && download.reason === code) return download
+      checkOpen(download)
+      const failed = await change({
+        id,
+        from: openStatuses,
+        attempt: attempt || download.attempt,
+        ...(session === undefined ? {} : { session }),
+        set: { status: 'failed', reason: code, detail: detail ?? null, completedAt: clock.now() },
+      })
+      if (failed) return failed
+      checkOpen(await find(id))
+      throw new AppError(
+        'attempt-superseded',
+        `Attempt ${attempt} of ${id} is not the one under way; poll for the job again.`,
+      )
+    },
+
+    async expire(id) {
+      await change({ id, from: openStatuses, set: { status: 'expired', reason: 'expired', completedAt: clock.now() } })
+    },
+
+    async removeContent(id) {
+      const download = await find(id)
+      if (download.status !== 'completed' || download.name === null) {
+        throw new AppError('not-finished', `The download ${id} is ${download.status} and has no finished file.`)
+      }
+      const removed = await change({ id, from: ['completed'], set: { removedAt: download.removedAt ?? clock.now() } })
+      await bytes.removeContent(download.name)
+      return removed ?? download
+    },
+  }
+}
+
+function fingerprint(request: DownloadRequest): string {
+  const sorted = Object.entries(request).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex')
+}

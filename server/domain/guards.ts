@@ -1,0 +1,83 @@
+import { AppError } from '../../shared/errors.ts'
+import { openStatuses } from '../../shared/protocol.ts'
+import type { Range } from '../../shared/ranges.ts'
+import type { Chunk, DownloadRecord, JobStore } from '../ports.ts'
+
+/** What an agent says it works on. */
+export interface Claim {
+  session: string
+  attempt?: number | undefined
+}
+
+/**
+ * Whether the session is the client's newest. The number tells an older one from one of a lost database.
+ * @throws AppError `session-superseded` (for ever) or `session-unknown` (begin a new one)
+ */
+export function checkSession(newest: string | null, given: string): void {
+  if (newest === given) return
+  const number = (session: string | null): number => Number(/^(\d{1,15})\./.exec(session ?? '')?.[1] ?? 0)
+  if (number(given) > number(newest)) {
+    throw new AppError('session-unknown', 'This server does not know the session; begin a new one with POST /sessions.')
+  }
+  throw new AppError('session-superseded', 'A newer session of this client has taken over.')
+}
+
+/** @throws AppError `job-gone` with the reason, unless the job is open */
+export function checkOpen(download: DownloadRecord): void {
+  if (openStatuses.includes(download.status)) return
+  const reason = download.reason ?? download.status
+  throw new AppError('job-gone', `The job ${download.id} is ${download.status}; drop it.`, {
+    reason,
+    downloadStatus: download.status,
+  })
+}
+
+/** @throws AppError `attempt-superseded` unless `attempt` is the one under way */
+export function checkAttempt(download: DownloadRecord, attempt: number): void {
+  if (download.status === 'transferring' && download.attempt === attempt) return
+  throw new AppError(
+    'attempt-superseded',
+    `Attempt ${attempt} of ${download.id} is not the one under way; poll for the job again.`,
+    {
+      attempt: download.attempt,
+    },
+  )
+}
+
+/**
+ * Finds the job of a claim, checked in the protocol's order: session, job, attempt.
+ * @throws AppError `download-unknown` and those of the checks
+ */
+export async function findClaimed({ jobs }: { jobs: JobStore }, id: string, claim: Claim): Promise<DownloadRecord> {
+  const download = await jobs.findDownload(id)
+  if (!download) throw unknownDownload(id)
+  const client = await jobs.findClient(download.clientId)
+  checkSession(client?.session ?? null, claim.session)
+  checkOpen(download)
+  if (claim.attempt !== undefined) checkAttempt(download, claim.attempt)
+  return download
+}
+
+/**
+ * What a chunk means to the durable rows it shares bytes with.
+ * @throws AppError `source-changed` when the same range holds other bytes, `range-conflict` on any other overlap
+ */
+export function judgeOverlap(chunk: Range & { digest: string }, overlapping: readonly Chunk[]): 'insert' | 'replay' {
+  const [first] = overlapping
+  if (!first) return 'insert'
+  if (overlapping.length > 1 || first.start !== chunk.start || first.end !== chunk.end) {
+    throw new AppError(
+      'range-conflict',
+      'The range overlaps bytes that are here already; plan again from what is received.',
+    )
+  }
+  if (first.digest === chunk.digest) return 'replay'
+  throw new AppError(
+    'source-changed',
+    `Bytes ${chunk.start} to ${chunk.end - 1} were sent before with another content; the source has changed.`,
+  )
+}
+
+export function unknownDownload(id: string): AppError {
+  return new AppError('download-unknown', `There is no download ${id.slice(0, 64)}; GET /downloads lists them.`)
+}

@@ -1,0 +1,101 @@
+import type { Range } from '../../shared/ranges.ts'
+import type {
+  ByteStore,
+  ClientRecord,
+  Clock,
+  DownloadFilter,
+  DownloadRecord,
+  JobStore,
+  Observer,
+  WakeBus,
+} from '../ports.ts'
+import { createAttempts, type Attempts } from './attempts.ts'
+import { createCompletion, type Completion } from './completion.ts'
+import { createContents, type Contents } from './content.ts'
+import { createDownloads, type Downloads } from './downloads.ts'
+import { createPolls, type Polls } from './polls.ts'
+import { createPresence, type Presence } from './presence.ts'
+import { createReservations } from './reservations.ts'
+import { createSessions, type Sessions } from './sessions.ts'
+import { createSweeper, type Sweeper } from './sweeper.ts'
+import { bytesTopic, downloadTopic } from './topics.ts'
+import { createUploads, type Uploads } from './uploads.ts'
+import { createVerifier } from './verifier.ts'
+import { createWaiting, type WaitOptions, type Waiting } from './waiting.ts'
+import { createWholeUploads, type WholeUploads } from './whole.ts'
+
+/** Everything that the server does, without HTTP and without SQL. */
+export interface Domain {
+  presence: Presence
+  sessions: Sessions
+  polls: Polls
+  downloads: Downloads
+  attempts: Attempts
+  uploads: Uploads
+  whole: WholeUploads
+  completion: Completion
+  contents: Contents
+  sweeper: Sweeper
+  waiting: Waiting
+  findClient(id: string): Promise<ClientRecord | undefined>
+  listClients(filter: { labels?: Readonly<Record<string, string>> }): Promise<ClientRecord[]>
+  listDownloads(filter: DownloadFilter): Promise<DownloadRecord[]>
+  received(download: DownloadRecord): Promise<Range[]>
+  /** The download once `news` holds of it, or as it is at the end of the wait. */
+  waitForChange(id: string, news: (download: DownloadRecord) => boolean, wait: WaitOptions): Promise<DownloadRecord>
+  /** @throws when a store does not answer */
+  checkReady(): Promise<void>
+}
+
+export interface DomainDeps {
+  jobs: JobStore
+  bytes: ByteStore
+  wakes: WakeBus
+  observer: Observer
+  clock: Clock
+  /** How long an agent's poll is held, in ms. */
+  pollWaitMs: number
+  /** Hears of failures of work that no caller waits for. */
+  report: (error: unknown, id: string) => void
+}
+
+export function createDomain(deps: DomainDeps): Domain {
+  const { jobs, bytes, wakes, clock } = deps
+  const waiting = createWaiting({ wakes })
+  const presence = createPresence({ jobs, clock, waitMs: deps.pollWaitMs })
+  const downloads = createDownloads(deps)
+  const attempts = createAttempts({ jobs, bytes, downloads, clock })
+  const verifier = createVerifier({ ...deps, downloads, attempts })
+  const completion = createCompletion({ jobs, downloads, verifier, waiting, clock })
+  const uploads = createUploads({ ...deps, attempts, verifier, reservations: createReservations() })
+
+  return {
+    waiting,
+    presence,
+    downloads,
+    attempts,
+    uploads,
+    completion,
+    sessions: createSessions({ jobs, presence, wakes, clock }),
+    polls: createPolls({ jobs, presence, waiting, clock }),
+    whole: createWholeUploads({ jobs, downloads, attempts, uploads, completion }),
+    contents: createContents({ jobs, bytes, downloads, presence, waiting }),
+    sweeper: createSweeper({ jobs, bytes, downloads, attempts, verifier, clock }),
+    findClient: jobs.findClient,
+    listClients: jobs.listClients,
+    listDownloads: jobs.listDownloads,
+    received: ({ id, attempt }) => jobs.received(id, attempt),
+
+    async waitForChange(id, news, wait) {
+      const read = async (): Promise<DownloadRecord | undefined> => {
+        const download = await downloads.find(id)
+        return news(download) ? download : undefined
+      }
+      return (await waiting.until([downloadTopic(id), bytesTopic(id)], read, wait)) ?? downloads.find(id)
+    },
+
+    async checkReady() {
+      await Promise.all([jobs.findDownload(''), bytes.freeBytes()])
+    },
+  }
+}

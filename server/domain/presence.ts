@@ -1,0 +1,92 @@
+import type { ClientRecord, Clock, JobStore } from '../ports.ts'
+
+/** A client that let three waits pass is offline. */
+const MISSED_WAITS = 3
+/** A client whose poll was cut comes back within this time, in ms, or is offline. */
+const RECONNECT_GRACE = 5_000
+
+interface Entry {
+  openPolls: number
+  seenAt: number
+  waitMs: number
+  /** When its last poll was cut from its side, with no word since. */
+  lostAt: number | undefined
+  written: boolean
+}
+
+export interface Presence {
+  /** Notes that a client has called. */
+  contact(clientId: string): void
+  /**
+   * Notes a held poll.
+   * @returns to be called at its end, saying whether it was cut from the client's side
+   */
+  pollOpened(clientId: string, waitMs: number): (cut: boolean) => void
+  isOnline(client: Pick<ClientRecord, 'id' | 'lastSeen'>): boolean
+  /** When the client last called: epoch ms. */
+  lastSeen(client: Pick<ClientRecord, 'id' | 'lastSeen'>): number
+  onlineCount(): number
+  /** Writes down, in one batch, who was seen since the last time. */
+  flush(): Promise<void>
+}
+
+/** Who is there: an open poll, or a call not long ago. Kept in memory, written down in batches. */
+export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock: Clock; waitMs: number }): Presence {
+  const entries = new Map<string, Entry>()
+
+  const entryOf = (clientId: string): Entry => {
+    let entry = entries.get(clientId)
+    if (!entry) {
+      entry = { openPolls: 0, seenAt: 0, waitMs, lostAt: undefined, written: false }
+      entries.set(clientId, entry)
+    }
+    return entry
+  }
+
+  const contact = (clientId: string): Entry => {
+    const entry = entryOf(clientId)
+    entry.seenAt = clock.now()
+    entry.lostAt = undefined
+    entry.written = false
+    return entry
+  }
+
+  const alive = (entry: Entry): boolean => {
+    if (entry.openPolls > 0) return true
+    if (entry.lostAt !== undefined && clock.now() - entry.lostAt > RECONNECT_GRACE) return false
+    return clock.now() - entry.seenAt < MISSED_WAITS * entry.waitMs
+  }
+
+  return {
+    contact: (clientId) => void contact(clientId),
+
+    pollOpened(clientId, pollWaitMs) {
+      const entry = contact(clientId)
+      entry.openPolls += 1
+      entry.waitMs = Math.max(pollWaitMs, 1000)
+      return (cut) => {
+        entry.openPolls -= 1
+        if (cut && entry.openPolls === 0) entry.lostAt = clock.now()
+        else entry.seenAt = clock.now()
+      }
+    },
+
+    isOnline(client) {
+      const entry = entries.get(client.id)
+      return entry ? alive(entry) : clock.now() - client.lastSeen < MISSED_WAITS * waitMs
+    },
+
+    lastSeen: (client) => Math.max(entries.get(client.id)?.seenAt ?? 0, client.lastSeen),
+    onlineCount: () => [...entries.values()].filter(alive).length,
+
+    async flush() {
+      const unwritten = [...entries].filter(([, entry]) => !entry.written)
+      for (const [, entry] of unwritten) entry.written = true
+      await jobs.recordContacts(unwritten.map(([clientId, entry]) => ({ clientId, at: entry.seenAt })))
+      for (const [clientId, entry] of entries) {
+        if (entry.written && clock.now() - entry.seenAt >= MISSED_WAITS * entry.waitMs && entry.openPolls === 0)
+          entries.delete(clientId)
+      }
+    },
+  }
+}

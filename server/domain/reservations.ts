@@ -1,0 +1,75 @@
+import { AppError } from '../../shared/errors.ts'
+import { overlaps, type Range } from '../../shared/ranges.ts'
+import { pause } from '../../shared/wait.ts'
+import type { Part } from '../ports.ts'
+
+/** A writer that has moved no byte for this long, in ms, can be taken over. */
+const STALLED = 5_000
+
+/** The right to write a range of a part, held until `release`. */
+export interface Lease {
+  /** Aborts when the holder must stop; its reason is an AppError. */
+  readonly signal: AbortSignal
+  /** To be called when bytes moved. */
+  moved(): void
+  abort(reason: AppError): void
+  /** To be called after the last write has returned. */
+  release(): void
+}
+
+interface Held {
+  range: Range
+  session: string
+  movedAt: number
+  controller: AbortController
+  released: Promise<void>
+}
+
+export interface Reservations {
+  /**
+   * Waits until nobody else writes a byte of the range. Takes over from an older session, or from a writer that stalls,
+   * and then only after that one's last write has returned.
+   */
+  acquire(part: Part, range: Range, session: string, signal: AbortSignal): Promise<Lease>
+}
+
+/** Who writes what at this moment, in this process: ranges of one part are never written by two. */
+export function createReservations(): Reservations {
+  const parts = new Map<string, Set<Held>>()
+
+  return {
+    async acquire(part, range, session, signal) {
+      const key = `${part.id}.${part.attempt}`
+      for (let other = findOverlap(parts.get(key), range); other; other = findOverlap(parts.get(key), range)) {
+        const stalledFor = performance.now() - other.movedAt
+        if (other.session !== session || stalledFor >= STALLED) {
+          other.controller.abort(new AppError('attempt-superseded', 'Another connection sends this range now.'))
+          await other.released
+          continue
+        }
+        await Promise.race([other.released, pause(STALLED - stalledFor, signal)])
+        if (signal.aborted) throw signal.reason
+      }
+      const held = parts.get(key) ?? new Set()
+      parts.set(key, held)
+      const { promise: released, resolve } = Promise.withResolvers<void>()
+      const mine: Held = { range, session, movedAt: performance.now(), controller: new AbortController(), released }
+      held.add(mine)
+      return {
+        signal: mine.controller.signal,
+        moved: () => void (mine.movedAt = performance.now()),
+        abort: (reason) => mine.controller.abort(reason),
+        release() {
+          held.delete(mine)
+          if (held.size === 0) parts.delete(key)
+          resolve()
+        },
+      }
+    },
+  }
+}
+
+function findOverlap(held: Set<Held> | undefined, range: Range): Held | undefined {
+  for (const other of held ?? []) if (overlaps(other.range, range)) return other
+  return undefined
+}

@@ -1,0 +1,160 @@
+import { isAppError, messageOf } from '../../shared/errors.ts'
+import type { ByteStore, Clock, DownloadRecord, JobStore, Part, PartHasher } from '../ports.ts'
+import type { Attempts } from './attempts.ts'
+import type { Downloads } from './downloads.ts'
+import { finalNames } from './names.ts'
+
+/** A mismatch makes a new attempt this often, then the download fails. */
+const NEW_ATTEMPTS = 2
+/** Parts hashed ahead at the same time; any more are hashed when they are complete. */
+const MAX_FOLLOWED = 256
+const ROWS_PER_STEP = 1000
+
+interface Followed {
+  part: Part
+  hasher: PartHasher
+  at: number
+}
+
+export interface Verifier {
+  /** Hashes ahead what has become contiguous. */
+  follow(part: Part): Promise<void>
+  /** Verifies a download in `verifying`, gives it its name and completes it. Repeatable. */
+  finish(id: string): Promise<void>
+  /** Drops what was hashed ahead of attempts that have ended otherwise. */
+  forgetEnded(): Promise<void>
+}
+
+/** Proves that what lies in the store has the announced SHA-256, and only then lets it have its name. */
+export function createVerifier(deps: {
+  jobs: JobStore
+  bytes: ByteStore
+  downloads: Downloads
+  attempts: Attempts
+  clock: Clock
+  report: (error: unknown, id: string) => void
+}): Verifier {
+  const { jobs, bytes, downloads, attempts, clock, report } = deps
+  const followed = new Map<string, Followed>()
+  const finishing = new Map<string, Promise<void>>()
+  const keyOf = ({ id, attempt }: Part): string => `${id}.${attempt}`
+
+  const advance = async (part: Part, entry: Followed): Promise<void> => {
+    for (;;) {
+      const chunks = await jobs.chunksFrom(part.id, part.attempt, entry.at, ROWS_PER_STEP)
+      const before = entry.at
+      for (const chunk of chunks) {
+        if (chunk.start > entry.at) break
+        entry.at = Math.max(entry.at, chunk.end)
+      }
+      if (entry.at > before) entry.hasher.extend(entry.at)
+      if (entry.at === before || chunks.length < ROWS_PER_STEP) return
+    }
+  }
+
+  const digestOf = async (part: Part, size: number): Promise<string> => {
+    const hasher = followed.get(keyOf(part))?.hasher ?? bytes.hasher(part)
+    try {
+      return await hasher.digest(size)
+    } finally {
+      hasher.close()
+      followed.delete(keyOf(part))
+    }
+  }
+
+  const publish = async (download: DownloadRecord, sha256: string): Promise<void> => {
+    const { id, attempt } = download
+    let name = download.name
+    for (const candidate of finalNames(download, clock.now())) {
+      if (name !== null && (await bytes.publish(download, name))) break
+      // Something that is not ours bears the name.
+      name = await claim(download, candidate)
+    }
+    if (name === null) throw new Error('no free name was found')
+    const set = { status: 'completed', sha256, verified: download.sha256 !== null, completedAt: clock.now() } as const
+    const completed = await downloads.change({ id, from: ['verifying'], attempt, set })
+    // Cancelled meanwhile: a cancelled file does not come back.
+    if (!completed) await bytes.removeContent(name)
+    await bytes.removePart(download)
+  }
+
+  const claim = async ({ id, attempt }: DownloadRecord, name: string): Promise<string | null> => {
+    try {
+      return (await jobs.transition({ id, from: ['verifying'], attempt, set: { name } })) ? name : null
+    } catch (error) {
+      if (isAppError(error, 'name-taken')) return null
+      throw error
+    }
+  }
+
+  const reject = async (download: DownloadRecord, detail: string): Promise<void> => {
+    const { id, attempt } = download
+    const mismatches = download.mismatches + 1
+    if (mismatches <= NEW_ATTEMPTS) {
+      await jobs.transition({ id, from: ['verifying'], attempt, set: { mismatches } })
+      await attempts.abandon(download, 'damaged', detail)
+      return
+    }
+    const failed = await downloads.change({
+      id,
+      from: ['verifying'],
+      attempt,
+      set: { status: 'failed', reason: 'damaged', detail, source: null, mismatches, completedAt: clock.now() },
+    })
+    if (failed) await downloads.discardPart(id, attempt)
+  }
+
+  const verify = async (download: DownloadRecord): Promise<void> => {
+    let digest: string
+    try {
+      digest = await digestOf(download, download.size ?? 0)
+    } catch (error) {
+      report(error, download.id)
+      return reject(download, `The store could not be read back: ${messageOf(error)}`)
+    }
+    if (download.sha256 === null || download.sha256 === digest) return publish(download, digest)
+    return reject(download, `What lies in the store has the SHA-256 ${digest}, not the announced ${download.sha256}.`)
+  }
+
+  const finishNow = async (id: string): Promise<void> => {
+    const download = await jobs.findDownload(id)
+    if (download?.status !== 'verifying') return
+    try {
+      await verify(download)
+    } catch (error) {
+      // It stays in verifying, and the sweeper asks again.
+      report(error, id)
+    }
+  }
+
+  return {
+    async follow(part) {
+      let entry = followed.get(keyOf(part))
+      if (!entry) {
+        if (followed.size >= MAX_FOLLOWED) return
+        entry = { part: { id: part.id, attempt: part.attempt }, hasher: bytes.hasher(part), at: 0 }
+        followed.set(keyOf(part), entry)
+      }
+      await advance(part, entry)
+    },
+
+    async finish(id) {
+      const running = finishing.get(id) ?? finishNow(id).finally(() => finishing.delete(id))
+      finishing.set(id, running)
+      await running
+    },
+
+    async forgetEnded() {
+      for (const [key, { part, hasher }] of followed) {
+        const download = await jobs.findDownload(part.id)
+        if (
+          download?.attempt === part.attempt &&
+          (download.status === 'transferring' || download.status === 'verifying')
+        )
+          continue
+        hasher.close()
+        followed.delete(key)
+      }
+    },
+  }
+}

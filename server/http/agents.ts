@@ -1,0 +1,163 @@
+import type { Router } from '@koa/router'
+import type { Context } from 'koa'
+import { z } from 'zod'
+import { parseDigest } from '../../shared/digest.ts'
+import { AppError } from '../../shared/errors.ts'
+import {
+  beginRequestSchema,
+  completeRequestSchema,
+  clientIdSchema,
+  defaults,
+  failRequestSchema,
+  headers,
+  sessionRequestSchema,
+  type Begun,
+  type JobState,
+} from '../../shared/protocol.ts'
+import { parseContentRange } from '../../shared/ranges.ts'
+import type { Domain } from '../domain/index.ts'
+import { callerGone, readBody } from './body.ts'
+import { bodyOf, jsonBody, valid } from './json.ts'
+import type { Present } from './present.ts'
+import { downloadIdOf, integerQuery, preferredWait, query, requiredHeader } from './request.ts'
+
+export interface RouteDeps {
+  domain: Domain
+  present: Present
+}
+
+/** The agent's calls: sessions and jobs. */
+export function agentRoutes(router: Router, { domain, present }: RouteDeps): void {
+  router.post('/sessions', jsonBody, async (ctx) => {
+    ctx.body = await domain.sessions.begin(bodyOf(ctx, sessionRequestSchema))
+    ctx.status = 201
+  })
+
+  router.get('/jobs', async (ctx) => {
+    const clientId = valid(clientIdSchema, query(ctx, 'client'), 'client')
+    const seen = integerQuery(ctx, 'seen', { min: 0, max: Number.MAX_SAFE_INTEGER })
+    const session = ctx.get(headers.session) || undefined
+    ctx.set('Cache-Control', 'no-store')
+    const news = await domain.polls.poll({
+      clientId,
+      session,
+      seen,
+      waitMs: preferredWait(ctx),
+      signal: callerGone(ctx),
+    })
+    if (news) ctx.body = { rev: news.rev, jobs: news.jobs.map(present.job) }
+    else ctx.status = 204
+  })
+
+  router.get('/jobs/:id', async (ctx) => {
+    const download = await domain.downloads.find(downloadIdOf(ctx))
+    const { id, status, attempt, size, reason } = download
+    ctx.set('Cache-Control', 'no-store')
+    ctx.body = { id, status, attempt, size, reason, received: await domain.received(download) } satisfies JobState
+  })
+
+  router.post('/jobs/:id/begin', jsonBody, async (ctx) => {
+    const request = bodyOf(ctx, beginRequestSchema)
+    const { download, received } = await domain.attempts.begin(downloadIdOf(ctx), sessionOf(ctx), request)
+    const { id, attempt, size } = download
+    ctx.body = {
+      id,
+      attempt,
+      size: size ?? 0,
+      received,
+      chunk: defaults.chunk,
+      parallel: defaults.parallel,
+    } satisfies Begun
+  })
+
+  router.put('/jobs/:id/file', async (ctx) => {
+    checkEncodings(ctx)
+    if (ctx.get(headers.contentRange) !== '') return putChunk(ctx, domain)
+    return putWhole(ctx, domain, present)
+  })
+
+  router.post('/jobs/:id/complete', jsonBody, async (ctx) => {
+    const request = bodyOf(ctx, completeRequestSchema)
+    const download = await domain.completion.complete(downloadIdOf(ctx), sessionOf(ctx), request, callerGone(ctx))
+    if (download.status === 'verifying') askAgain(ctx)
+    ctx.body = present.download(download)
+  })
+
+  router.post('/jobs/:id/fail', jsonBody, async (ctx) => {
+    const request = bodyOf(ctx, failRequestSchema)
+    ctx.body = present.download(
+      await domain.downloads.fail(downloadIdOf(ctx), ctx.get(headers.session) || undefined, request),
+    )
+  })
+}
+
+function sessionOf(ctx: Context): string {
+  const session = ctx.get(headers.session)
+  if (session === '')
+    throw new AppError('session-required', `The header ${headers.session} is missing; POST /sessions gives one.`, {
+      field: headers.session,
+    })
+  return session
+}
+
+/** Gateways decode Content-Encoding, and ranges would count encoded bytes. */
+function checkEncodings(ctx: Context): void {
+  for (const name of ['Content-Encoding', 'Chunk-Encoding']) {
+    if (ctx.get(name) === '' || ctx.get(name) === 'identity') continue
+    throw new AppError(
+      'unsupported-media-type',
+      `${name}: ${ctx.get(name).slice(0, 50)} is not taken here; send the bytes as they are.`,
+      { field: name },
+    )
+  }
+}
+
+async function putChunk(ctx: Context, domain: Domain): Promise<void> {
+  const id = downloadIdOf(ctx)
+  const session = sessionOf(ctx)
+  const attempt = valid(z.coerce.number().int().min(1), requiredHeader(ctx, headers.attempt), headers.attempt)
+  const range = parseContentRange(ctx.get(headers.contentRange))
+  const digest = parseDigest(requiredHeader(ctx, headers.contentDigest), headers.contentDigest)
+  const length = ctx.get('Content-Length')
+  if (length !== '' && Number(length) !== range.end - range.start) {
+    throw new AppError(
+      'range-invalid',
+      `Content-Length is ${length}; the Content-Range has ${range.end - range.start} bytes.`,
+      { field: 'Content-Length' },
+    )
+  }
+  const signal = callerGone(ctx)
+  await domain.uploads.put({ id, session, attempt, range, digest, signal, body: (stop) => readBody(ctx.req, stop) })
+  ctx.status = 204
+}
+
+async function putWhole(ctx: Context, domain: Domain, present: Present): Promise<void> {
+  const ours = [headers.session, headers.attempt, headers.contentDigest].find((name) => ctx.get(name) !== '')
+  if (ours) {
+    throw new AppError('range-invalid', `Content-Range is missing beside ${ours}; a proxy may have removed it.`, {
+      field: headers.contentRange,
+    })
+  }
+  const id = downloadIdOf(ctx)
+  const length = ctx.get('Content-Length')
+  if (length === '')
+    throw new AppError(
+      'length-required',
+      'A whole file needs a Content-Length (curl -T FILE sends one, a pipe does not).',
+    )
+  const digest = ctx.get(headers.reprDigest)
+  const download = await domain.whole.put({
+    id,
+    size: valid(z.coerce.number().int().min(0), length, 'Content-Length'),
+    sha256: digest === '' ? undefined : parseDigest(digest, headers.reprDigest),
+    signal: callerGone(ctx),
+    body: (stop) => readBody(ctx.req, stop),
+  })
+  if (download.status === 'verifying') askAgain(ctx)
+  ctx.body = present.download(download)
+}
+
+function askAgain(ctx: Context): void {
+  ctx.status = 202
+  ctx.set('Retry-After', '1')
+}

@@ -1,0 +1,87 @@
+import type { Router } from '@koa/router'
+import type { Context } from 'koa'
+import { z } from 'zod'
+import { AppError, isAppError } from '../../shared/errors.ts'
+import { clientIdSchema, pathSchema } from '../../shared/protocol.ts'
+import type { DownloadRecord } from '../ports.ts'
+import type { RouteDeps } from './agents.ts'
+import { sendContent } from './content.ts'
+import { bodyOf, jsonBody } from './json.ts'
+import { clientIdOf, downloadIdOf } from './request.ts'
+
+const fileName = { fileName: pathSchema.optional(), file_name: pathSchema.optional() }
+const askSchema = z
+  .object({ clientId: clientIdSchema.optional(), client_id: clientIdSchema.optional(), ...fileName })
+  .refine((body) => body.clientId ?? body.client_id, { message: 'is missing', path: ['clientId'] })
+const askOneSchema = z.object(fileName)
+
+/**
+ * The paths of the five systems before this one, each with the answer that its users' scripts expect.
+ * @param downloadTimeout how long GET /api/download/ID waits for a first byte, in ms
+ */
+export function aliasRoutes(
+  router: Router,
+  { domain, present, downloadTimeout }: RouteDeps & { downloadTimeout: number },
+): void {
+  /** These systems knew no queue: a client that is away is refused, with the ids of those that are there. */
+  const ask = async (
+    clientId: string,
+    path: string | undefined,
+    naming: DownloadRecord['naming'],
+  ): Promise<DownloadRecord> => {
+    const online = (await domain.listClients({})).map(present.client).filter((client) => client.status === 'online')
+    if (!online.some((client) => client.id === clientId)) {
+      throw new AppError(
+        'client-not-connected',
+        `Client ${clientId} is not connected. POST /downloads queues for a known client that is away.`,
+        {
+          availableClients: online.map((client) => client.id),
+        },
+      )
+    }
+    const [created] = await domain.downloads.create({ clientId, path }, { naming })
+    return created!
+  }
+
+  const initiated = (ctx: Context, download: DownloadRecord): void => {
+    const shown = present.download(download)
+    ctx.status = 200
+    ctx.set('Location', `/downloads/${download.id}`)
+    ctx.body = { message: 'Download request initiated', ...shown, client_id: shown.clientId, file_name: shown.fileName }
+  }
+
+  const status = async (ctx: Context): Promise<void> => {
+    const shown = present.download(await domain.downloads.find(downloadIdOf(ctx)))
+    ctx.body = { ...shown, client_id: shown.clientId, file_name: shown.fileName, checksum: shown.sha256 }
+  }
+
+  router.post(['/download', '/api/download'], jsonBody, async (ctx) => {
+    const body = bodyOf(ctx, askSchema)
+    initiated(ctx, await ask(body.clientId ?? body.client_id ?? '', body.fileName ?? body.file_name, 'plain'))
+  })
+
+  router.post('/download/:id', jsonBody, async (ctx) => {
+    const body = bodyOf(ctx, askOneSchema)
+    initiated(ctx, await ask(clientIdOf(ctx), body.fileName ?? body.file_name, 'timestamped'))
+  })
+
+  router.get(['/download/:id', '/api/downloads/:id'], status)
+
+  router.get('/api/clients', async (ctx) => {
+    const online = (await domain.listClients({})).map(present.client).filter((client) => client.status === 'online')
+    ctx.body = { count: online.length, clients: online.map((client) => client.id) }
+  })
+
+  router.get('/api/download/:id', async (ctx) => {
+    const clientId = clientIdOf(ctx)
+    try {
+      const download = await domain.contents.request(clientId, null)
+      await sendContent(ctx, domain, download.id, { beginMs: downloadTimeout, firstByteMs: downloadTimeout })
+    } catch (error) {
+      if (isAppError(error, 'begin-timeout'))
+        throw new AppError('client-timeout', `Client ${clientId} did not answer in time.`)
+      if (isAppError(error, 'client-offline')) throw new AppError('client-not-connected', error.message)
+      throw error
+    }
+  })
+}

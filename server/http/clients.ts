@@ -1,0 +1,47 @@
+import type { Router } from '@koa/router'
+import { z } from 'zod'
+import { AppError } from '../../shared/errors.ts'
+import type { Client, ClientList } from '../../shared/operator.ts'
+import { pathSchema } from '../../shared/protocol.ts'
+import type { RouteDeps } from './agents.ts'
+import { BEGIN_WITHIN, describe, sendContent } from './content.ts'
+import { valid } from './json.ts'
+import { clientIdOf, integerQuery, labelsQuery, parameter, query } from './request.ts'
+
+const shown = z.enum(['online', 'offline', 'all'])
+
+/** The operator's calls about clients, and a client's file straight through. */
+export function clientRoutes(router: Router, { domain, present }: RouteDeps): void {
+  router.get('/clients', async (ctx) => {
+    const status = valid(shown, query(ctx, 'status') ?? 'online', 'status')
+    const clients = (await domain.listClients({ labels: labelsQuery(ctx) })).map(present.client)
+    const matching = clients.filter((client) => status === 'all' || client.status === status)
+    ctx.body = { clients: matching, count: matching.length } satisfies ClientList
+  })
+
+  router.get('/clients/:id', async (ctx) => {
+    const id = clientIdOf(ctx)
+    const client = await domain.findClient(id)
+    if (!client)
+      throw new AppError(
+        'client-unknown',
+        `No agent has ever called as ${id}; GET /clients?status=all lists the known ones.`,
+      )
+    ctx.body = present.client(client) satisfies Client
+  })
+
+  router.get(['/clients/:id/files', '/clients/:id/files/*path'], async (ctx) => {
+    const id = clientIdOf(ctx)
+    const path = valid(pathSchema, query(ctx, 'path') ?? parameter(ctx, 'path'), 'path')
+    const wait = integerQuery(ctx, 'wait', { min: 0, max: 300 })
+    if (ctx.method === 'HEAD') {
+      const existing = await domain.contents.existing(id, path)
+      if (!existing)
+        throw new AppError('download-unknown', `Nothing of ${id} was asked for under this path; GET asks for it.`)
+      return describe(ctx, existing)
+    }
+    const download = await domain.contents.request(id, path)
+    ctx.set('Content-Location', `/downloads/${download.id}/content`)
+    await sendContent(ctx, domain, download.id, { beginMs: wait === undefined ? BEGIN_WITHIN : wait * 1000 })
+  })
+}

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import type { Router } from '@koa/router'
+import type { Context } from 'koa'
+import { z } from 'zod'
+import { downloadRequestSchema, type Download, type DownloadList } from '../../shared/operator.ts'
+import { finalStatuses, statuses } from '../../shared/protocol.ts'
+import type { DownloadRecord } from '../ports.ts'
+import type { RouteDeps } from './agents.ts'
+import { callerGone } from './body.ts'
+import { bodyOf, jsonBody, valid } from './json.ts'
+import { downloadIdOf, integerQuery, labelsQuery, preferredWait, query } from './request.ts'
+
+const idempotencyKey = z
+  .string()
+  .max(200)
+  .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII characters')
+  .optional()
+
+/** The operator's calls about downloads; their content is in content.ts. */
+export function downloadRoutes(router: Router, { domain, present }: RouteDeps): void {
+  const { downloads } = domain
+
+  router.post('/downloads', jsonBody, async (ctx) => {
+    const request = bodyOf(ctx, downloadRequestSchema)
+    const key = valid(idempotencyKey, ctx.get('Idempotency-Key') || undefined, 'Idempotency-Key')
+    const created = await downloads.create(request, { idempotencyKey: key })
+    ctx.status = 202
+    const [first] = created
+    if (request.clientIds === undefined && first) {
+      ctx.set('Location', `/downloads/${first.id}`)
+      ctx.body = present.download(first)
+    } else {
+      const batchId = first?.batchId ?? null
+      if (batchId !== null) ctx.set('Location', `/downloads?batch=${batchId}`)
+      ctx.body = present.batch(batchId ?? '', created)
+    }
+  })
+
+  router.get('/downloads', async (ctx) => {
+    ctx.body = await list(ctx)
+  })
+
+  const list = async (ctx: Context): Promise<DownloadList> => {
+    const limit = integerQuery(ctx, 'limit', { min: 1, max: 1000 }) ?? 100
+    const status = query(ctx, 'status')
+    const found = await domain.listDownloads({
+      clientId: query(ctx, 'client'),
+      status: status === undefined ? undefined : valid(z.array(z.enum(statuses)), status.split(','), 'status'),
+      batchId: query(ctx, 'batch'),
+      note: query(ctx, 'note'),
+      labels: labelsQuery(ctx),
+      before: integerQuery(ctx, 'cursor', { min: 1, max: Number.MAX_SAFE_INTEGER }),
+      limit: limit + 1,
+    })
+    const page = found.slice(0, limit)
+    const next = found.length > limit ? String(page.at(-1)?.seq) : null
+    return { downloads: page.map(present.download), count: page.length, next }
+  }
+
+  router.get('/downloads/:id', async (ctx) => {
+    const id = downloadIdOf(ctx)
+    const before = await downloads.find(id)
+    const known = ctx.get('If-None-Match')
+    const news = (now: DownloadRecord): boolean =>
+      known === '' ? now.status !== before.status : etagOf(present.download(now)) !== known
+    const ms = preferredWait(ctx)
+    const wait = ms > 0 && !finalStatuses.includes(before.status)
+    const download = wait ? await domain.waitForChange(id, news, { ms, signal: callerGone(ctx) }) : before
+    const body = present.download(download)
+    ctx.set('Cache-Control', 'no-store')
+    ctx.set('ETag', etagOf(body))
+    ctx.status = 200
+    ctx.body = body
+    if (ctx.fresh) ctx.status = 304
+  })
+
+  router.delete('/downloads/:id', async (ctx) => {
+    ctx.body = present.download(await downloads.cancel(downloadIdOf(ctx)))
+  })
+
+  router.post('/downloads/:id/retry', jsonBody, async (ctx) => {
+    const retried = await downloads.retry(downloadIdOf(ctx))
+    ctx.set('Location', `/downloads/${retried.id}`)
+    ctx.body = present.download(retried)
+    ctx.status = 202
+  })
+
+  router.delete('/downloads/:id/content', async (ctx) => {
+    ctx.body = present.download(await downloads.removeContent(downloadIdOf(ctx)))
+  })
+}
+
+/** Weak: it says that nothing shown has changed. */
+function etagOf(body: Download): string {
+  return `W/"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 22)}"`
+}

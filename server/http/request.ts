@@ -1,0 +1,74 @@
+import type { Context } from 'koa'
+import { z } from 'zod'
+import { AppError } from '../../shared/errors.ts'
+import { clientIdSchema } from '../../shared/protocol.ts'
+import { valid } from './json.ts'
+
+/** No caller is held for longer than this, in seconds. */
+const MAX_WAIT = 300
+
+const downloadId = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+
+/** A parameter of the route. */
+export function parameter(ctx: Context, name: string): string {
+  return String(ctx['params'][name] ?? '')
+}
+
+/** A query parameter given once; undefined when it is absent. @throws AppError `invalid` when given twice */
+export function query(ctx: Context, name: string): string | undefined {
+  const value = ctx.query[name]
+  if (Array.isArray(value)) throw new AppError('invalid', `${name} may be given once only.`, { field: name })
+  return value
+}
+
+/** A query parameter that is a whole number in [min, max]. @throws AppError `invalid` */
+export function integerQuery(ctx: Context, name: string, bounds: { min: number; max: number }): number | undefined {
+  const text = query(ctx, name)
+  return text === undefined
+    ? undefined
+    : valid(z.coerce.number().int().min(bounds.min).max(bounds.max), text === '' ? 'x' : text, name)
+}
+
+/** `label=k=v`, any number of times. @throws AppError `invalid` */
+export function labelsQuery(ctx: Context): Record<string, string> {
+  const given = ctx.query['label'] ?? []
+  return Object.fromEntries(
+    (Array.isArray(given) ? given : [given]).map((text) => {
+      const at = text.indexOf('=')
+      if (at < 1)
+        throw new AppError('invalid', `label must read key=value, not "${text.slice(0, 100)}".`, { field: 'label' })
+      return [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
+}
+
+/** A client's id from the route. @throws AppError `invalid` */
+export function clientIdOf(ctx: Context, name = 'id'): string {
+  return valid(clientIdSchema, parameter(ctx, name), 'clientId')
+}
+
+/** A download's id from the route. What is no UUID names no download. @throws AppError `download-unknown` */
+export function downloadIdOf(ctx: Context): string {
+  const id = parameter(ctx, 'id')
+  if (downloadId.safeParse(id).success) return id
+  throw new AppError('download-unknown', `There is no download "${id.slice(0, 64)}"; GET /downloads lists them.`)
+}
+
+/**
+ * `Prefer: wait=N` (RFC 7240 §4.3) in ms, at most 300 s; 0 without one. What was applied is said in the answer.
+ */
+export function preferredWait(ctx: Context): number {
+  const seconds = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?/i.exec(ctx.get('Prefer'))?.[1]
+  if (seconds === undefined) return 0
+  const applied = Math.min(Number(seconds), MAX_WAIT)
+  ctx.set('Preference-Applied', `wait=${applied}`)
+  ctx.vary('Prefer')
+  return applied * 1000
+}
+
+/** A header that must be there. @throws AppError `invalid` naming it */
+export function requiredHeader(ctx: Context, name: string): string {
+  const value = ctx.get(name)
+  if (value === '') throw new AppError('invalid', `The header ${name} is missing.`, { field: name })
+  return value
+}

@@ -1,0 +1,66 @@
+import { createServer } from 'node:http'
+import { ConfigError } from '../shared/env.ts'
+import { messageOf } from '../shared/errors.ts'
+import { createLog } from '../shared/log.ts'
+import { createProgress } from '../shared/progress.ts'
+import { defaults } from '../shared/protocol.ts'
+import { onShutdown } from '../shared/shutdown.ts'
+import { createApp } from './app.ts'
+import { readConfig, type Config } from './config.ts'
+import { createDomain } from './domain/index.ts'
+import { createPresent } from './http/present.ts'
+import { listen, stopServing } from './listen.ts'
+import { createObserver } from './observer.ts'
+import { openStores } from './stores/open.ts'
+import { startTimers } from './timers.ts'
+
+// Configuration → stores → domain → app → listen → signals. The only file of the server that touches process.*
+async function main(config: Config): Promise<void> {
+  const progress = createProgress({ stream: process.stdout })
+  const log = createLog({ level: config.logLevel, progress })
+  const stores = await openStores(config)
+  const domain = createDomain({
+    ...stores,
+    observer: createObserver({ log, progress, bytes: stores.bytes }),
+    clock: { now: () => Date.now() },
+    pollWaitMs: defaults.waitSeconds * 1000,
+    report: (error, id) => log.error({ err: error, id }, 'verification failed; it is tried again'),
+  })
+  await domain.sweeper.recover()
+
+  const present = createPresent({ bytes: stores.bytes, presence: domain.presence })
+  const handle = createApp({ domain, present, log, downloadTimeout: config.downloadTimeout }).callback()
+  const server = createServer((request, response) => void handle(request, response))
+  const { address, port } = await listen(server, config)
+  log.info({ host: address, port, storage: stores.bytes.location(''), pid: process.pid }, 'listening')
+
+  const stopTimers = startTimers({
+    domain,
+    report: (error) => log.error({ err: error }, 'a periodic task failed; it is tried again'),
+  })
+  onShutdown(
+    async (signal) => {
+      log.info({ signal }, 'stopping')
+      stopTimers()
+      domain.waiting.stop()
+      await stopServing(server)
+      await domain.presence.flush()
+      await stores.bytes.close()
+      await stores.jobs.close()
+      progress.stop()
+    },
+    (code) => process.exit(code),
+  )
+}
+
+function fail(error: unknown): never {
+  const lines = error instanceof ConfigError ? error.mistakes : [messageOf(error)]
+  for (const line of lines) process.stderr.write(`backhaul server: ${line}\n`)
+  process.exit(error instanceof ConfigError ? 2 : 1)
+}
+
+try {
+  await main(readConfig(process.env))
+} catch (error) {
+  fail(error)
+}

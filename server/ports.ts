@@ -1,0 +1,253 @@
+import type { Sha256 } from '../shared/digest.ts'
+import type { ErrorCode } from '../shared/errors.ts'
+import type { Policy, SessionRequest, Status } from '../shared/protocol.ts'
+import type { Range } from '../shared/ranges.ts'
+
+/** What the domain needs of the world. Times are epoch milliseconds, sizes bytes, ranges half-open. */
+
+export interface ClientRecord {
+  id: string
+  /** `n.nonce` of the newest session, or null for a client that only polls with curl. */
+  session: string | null
+  sessionAt: number | null
+  rev: number
+  agent: SessionRequest['agent'] | null
+  shared: string[]
+  labels: Record<string, string>
+  lastSeen: number
+  conflicts: { count: number; lastAt: number | null; lastHostname: string | null }
+}
+
+export interface DownloadRecord {
+  /** Rising with creation; the cursor of lists. */
+  seq: number
+  id: string
+  clientId: string
+  kind: string
+  /** As asked for; null is the client's default file. */
+  path: string | null
+  priority: number
+  policy: Policy
+  note: string | null
+  batchId: string | null
+  /** `plain` lands as `ID_name`, `timestamped` as `ID_TIMESTAMP_name`. */
+  naming: 'plain' | 'timestamped'
+  status: Status
+  reason: ErrorCode | null
+  detail: string | null
+  /** The newest attempt's number, 0 before the first. */
+  attempt: number
+  /** The attempt's source version; null when there is no attempt to resume. */
+  source: string | null
+  size: number | null
+  bytesReceived: number
+  bytesResent: number
+  /** How often the store's bytes did not have the announced SHA-256. */
+  mismatches: number
+  /** Announced by the agent at `complete`; the verified value once completed. */
+  sha256: Sha256 | null
+  verified: boolean
+  /** The claimed final name. */
+  name: string | null
+  sourcePath: string | null
+  sourceModified: number | null
+  createdAt: number
+  startedAt: number | null
+  completedAt: number | null
+  expiresAt: number
+  /** When the finished content was removed. */
+  removedAt: number | null
+}
+
+/** One durable chunk: a row. What is received is the union of the rows of an attempt. */
+export interface Chunk extends Range {
+  digest: Sha256
+  /** Whatever the byte store needs to find the chunk again. */
+  tag: string
+}
+
+export type DownloadDraft = Pick<
+  DownloadRecord,
+  | 'id'
+  | 'clientId'
+  | 'kind'
+  | 'path'
+  | 'priority'
+  | 'policy'
+  | 'note'
+  | 'batchId'
+  | 'naming'
+  | 'createdAt'
+  | 'expiresAt'
+>
+
+export interface Idempotency {
+  key: string
+  /** A fingerprint of the request: the same key with another one is refused. */
+  request: string
+}
+
+/** A conditional change of one download: nothing happens unless every condition holds. */
+export interface Transition {
+  id: string
+  from: readonly Status[]
+  attempt?: number
+  /** The client's newest session must be this one. */
+  session?: string | undefined
+  set: Partial<Omit<DownloadRecord, 'seq' | 'id' | 'clientId'>>
+}
+
+export interface DownloadFilter {
+  clientId?: string | undefined
+  status?: readonly Status[] | undefined
+  batchId?: string | undefined
+  note?: string | undefined
+  path?: string | null | undefined
+  labels?: Readonly<Record<string, string>> | undefined
+  /** Only downloads with a smaller `seq`. */
+  before?: number | undefined
+  limit: number
+}
+
+/** What the rows say at the moment of a chunk's commit, under the transaction's lock. */
+export interface CommitState {
+  download: DownloadRecord | undefined
+  session: string | null
+  /** The rows that share a byte with the chunk. */
+  overlapping: Chunk[]
+}
+
+export interface JobStore {
+  findClient(id: string): Promise<ClientRecord | undefined>
+  listClients(filter: { labels?: Readonly<Record<string, string>> | undefined }): Promise<ClientRecord[]>
+  /** Records when clients were last seen; a client never seen before becomes known. */
+  recordContacts(contacts: readonly { clientId: string; at: number }[]): Promise<void>
+  recordConflict(conflict: { clientId: string; at: number; hostname: string }): Promise<void>
+  /**
+   * Makes a session the client's newest, raising its revision; the same instance gets its session again.
+   * @param mayReplace sees the client as it is before another instance's session is replaced, and throws to refuse
+   * @throws AppError `session-superseded` when the instance had a session that is not the newest any more
+   */
+  beginSession(request: SessionRequest, at: number, mayReplace: (current: ClientRecord) => void): Promise<ClientRecord>
+
+  /**
+   * Inserts all drafts, or none, and raises their clients' revisions. A key used before answers what it made then.
+   * @throws AppError `idempotency-mismatch`
+   */
+  createDownloads(drafts: readonly DownloadDraft[], idempotency?: Idempotency): Promise<DownloadRecord[]>
+  findDownload(id: string): Promise<DownloadRecord | undefined>
+  /** Newest first. */
+  listDownloads(filter: DownloadFilter): Promise<DownloadRecord[]>
+  /** The client with its first `limit` open jobs, read at one moment. */
+  openJobs(clientId: string, limit: number): Promise<{ client: ClientRecord | undefined; jobs: DownloadRecord[] }>
+  /**
+   * Applies a transition and raises the client's revision when the status set is not `transferring`.
+   * @returns the download as it is now, or undefined when a condition did not hold
+   * @throws AppError `name-taken` when `set.name` was ever claimed by another download
+   */
+  transition(change: Transition): Promise<DownloadRecord | undefined>
+  addResent(id: string, bytes: number): Promise<void>
+  /** Ids of open downloads whose time is up. */
+  expired(now: number, limit: number): Promise<string[]>
+  /** Bytes that attempts under way have yet to receive. */
+  outstandingBytes(): Promise<number>
+  forgetIdempotencyKeys(before: number): Promise<void>
+
+  /**
+   * Inserts a chunk's row in one transaction with the check that allows it. `check` sees the rows under lock and
+   * throws to refuse; the insertion counts towards `bytesReceived`.
+   */
+  insertChunk(
+    id: string,
+    attempt: number,
+    chunk: Chunk,
+    check: (state: CommitState) => 'insert' | 'replay',
+  ): Promise<'insert' | 'replay'>
+  overlappingChunks(id: string, attempt: number, range: Range): Promise<Chunk[]>
+  /** At most `limit` rows from the one that holds `from` or follows it, by offset. */
+  chunksFrom(id: string, attempt: number, from: number, limit: number): Promise<Chunk[]>
+  /** The durable ranges of an attempt, joined. */
+  received(id: string, attempt: number): Promise<Range[]>
+  /** Drops the rows of an attempt that was discarded. */
+  forgetChunks(id: string, attempt: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** One attempt's bytes, apart from those of every other attempt. */
+export interface Part {
+  id: string
+  attempt: number
+}
+
+export interface ChunkWriter {
+  /** Writes the pieces at the range's offsets; at most the range's length. Returns after the last write returned. */
+  write(pieces: AsyncIterable<Uint8Array>): Promise<void>
+  /** Makes what was written durable, with a sync that starts now. */
+  commit(): Promise<string>
+  close(): Promise<void>
+}
+
+export interface PartReader {
+  /** The bytes of `range`, which must lie within `chunk`. */
+  read(chunk: Chunk, range: Range): AsyncIterable<Uint8Array>
+  close(): Promise<void>
+}
+
+/** Hashes a part's durable bytes, read back from the store, off the main thread. */
+export interface PartHasher {
+  /** Bytes up to `end` are durable and may be hashed ahead. */
+  extend(end: number): void
+  digest(size: number): Promise<Sha256>
+  close(): void
+}
+
+export interface Content {
+  size: number
+  read(range: Range): AsyncIterable<Uint8Array>
+  close(): Promise<void>
+}
+
+export interface ByteStore {
+  /**
+   * Makes an empty part, durably.
+   * @returns false when it exists already
+   */
+  createPart(part: Part, size: number): Promise<boolean>
+  /** @throws AppError `attempt-superseded` when the part is gone: a write never makes one */
+  openWriter(part: Part, range: Range): Promise<ChunkWriter>
+  openReader(part: Part): Promise<PartReader>
+  hasher(part: Part): PartHasher
+  /** The part's length, or undefined when it is gone. */
+  partSize(part: Part): Promise<number | undefined>
+  listParts(): Promise<Part[]>
+  removePart(part: Part): Promise<void>
+  /**
+   * Gives a verified part its final name, durably; repeatable.
+   * @returns false when something else bears the name
+   */
+  publish(part: Part, name: string): Promise<boolean>
+  /** @throws AppError `content-removed` */
+  openContent(name: string): Promise<Content>
+  removeContent(name: string): Promise<void>
+  /** Where a person finds the file. */
+  location(name: string): string
+  freeBytes(): Promise<number>
+  close(): Promise<void>
+}
+
+/** A wake is only ever a hint: whoever waits reads the state again. */
+export interface WakeBus {
+  wake(topics: readonly string[]): void
+  /** @returns a function that ends the subscription */
+  subscribe(topic: string, listener: () => void): () => void
+}
+
+/** Hears of a download's life, for logs and progress bars; never decides anything. */
+export interface Observer {
+  changed(download: DownloadRecord): void
+  progress(download: Pick<DownloadRecord, 'id' | 'clientId' | 'attempt'>, bytesReceived: number): void
+}
+
+export interface Clock {
+  now(): number
+}

@@ -1,0 +1,76 @@
+import { open, type FileHandle } from 'node:fs/promises'
+import { parentPort } from 'node:worker_threads'
+import type { Hash } from 'node:crypto'
+import { sha256 } from '../../../shared/digest.ts'
+import { messageOf } from '../../../shared/errors.ts'
+
+/** Hashes files in a thread of its own, each one following the bytes that it was told are durable. */
+export type ToWorker =
+  | { type: 'extend'; key: number; path: string; end: number }
+  | { type: 'digest'; key: number; path: string; size: number }
+  | { type: 'close'; key: number }
+export type FromWorker = { key: number; sha256: string } | { key: number; error: string }
+
+interface Follower {
+  hash: Hash
+  at: number
+  end: number
+  running: Promise<void> | undefined
+}
+
+const BLOCK = 1024 * 1024
+const followers = new Map<number, Follower>()
+const port = parentPort!
+
+async function advance(follower: Follower, path: string): Promise<void> {
+  let file: FileHandle | undefined
+  try {
+    file = await open(path, 'r')
+    const block = Buffer.allocUnsafe(BLOCK)
+    while (follower.at < follower.end) {
+      const { bytesRead } = await file.read(block, 0, Math.min(BLOCK, follower.end - follower.at), follower.at)
+      if (bytesRead === 0) throw new Error(`the part ends at ${follower.at}, before ${follower.end}`)
+      follower.hash.update(block.subarray(0, bytesRead))
+      follower.at += bytesRead
+    }
+  } finally {
+    await file?.close()
+  }
+}
+
+function follow(key: number, path: string, end: number): Follower {
+  let follower = followers.get(key)
+  if (!follower) {
+    follower = { hash: sha256(), at: 0, end: 0, running: undefined }
+    followers.set(key, follower)
+  }
+  follower.end = Math.max(follower.end, end)
+  const current = follower
+  current.running ??= advance(current, path).finally(() => {
+    current.running = undefined
+  })
+  return current
+}
+
+async function digest(key: number, path: string, size: number): Promise<void> {
+  try {
+    let follower: Follower
+    do {
+      follower = follow(key, path, size)
+      await follower.running
+    } while (follower.at < size)
+    port.postMessage({ key, sha256: follower.hash.copy().digest('hex') } satisfies FromWorker)
+  } catch (error) {
+    followers.delete(key)
+    port.postMessage({ key, error: messageOf(error) } satisfies FromWorker)
+  }
+}
+
+port.on('message', (message: ToWorker) => {
+  if (message.type === 'close') followers.delete(message.key)
+  else if (message.type === 'digest') void digest(message.key, message.path, message.size)
+  else {
+    // A failed read ahead is no news: the digest reads again, and tells.
+    follow(message.key, message.path, message.end).running?.catch(() => followers.delete(message.key))
+  }
+})

@@ -1,0 +1,112 @@
+import { mkdir, link, open, readdir, stat, statfs, unlink } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { AppError, systemCode } from '../../../shared/errors.ts'
+import type { ByteStore, Part } from '../../ports.ts'
+import { syncFolder, unlessMissing } from './files.ts'
+import { createHashers } from './hasher.ts'
+import { lockFolder } from './lock.ts'
+import { readRange } from './reader.ts'
+import { openPartWriter } from './writer.ts'
+
+/** Parts lie in a folder of their own on the same file system, so that a verified one gets its name by link(2). */
+const PARTS = '.incoming'
+
+/**
+ * Finished files in `folder`, parts in `folder/.incoming`. The folder is made, and held exclusively until close.
+ * @throws Error when another process holds the folder
+ */
+export async function openDiskBytes({ folder }: { folder: string }): Promise<ByteStore> {
+  const root = resolve(folder)
+  const parts = join(root, PARTS)
+  await mkdir(parts, { recursive: true })
+  await syncFolder(root)
+  const unlock = lockFolder(join(parts, 'lock.db'))
+  const hashers = createHashers()
+  const partPath = ({ id, attempt }: Part): string => join(parts, `${id}.${attempt}.part`)
+
+  return {
+    async createPart(part, size) {
+      try {
+        const file = await open(partPath(part), 'wx')
+        try {
+          await file.truncate(size)
+          await file.sync()
+        } finally {
+          await file.close()
+        }
+      } catch (error) {
+        if (systemCode(error) === 'EEXIST') return false
+        throw error
+      }
+      await syncFolder(parts)
+      return true
+    },
+
+    openWriter: (part, range) => openPartWriter(partPath(part), range),
+
+    async openReader(part) {
+      const file = await open(partPath(part), 'r')
+      return { read: (_chunk, range) => readRange(file, range), close: () => file.close() }
+    },
+
+    hasher: (part) => hashers.open(partPath(part)),
+    partSize: async (part) => (await unlessMissing(stat(partPath(part))))?.size,
+
+    async listParts() {
+      const names = await readdir(parts)
+      return names.flatMap((name) => {
+        const match = /^([0-9a-f-]{36})\.(\d+)\.part$/.exec(name)
+        return match?.[1] ? [{ id: match[1], attempt: Number(match[2]) }] : []
+      })
+    },
+
+    async removePart(part) {
+      await unlessMissing(unlink(partPath(part)))
+    },
+
+    async publish(part, name) {
+      const target = join(root, name)
+      try {
+        await link(partPath(part), target)
+      } catch (error) {
+        if (systemCode(error) !== 'EEXIST') throw error
+        if (!(await sameFile(partPath(part), target))) return false
+      }
+      await syncFolder(root)
+      return true
+    },
+
+    async openContent(name) {
+      const file = await unlessMissing(open(join(root, name), 'r'))
+      if (!file) throw new AppError('content-removed', `The file ${name} is not in the store any more.`)
+      const { size } = await file.stat()
+      return { size, read: (range) => readRange(file, range), close: () => file.close() }
+    },
+
+    async removeContent(name) {
+      await unlessMissing(unlink(join(root, name)))
+      await syncFolder(root)
+    },
+
+    location: (name) => join(root, name),
+
+    async freeBytes() {
+      const { bavail, bsize } = await statfs(root)
+      return bavail * bsize
+    },
+
+    async close() {
+      await hashers.close()
+      unlock()
+    },
+  }
+}
+
+/** Whether both names are links to one file: then a crash came between the link and its row. */
+async function sameFile(a: string, b: string): Promise<boolean> {
+  const [first, second] = await Promise.all([
+    unlessMissing(stat(a, { bigint: true })),
+    unlessMissing(stat(b, { bigint: true })),
+  ])
+  return first !== undefined && second !== undefined && first.ino === second.ino && first.dev === second.dev
+}

@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto'
+import { AppError } from '../../../shared/errors.ts'
+import type { SessionRequest } from '../../../shared/protocol.ts'
+import type { ClientRecord, JobStore } from '../../ports.ts'
+import type { Database, Row } from './database.ts'
+import { toClient } from './rows.ts'
+
+/** How many past instances a client's row remembers, so that a late copy of an old request never takes over. */
+const PAST_INSTANCES = 32
+
+type ClientStore = Pick<JobStore, 'findClient' | 'listClients' | 'recordContacts' | 'recordConflict' | 'beginSession'>
+
+/** The clients' rows: what is known of each site, and its newest session. */
+export function createClientStore({ db }: { db: Database }): ClientStore {
+  const find = (id: string): Row | undefined => db.one('SELECT * FROM clients WHERE id = :id', { id })
+  const touch = (id: string, at: number): void => {
+    db.run(
+      `INSERT INTO clients (id, last_seen) VALUES (:id, :at)
+       ON CONFLICT (id) DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)`,
+      { id, at },
+    )
+  }
+
+  return {
+    async findClient(id) {
+      const row = find(id)
+      return row && toClient(row)
+    },
+
+    async listClients({ labels = {} }) {
+      const { sql, parameters } = labelCondition('clients.id', labels)
+      return db.all(`SELECT * FROM clients WHERE ${sql} ORDER BY id`, parameters).map(toClient)
+    },
+
+    async recordContacts(contacts) {
+      if (contacts.length === 0) return
+      db.transaction(() => {
+        for (const { clientId, at } of contacts) touch(clientId, at)
+      })
+    },
+
+    async recordConflict({ clientId, at, hostname }) {
+      db.run(
+        `UPDATE clients SET conflicts = conflicts + 1, conflict_at = :at, conflict_hostname = :hostname WHERE id = :clientId`,
+        { clientId, at, hostname },
+      )
+    },
+
+    async beginSession(request, at, mayReplace) {
+      return db.transaction(() => {
+        const row = find(request.clientId)
+        if (!row) touch(request.clientId, at)
+        if (row?.['instance'] !== request.instance) {
+          const past: string[] = JSON.parse(String(row?.['past_instances'] ?? '[]'))
+          if (past.includes(request.instance)) {
+            throw new AppError(
+              'session-superseded',
+              `A newer session of ${request.clientId} has begun since; begin one with a new instance.`,
+            )
+          }
+          if (row) mayReplace(toClient(row))
+          replaceSession(db, request, at, [...past, request.instance].slice(-PAST_INSTANCES))
+        }
+        return toClient(find(request.clientId)!) satisfies ClientRecord
+      })
+    },
+  }
+}
+
+function replaceSession(db: Database, request: SessionRequest, at: number, instances: string[]): void {
+  db.run(
+    `UPDATE clients SET session_n = session_n + 1, session = (session_n + 1) || '.' || :nonce, instance = :instance,
+       past_instances = :instances, session_at = :at, rev = rev + 1, agent = :agent, shared = :shared, labels = :labels
+     WHERE id = :id`,
+    {
+      id: request.clientId,
+      nonce: randomBytes(12).toString('base64url'),
+      instance: request.instance,
+      instances: JSON.stringify(instances),
+      at,
+      agent: JSON.stringify(request.agent),
+      shared: JSON.stringify(request.shared),
+      labels: JSON.stringify(request.labels),
+    },
+  )
+  db.run('DELETE FROM labels WHERE client_id = :id', { id: request.clientId })
+  for (const [key, value] of Object.entries(request.labels)) {
+    db.run('INSERT INTO labels (key, value, client_id) VALUES (:key, :value, :id)', {
+      key,
+      value,
+      id: request.clientId,
+    })
+  }
+}
+
+/** A condition that `column` is a client with all of `labels`; true for none. */
+export function labelCondition(
+  column: string,
+  labels: Readonly<Record<string, string>>,
+): { sql: string; parameters: Record<string, string> } {
+  const parameters: Record<string, string> = {}
+  const conditions = Object.entries(labels).map(([key, value], index) => {
+    parameters[`label_key_${index}`] = key
+    parameters[`label_value_${index}`] = value
+    return `EXISTS (SELECT 1 FROM labels WHERE key = :label_key_${index} AND value = :label_value_${index} AND client_id = ${column})`
+  })
+  return { sql: conditions.join(' AND ') || 'TRUE', parameters }
+}

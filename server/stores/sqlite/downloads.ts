@@ -1,0 +1,170 @@
+import { AppError } from '../../../shared/errors.ts'
+import type { DownloadDraft, DownloadRecord, Idempotency, JobStore } from '../../ports.ts'
+import { labelCondition } from './clients.ts'
+import type { Database, Parameters } from './database.ts'
+import { assignments, toClient, toDownload } from './rows.ts'
+
+type DownloadStore = Omit<
+  JobStore,
+  | 'findClient'
+  | 'listClients'
+  | 'recordContacts'
+  | 'recordConflict'
+  | 'beginSession'
+  | 'insertChunk'
+  | 'overlappingChunks'
+  | 'chunksFrom'
+  | 'received'
+  | 'forgetChunks'
+  | 'close'
+>
+
+const OPEN = `status IN ('queued', 'transferring')`
+
+/** The downloads' rows. Every change raises the client's revision in its own transaction where the agent must hear of it. */
+export function createDownloadStore({ db }: { db: Database }): DownloadStore {
+  const find = (id: string): DownloadRecord | undefined => {
+    const row = db.one('SELECT * FROM downloads WHERE id = :id', { id })
+    return row && toDownload(row)
+  }
+
+  return {
+    async createDownloads(drafts, idempotency) {
+      return db.transaction(() => {
+        const before = idempotency && madeBefore(db, idempotency)
+        if (before) return before.map((id) => find(id)!)
+        for (const draft of drafts) insertDraft(db, draft)
+        const ids = drafts.map((draft) => draft.id)
+        if (idempotency) {
+          db.run(
+            'INSERT INTO idempotency (key, request, download_ids, created_at) VALUES (:key, :request, :ids, :at)',
+            {
+              key: idempotency.key,
+              request: idempotency.request,
+              ids: JSON.stringify(ids),
+              at: drafts[0]?.createdAt ?? 0,
+            },
+          )
+        }
+        return ids.map((id) => find(id)!)
+      })
+    },
+
+    findDownload: async (id) => find(id),
+
+    async listDownloads(filter) {
+      const labels = labelCondition('downloads.client_id', filter.labels ?? {})
+      const conditions = [labels.sql]
+      const parameters: Parameters = { ...labels.parameters, limit: filter.limit }
+      const where = (sql: string, name: string, value: string | number | undefined): void => {
+        if (value === undefined) return
+        conditions.push(sql)
+        parameters[name] = value
+      }
+      where('client_id = :client', 'client', filter.clientId)
+      where('batch_id = :batch', 'batch', filter.batchId)
+      where('note = :note', 'note', filter.note)
+      where('seq < :before', 'before', filter.before)
+      if (filter.path === null) conditions.push('path IS NULL')
+      else where('path = :path', 'path', filter.path)
+      if (filter.status)
+        where('status IN (SELECT value FROM json_each(:statuses))', 'statuses', JSON.stringify(filter.status))
+      const sql = `SELECT * FROM downloads WHERE ${conditions.join(' AND ')} ORDER BY seq DESC LIMIT :limit`
+      return db.all(sql, parameters).map(toDownload)
+    },
+
+    async openJobs(clientId, limit) {
+      // One connection, and nothing awaited between the two: they read the same moment.
+      const client = db.one('SELECT * FROM clients WHERE id = :clientId', { clientId })
+      const jobs = db.all(
+        `SELECT * FROM downloads WHERE client_id = :clientId AND ${OPEN} ORDER BY priority DESC, seq LIMIT :limit`,
+        { clientId, limit },
+      )
+      return { client: client && toClient(client), jobs: jobs.map(toDownload) }
+    },
+
+    async transition({ id, from, attempt, session, set }) {
+      return db.transaction(() => {
+        const { sql, parameters } = assignments(set)
+        const conditions = ['id = :id', 'status IN (SELECT value FROM json_each(:from))']
+        if (attempt !== undefined) conditions.push('attempt = :attempt')
+        if (session !== undefined) {
+          conditions.push('EXISTS (SELECT 1 FROM clients WHERE clients.id = client_id AND clients.session = :session)')
+        }
+        const changed = db.one(`UPDATE downloads SET ${sql} WHERE ${conditions.join(' AND ')} RETURNING *`, {
+          ...parameters,
+          id,
+          from: JSON.stringify(from),
+          ...(attempt === undefined ? {} : { attempt }),
+          ...(session === undefined ? {} : { session }),
+        })
+        if (!changed) return undefined
+        if (set.name) claimName(db, id, set.name)
+        if (set.status && set.status !== 'transferring') raiseRevision(db, String(changed['client_id']))
+        return toDownload(changed)
+      })
+    },
+
+    async addResent(id, bytes) {
+      db.run('UPDATE downloads SET bytes_resent = bytes_resent + :bytes WHERE id = :id', { id, bytes })
+    },
+
+    async expired(now, limit) {
+      const rows = db.all(
+        `SELECT id FROM downloads WHERE ${OPEN} AND expires_at <= :now ORDER BY expires_at LIMIT :limit`,
+        { now, limit },
+      )
+      return rows.map((row) => String(row['id']))
+    },
+
+    async outstandingBytes() {
+      const row = db.one(
+        `SELECT sum(size - bytes_received) AS bytes FROM downloads WHERE status = 'transferring' AND size IS NOT NULL`,
+      )
+      return Number(row?.['bytes'] ?? 0)
+    },
+
+    async forgetIdempotencyKeys(before) {
+      db.run('DELETE FROM idempotency WHERE created_at < :before', { before })
+    },
+  }
+}
+
+function raiseRevision(db: Database, clientId: string): void {
+  db.run('UPDATE clients SET rev = rev + 1 WHERE id = :clientId', { clientId })
+}
+
+function insertDraft(db: Database, draft: DownloadDraft): void {
+  db.run(
+    `INSERT INTO downloads (id, client_id, kind, path, priority, policy, note, batch_id, naming, status, created_at, expires_at)
+     VALUES (:id, :clientId, :kind, :path, :priority, :policy, :note, :batchId, :naming, 'queued', :createdAt, :expiresAt)`,
+    { ...draft },
+  )
+  raiseRevision(db, draft.clientId)
+}
+
+function madeBefore(db: Database, { key, request }: Idempotency): string[] | undefined {
+  const row = db.one('SELECT * FROM idempotency WHERE key = :key', { key })
+  if (!row) return undefined
+  if (row['request'] !== request) {
+    throw new AppError(
+      'idempotency-mismatch',
+      `Idempotency-Key "${key}" was used for another request; take a new one.`,
+      { field: 'Idempotency-Key' },
+    )
+  }
+  return JSON.parse(String(row['download_ids']))
+}
+
+/** Names that differ only in case or in Unicode form are the same on some file systems. */
+function nameKey(name: string): string {
+  return name.normalize('NFC').toLowerCase()
+}
+
+function claimName(db: Database, id: string, name: string): void {
+  const key = nameKey(name)
+  const owner = db.one('SELECT download_id FROM names WHERE key = :key', { key })?.['download_id']
+  if (owner === id) return
+  if (owner !== undefined) throw new AppError('name-taken', `The name ${name} was given to another download.`)
+  db.run('INSERT INTO names (key, download_id) VALUES (:key, :id)', { key, id })
+}

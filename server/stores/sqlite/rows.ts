@@ -1,0 +1,85 @@
+import type { ErrorCode } from '../../../shared/errors.ts'
+import type { Policy, Status } from '../../../shared/protocol.ts'
+import type { Chunk, ClientRecord, DownloadRecord } from '../../ports.ts'
+import type { Parameters, Row } from './database.ts'
+
+const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+const numberOrNull = (value: unknown): number | null => (typeof value === 'number' ? value : null)
+
+export function toClient(row: Row): ClientRecord {
+  return {
+    id: String(row['id']),
+    session: textOrNull(row['session']),
+    sessionAt: numberOrNull(row['session_at']),
+    rev: Number(row['rev']),
+    agent: row['agent'] === null ? null : JSON.parse(String(row['agent'])),
+    shared: JSON.parse(String(row['shared'])),
+    labels: JSON.parse(String(row['labels'])),
+    lastSeen: Number(row['last_seen']),
+    conflicts: {
+      count: Number(row['conflicts']),
+      lastAt: numberOrNull(row['conflict_at']),
+      lastHostname: textOrNull(row['conflict_hostname']),
+    },
+  }
+}
+
+export function toDownload(row: Row): DownloadRecord {
+  return {
+    seq: Number(row['seq']),
+    id: String(row['id']),
+    clientId: String(row['client_id']),
+    kind: String(row['kind']),
+    path: textOrNull(row['path']),
+    priority: Number(row['priority']),
+    policy: String(row['policy']) as Policy,
+    note: textOrNull(row['note']),
+    batchId: textOrNull(row['batch_id']),
+    naming: row['naming'] === 'timestamped' ? 'timestamped' : 'plain',
+    status: String(row['status']) as Status,
+    reason: textOrNull(row['reason']) as ErrorCode | null,
+    detail: textOrNull(row['detail']),
+    attempt: Number(row['attempt']),
+    source: textOrNull(row['source']),
+    size: numberOrNull(row['size']),
+    bytesReceived: Number(row['bytes_received']),
+    bytesResent: Number(row['bytes_resent']),
+    mismatches: Number(row['mismatches']),
+    sha256: textOrNull(row['sha256']),
+    verified: row['verified'] === 1,
+    name: textOrNull(row['name']),
+    sourcePath: textOrNull(row['source_path']),
+    sourceModified: numberOrNull(row['source_modified']),
+    createdAt: Number(row['created_at']),
+    startedAt: numberOrNull(row['started_at']),
+    completedAt: numberOrNull(row['completed_at']),
+    expiresAt: Number(row['expires_at']),
+    removedAt: numberOrNull(row['removed_at']),
+  }
+}
+
+export function toChunk(row: Row): Chunk {
+  return {
+    start: Number(row['start']),
+    end: Number(row['end']),
+    digest: String(row['digest']),
+    tag: String(row['tag']),
+  }
+}
+
+/** `sizeKnown` as `size_known`. */
+function columnOf(property: string): string {
+  return property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** The SET list and its parameters for a partial record. Property names come from our types, never from a user. */
+export function assignments(set: Partial<DownloadRecord>): { sql: string; parameters: Parameters } {
+  const parameters: Parameters = {}
+  const parts: string[] = []
+  for (const [property, value] of Object.entries(set)) {
+    if (value === undefined) continue
+    parts.push(`${columnOf(property)} = :set_${property}`)
+    parameters[`set_${property}`] = typeof value === 'boolean' ? Number(value) : value
+  }
+  return { sql: parts.join(', '), parameters }
+}

@@ -1,0 +1,92 @@
+/** Applied in order, once each; PRAGMA user_version counts them. A migration that has shipped is never edited. */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE clients (
+    id TEXT PRIMARY KEY,
+    session_n INTEGER NOT NULL DEFAULT 0,
+    session TEXT,
+    instance TEXT,
+    past_instances TEXT NOT NULL DEFAULT '[]',
+    session_at INTEGER,
+    rev INTEGER NOT NULL DEFAULT 1,
+    agent TEXT,
+    shared TEXT NOT NULL DEFAULT '[]',
+    labels TEXT NOT NULL DEFAULT '{}',
+    last_seen INTEGER NOT NULL,
+    conflicts INTEGER NOT NULL DEFAULT 0,
+    conflict_at INTEGER,
+    conflict_hostname TEXT
+  ) STRICT;
+
+  CREATE TABLE labels (
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    client_id TEXT NOT NULL REFERENCES clients (id),
+    PRIMARY KEY (key, value, client_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX labels_of_client ON labels (client_id);
+
+  CREATE TABLE downloads (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    client_id TEXT NOT NULL REFERENCES clients (id),
+    kind TEXT NOT NULL,
+    path TEXT,
+    priority INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    note TEXT,
+    batch_id TEXT,
+    naming TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT,
+    detail TEXT,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    source TEXT,
+    size INTEGER,
+    bytes_received INTEGER NOT NULL DEFAULT 0,
+    bytes_resent INTEGER NOT NULL DEFAULT 0,
+    mismatches INTEGER NOT NULL DEFAULT 0,
+    sha256 TEXT,
+    verified INTEGER NOT NULL DEFAULT 0,
+    name TEXT,
+    source_path TEXT,
+    source_modified INTEGER,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    completed_at INTEGER,
+    expires_at INTEGER NOT NULL,
+    removed_at INTEGER
+  ) STRICT;
+  CREATE INDEX open_jobs ON downloads (client_id, priority DESC, seq) WHERE status IN ('queued', 'transferring');
+  CREATE INDEX open_expiry ON downloads (expires_at) WHERE status IN ('queued', 'transferring');
+  CREATE INDEX downloads_of_client ON downloads (client_id, seq);
+  CREATE INDEX downloads_by_status ON downloads (status, seq);
+  CREATE INDEX downloads_of_batch ON downloads (batch_id, seq) WHERE batch_id IS NOT NULL;
+  CREATE INDEX downloads_by_note ON downloads (note, seq) WHERE note IS NOT NULL;
+
+  -- Names are never given twice, not even after their file was removed. The key is case-folded.
+  CREATE TABLE names (
+    key TEXT PRIMARY KEY,
+    download_id TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- The rows of an attempt never overlap.
+  CREATE TABLE chunks (
+    download_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    end INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    PRIMARY KEY (download_id, attempt, start)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE idempotency (
+    key TEXT PRIMARY KEY,
+    request TEXT NOT NULL,
+    download_ids TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX idempotency_age ON idempotency (created_at);
+  `,
+]

@@ -1,0 +1,24 @@
+import { Writable } from 'node:stream'
+import { pino, type Logger } from 'pino'
+import pretty from 'pino-pretty'
+import type { Progress } from './progress.ts'
+
+export type Log = Logger
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/** JSON lines on standard output; on a terminal, lines for people, above the progress bars. */
+export function createLog({ level, progress }: { level: LogLevel; progress: Progress }): Log {
+  const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }
+  if (!process.stdout.isTTY) return pino(options, pino.destination({ dest: 1, sync: true }))
+  const above = new Writable({
+    write(line: Buffer, _encoding, done) {
+      progress.print(line.toString())
+      done()
+    },
+  })
+  return pino(
+    options,
+    pretty({ destination: above, colorize: true, sync: true, singleLine: true, translateTime: 'SYS:HH:MM:ss' }),
+  )
+}

@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import { clientIdSchema, FILE_KIND, labelsSchema, pathSchema, policies, statuses } from './protocol.ts'
+
+/** What operators send and get: the API that curl, the CLI and pages use. */
+const seconds = z
+  .int()
+  .min(1)
+  .max(365 * 24 * 3600)
+
+export const downloadRequestSchema = z
+  .strictObject({
+    clientId: clientIdSchema.optional(),
+    /** Several clients at once, or "*" for every known one. */
+    clientIds: z.union([z.array(clientIdSchema).min(1).max(10_000), z.literal('*')]).optional(),
+    /** With clientIds "*": only clients that carry all of these labels. */
+    labels: labelsSchema.optional(),
+    path: pathSchema.optional(),
+    kind: z.literal(FILE_KIND).optional(),
+    priority: z.int().min(-100).max(100).optional(),
+    policy: z.enum(policies).optional(),
+    expiresIn: seconds.optional(),
+    note: z
+      .string()
+      .max(1000)
+      .refine((text) => !/\p{Cc}/u.test(text), 'must not contain control characters')
+      .optional(),
+  })
+  .refine((body) => (body.clientId === undefined) !== (body.clientIds === undefined), {
+    message: 'say either clientId or clientIds',
+    path: ['clientId'],
+  })
+export type DownloadRequest = z.infer<typeof downloadRequestSchema>
+
+export const downloadSchema = z.object({
+  id: z.string(),
+  /** The same as `id`, by the name that older systems gave it. */
+  requestId: z.string(),
+  clientId: z.string(),
+  kind: z.string(),
+  path: z.string().nullable(),
+  fileName: z.string().nullable(),
+  status: z.enum(statuses),
+  reason: z.string().nullable(),
+  detail: z.string().nullable(),
+  priority: z.int(),
+  policy: z.string(),
+  note: z.string().nullable(),
+  batchId: z.string().nullable(),
+  attempt: z.int(),
+  size: z.int().nullable(),
+  bytesReceived: z.int(),
+  bytesResent: z.int(),
+  /** Whole percent, 0 to 100; null while the size is not known. */
+  progress: z.int().nullable(),
+  verified: z.boolean(),
+  sha256: z.string().nullable(),
+  filePath: z.string().nullable(),
+  sourcePath: z.string().nullable(),
+  sourceModifiedAt: z.string().nullable(),
+  createdAt: z.string(),
+  startedAt: z.string().nullable(),
+  completedAt: z.string().nullable(),
+  expiresAt: z.string(),
+})
+export type Download = z.infer<typeof downloadSchema>
+
+export const downloadListSchema = z.object({
+  downloads: z.array(downloadSchema),
+  count: z.int(),
+  next: z.string().nullable(),
+})
+export type DownloadList = z.infer<typeof downloadListSchema>
+
+export const batchSchema = z.object({ batchId: z.string(), count: z.int(), downloads: z.array(downloadSchema) })
+export type Batch = z.infer<typeof batchSchema>
+
+export const clientSchema = z.object({
+  id: z.string(),
+  status: z.enum(['online', 'offline']),
+  connectedAt: z.string().nullable(),
+  lastSeen: z.string().nullable(),
+  /** The same as `lastSeen`, by the name that older systems gave it. */
+  lastHeartbeat: z.string().nullable(),
+  agent: z.object({ version: z.string(), platform: z.string(), hostname: z.string() }).nullable(),
+  shared: z.array(z.string()),
+  labels: z.record(z.string(), z.string()),
+  /** Sessions refused because another agent was alive under the same id. */
+  conflicts: z.object({ count: z.int(), lastAt: z.string().nullable(), lastHostname: z.string().nullable() }),
+})
+export type Client = z.infer<typeof clientSchema>
+
+export const clientListSchema = z.object({ clients: z.array(clientSchema), count: z.int() })
+export type ClientList = z.infer<typeof clientListSchema>

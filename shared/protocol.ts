@@ -1,0 +1,172 @@
+import { z } from 'zod'
+
+/** What server and agent must agree on. The normative text is docs/PROTOCOL.md. */
+export const PROTOCOL = 1
+
+/** The kinds of job that this version knows. An agent fails any other as `unsupported`. */
+export const FILE_KIND = 'file'
+
+export const headers = {
+  session: 'Agent-Session',
+  attempt: 'Attempt',
+  contentRange: 'Content-Range',
+  contentDigest: 'Content-Digest',
+  reprDigest: 'Repr-Digest',
+  uploadLimit: 'Upload-Limit',
+} as const
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+/** What a server tells an agent at the beginning of a session: bytes, connections, seconds. */
+export const defaults = {
+  chunk: { min: 64 * KiB, max: 64 * MiB, preferred: 4 * MiB },
+  parallel: 4,
+  waitSeconds: 25,
+  expiresInSeconds: 7 * 24 * 3600,
+} as const
+
+/** A site's id: also a part of file names and URLs, so nothing else is let in. */
+export const clientIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+export const clientIdSchema = z
+  .string()
+  .regex(clientIdPattern, 'must be 1 to 64 of A-Z a-z 0-9 . _ - and start with a letter or digit')
+
+const noControls = (text: string): boolean => !/\p{Cc}/u.test(text)
+
+/** A path at the site, at most 4,096 bytes; a name may hold anything but NUL, as on Linux. */
+export const pathSchema = z
+  .string()
+  .min(1)
+  .refine((path) => Buffer.byteLength(path) <= 4096, 'must be at most 4096 bytes')
+  .refine((path) => !path.includes('\0'), 'must not contain NUL')
+
+const labelSchema = z.string().min(1).max(100).refine(noControls, 'must not contain control characters')
+export const labelKeyPattern = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/
+export const labelsSchema = z
+  .record(z.string().regex(labelKeyPattern, 'must be 1 to 63 of A-Z a-z 0-9 . _ / -'), labelSchema)
+  .refine((labels) => Object.keys(labels).length <= 32, 'must be at most 32 labels')
+
+/**
+ * How a job meets a source that changes: `fail`; `restart` from the new version; `prefix`, the size at begin of a file
+ * that only grows; `size-only`, for file systems whose times wobble; `reread`, hash the source a second time at the end.
+ */
+export const policies = ['fail', 'restart', 'prefix', 'size-only', 'reread'] as const
+export type Policy = (typeof policies)[number]
+
+export const statuses = ['queued', 'transferring', 'verifying', 'completed', 'failed', 'cancelled', 'expired'] as const
+export type Status = (typeof statuses)[number]
+
+/** Statuses that nothing leaves but a retry. */
+export const finalStatuses: readonly Status[] = ['completed', 'failed', 'cancelled', 'expired']
+/** Statuses in which a job is the agent's to work on. */
+export const openStatuses: readonly Status[] = ['queued', 'transferring']
+
+export const failureCodes = [
+  'not-found',
+  'not-allowed',
+  'denied',
+  'not-a-file',
+  'locked',
+  'changed',
+  'damaged',
+  'proxy-limit',
+  'io-error',
+  'unsupported',
+] as const
+export type FailureCode = (typeof failureCodes)[number]
+
+const size = z.int().min(0)
+const rangeSchema = z.strictObject({ start: size, end: size })
+const attempt = z.int().min(1)
+const digest = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex')
+
+export const sessionRequestSchema = z.strictObject({
+  protocol: z.int().min(1),
+  clientId: clientIdSchema,
+  /** Random for every session begun; the same instance asked again gets its session again. */
+  instance: z.string().regex(/^[A-Za-z0-9_-]{16,64}$/, 'must be 16 to 64 of A-Z a-z 0-9 _ -'),
+  takeover: z.boolean(),
+  agent: z.strictObject({
+    version: z.string().max(100).refine(noControls),
+    platform: z.string().max(100).refine(noControls),
+    hostname: z.string().max(255).refine(noControls),
+  }),
+  /** What the site shares, for people to read; it gives the server no rights. */
+  shared: z.array(pathSchema).max(100),
+  labels: labelsSchema.default({}),
+})
+export type SessionRequest = z.infer<typeof sessionRequestSchema>
+
+export const sessionSchema = z.object({
+  protocol: z.int(),
+  session: z.string(),
+  wait: z.number(),
+  chunk: z.object({ min: z.int(), max: z.int(), preferred: z.int() }),
+  parallel: z.int().min(1),
+  spread: z.number(),
+})
+export type Session = z.infer<typeof sessionSchema>
+
+export const jobSchema = z.object({
+  id: z.string(),
+  protocol: z.int(),
+  kind: z.string(),
+  path: z.string().nullable(),
+  policy: z.string(),
+  priority: z.int(),
+  status: z.enum(statuses),
+  attempt: z.int(),
+})
+export type Job = z.infer<typeof jobSchema>
+
+export const jobsSchema = z.object({ rev: z.int(), jobs: z.array(jobSchema) })
+
+export const beginRequestSchema = z.strictObject({
+  /** The agent's validator of the opened file; compared byte by byte and never parsed. */
+  source: z.string().min(1).max(200),
+  size,
+  path: pathSchema.optional(),
+  modified: z.iso.datetime({ offset: true }).optional(),
+})
+export type BeginRequest = z.infer<typeof beginRequestSchema>
+
+export const beginSchema = z.object({
+  id: z.string(),
+  attempt,
+  size,
+  received: z.array(rangeSchema),
+  chunk: z.object({ min: z.int(), max: z.int(), preferred: z.int() }),
+  parallel: z.int().min(1),
+})
+export type Begun = z.infer<typeof beginSchema>
+
+export const completeRequestSchema = z.strictObject({ attempt, size, sha256: digest })
+export type CompleteRequest = z.infer<typeof completeRequestSchema>
+
+export const failRequestSchema = z.strictObject({
+  attempt: z.int().min(0).optional(),
+  code: z.enum(failureCodes),
+  detail: z.string().max(1000).optional(),
+})
+export type FailRequest = z.infer<typeof failRequestSchema>
+
+export const jobStateSchema = z.object({
+  id: z.string(),
+  status: z.enum(statuses),
+  attempt: z.int(),
+  size: size.nullable(),
+  received: z.array(rangeSchema),
+  reason: z.string().nullable(),
+})
+export type JobState = z.infer<typeof jobStateSchema>
+
+/** An answer of ours that is no success: RFC 9457, told from a proxy's by its `code`. */
+export const problemSchema = z.looseObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  detail: z.string().optional(),
+})
+export type Problem = z.infer<typeof problemSchema>
