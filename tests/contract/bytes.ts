@@ -1,0 +1,128 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import type { Range } from '../../shared/ranges.ts'
+import type { ByteStore, Part } from '../../server/ports.ts'
+import { sha256Of } from '../helpers/folder.ts'
+
+async function* inPieces(bytes: Buffer, length = 1000): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += length) yield bytes.subarray(at, at + length)
+}
+
+async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = []
+  for await (const piece of pieces) all.push(piece)
+  return Buffer.concat(all)
+}
+
+/** What every byte store must do. */
+export function byteStoreContract(
+  name: string,
+  place: () => Promise<{ open: () => Promise<ByteStore>; remove: () => Promise<void> }>,
+): void {
+  describe(`byte store: ${name}`, () => {
+    let bytes: ByteStore
+    let at: Awaited<ReturnType<typeof place>>
+    let part: Part
+
+    beforeEach(async () => {
+      at = await place()
+      bytes = await at.open()
+      part = { id: randomUUID(), attempt: 1 }
+    })
+    afterEach(async () => {
+      await bytes.close()
+      await at.remove()
+    })
+
+    const write = async (range: Range, content: Buffer): Promise<string> => {
+      const writer = await bytes.openWriter(part, range)
+      try {
+        await writer.write(inPieces(content))
+        return await writer.commit()
+      } finally {
+        await writer.close()
+      }
+    }
+
+    test('ranges written in any order are one file, with its digest', async () => {
+      const content = randomBytes(3_000_000)
+      expect(await bytes.createPart(part, content.byteLength)).toBe(true)
+      const hasher = bytes.hasher(part)
+      await write({ start: 2_000_000, end: 3_000_000 }, content.subarray(2_000_000))
+      await write({ start: 0, end: 1_000_001 }, content.subarray(0, 1_000_001))
+      hasher.extend(1_000_001)
+      await write({ start: 1_000_001, end: 2_000_000 }, content.subarray(1_000_001, 2_000_000))
+      expect(await hasher.digest(content.byteLength)).toBe(sha256Of(content))
+      hasher.close()
+      expect(await bytes.publish(part, 'r1_file')).toBe(true)
+      const stored = await bytes.openContent('r1_file')
+      expect(stored.size).toBe(content.byteLength)
+      expect((await collect(stored.read({ start: 0, end: stored.size }))).equals(content)).toBe(true)
+      expect(
+        (await collect(stored.read({ start: 999_999, end: 2_000_001 }))).equals(content.subarray(999_999, 2_000_001)),
+      ).toBe(true)
+      await stored.close()
+    })
+
+    test('a reader of a part goes on after it was published and removed', async () => {
+      const content = randomBytes(10_000)
+      await bytes.createPart(part, content.byteLength)
+      const tag = await write({ start: 0, end: 10_000 }, content)
+      const reader = await bytes.openReader(part)
+      await bytes.publish(part, 'r1_file')
+      await bytes.removePart(part)
+      const chunk = { start: 0, end: 10_000, digest: '', tag }
+      expect((await collect(reader.read(chunk, { start: 10, end: 20 }))).equals(content.subarray(10, 20))).toBe(true)
+      await reader.close()
+    })
+
+    test('a part is made once, and a write never makes one', async () => {
+      expect(await bytes.createPart(part, 10)).toBe(true)
+      expect(await bytes.createPart(part, 10)).toBe(false)
+      expect(await bytes.partSize(part)).toBe(10)
+      expect(await bytes.listParts()).toEqual([part])
+      await bytes.removePart(part)
+      await bytes.removePart(part)
+      expect(await bytes.partSize(part)).toBeUndefined()
+      expect(await bytes.listParts()).toEqual([])
+      await expect(bytes.openWriter(part, { start: 0, end: 1 })).rejects.toMatchObject({ code: 'attempt-superseded' })
+      expect(await bytes.listParts()).toEqual([])
+    })
+
+    test('an empty part has the digest of nothing', async () => {
+      await bytes.createPart(part, 0)
+      const hasher = bytes.hasher(part)
+      expect(await hasher.digest(0)).toBe(sha256Of(Buffer.alloc(0)))
+      hasher.close()
+    })
+
+    test('the digest of a part that is gone is an error', async () => {
+      const hasher = bytes.hasher(part)
+      await expect(hasher.digest(10)).rejects.toThrow()
+      hasher.close()
+    })
+
+    test('publishing is repeatable, and never takes the name of something else', async () => {
+      await bytes.createPart(part, 5)
+      await write({ start: 0, end: 5 }, Buffer.from('hello'))
+      expect(await bytes.publish(part, 'r1_x')).toBe(true)
+      expect(await bytes.publish(part, 'r1_x')).toBe(true)
+      const other = { id: randomUUID(), attempt: 1 }
+      await bytes.createPart(other, 5)
+      expect(await bytes.publish(other, 'r1_x')).toBe(false)
+      const stored = await bytes.openContent('r1_x')
+      expect((await collect(stored.read({ start: 0, end: 5 }))).toString()).toBe('hello')
+      await stored.close()
+      await bytes.removeContent('r1_x')
+      await bytes.removeContent('r1_x')
+      await expect(bytes.openContent('r1_x')).rejects.toMatchObject({ code: 'content-removed' })
+    })
+
+    test('a second process cannot open the same place', async () => {
+      await expect(at.open()).rejects.toThrow('another server process')
+      await bytes.close()
+      bytes = await at.open()
+      expect(await bytes.freeBytes()).toBeGreaterThan(0)
+    })
+  })
+}

@@ -1,0 +1,73 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+
+export const projectFolder = join(import.meta.dirname, '..', '..')
+
+/** A real process of the project, with what it has printed. */
+export interface Running {
+  child: ChildProcess
+  pid: number
+  output(): string
+  /** The first JSON line for which `match` holds; waits for it. Rejects when the process ends first. */
+  line(match: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>
+  kill(signal: NodeJS.Signals): Promise<void>
+  exited: Promise<number | null>
+}
+
+/** Starts `node --import tsx FILE ARGS` of the project. */
+export function start(file: string, args: string[], env: Record<string, string>): Running {
+  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
+    cwd: projectFolder,
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let text = ''
+  const seen: Record<string, unknown>[] = []
+  const listeners = new Set<() => void>()
+  let rest = ''
+  child.stdout.on('data', (data: Buffer) => {
+    text += data.toString()
+    const lines = (rest + data.toString()).split('\n')
+    rest = lines.pop() ?? ''
+    seen.push(...lines.flatMap(parsed))
+    for (const listener of listeners) listener()
+  })
+  child.stderr.on('data', (data: Buffer) => (text += data.toString()))
+  const exited = once(child, 'exit').then(() => {
+    for (const listener of listeners) listener()
+    return child.exitCode
+  })
+
+  return {
+    child,
+    pid: child.pid ?? 0,
+    output: () => text,
+    exited,
+    line: (match) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const found = seen.find(match)
+          if (!found && child.exitCode === null && child.signalCode === null) return
+          listeners.delete(look)
+          if (found) resolve(found)
+          else reject(new Error(`${file} ended before it printed the line:\n${text}`))
+        }
+        listeners.add(look)
+        look()
+      }),
+    async kill(signal) {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.kill(signal)
+      await exited
+    },
+  }
+}
+
+function parsed(line: string): Record<string, unknown>[] {
+  try {
+    return [JSON.parse(line)]
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,146 @@
+import { join } from 'node:path'
+import { defaults } from '../../shared/protocol.ts'
+import { temporaryFolder } from './folder.ts'
+import { start, type Running } from './process.ts'
+import { until } from './until.ts'
+
+export type Json = Record<string, any>
+
+/** A real server on a real port, with a folder of its own, and agents as they are asked for. */
+export interface Stack {
+  folder: string
+  downloads: string
+  url: string
+  server: Running
+  /** Kills the server with the signal, if any, and starts it again on the same port and folder. */
+  restart(signal?: NodeJS.Signals): Promise<void>
+  agent(id: string, args?: string[], env?: Record<string, string>): Running
+  /** An agent that is started and online. */
+  online(id: string, args?: string[], env?: Record<string, string>): Promise<Running>
+  get(path: string, headers?: Record<string, string>): Promise<Json>
+  post(
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; body: Json; headers: Headers }>
+  ask(body: Json): Promise<Json>
+  /** The download once its status is one of `statuses`. */
+  reached(id: string, ...statuses: string[]): Promise<Json>
+  stop(): Promise<void>
+}
+
+export async function startStack(env: Record<string, string> = {}): Promise<Stack> {
+  const { folder, remove } = await temporaryFolder()
+  const downloads = join(folder, 'downloads')
+  const agents: Running[] = []
+  let port = '0'
+
+  const startServer = async (): Promise<Running> => {
+    const started = start('server/main.ts', [], {
+      DATABASE_URL: `sqlite:${join(folder, 'data', 'backhaul.db')}`,
+      STORAGE_URL: `file:${downloads}`,
+      HOST: '127.0.0.1',
+      PORT: port,
+      ...env,
+    })
+    port = String((await started.line((line) => line['msg'] === 'listening'))['port'])
+    return started
+  }
+
+  let server = await startServer()
+  const url = `http://127.0.0.1:${port}`
+
+  const get = async (path: string, headers: Record<string, string> = {}): Promise<Json> => {
+    const response = await fetch(url + path, { headers })
+    return (await response.json()) as Json
+  }
+
+  const post: Stack['post'] = async (path, body, headers = {}) => {
+    const response = await fetch(url + path, {
+      method: 'POST',
+      headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    return { status: response.status, headers: response.headers, body: (await response.json()) as Json }
+  }
+
+  const agent: Stack['agent'] = (id, args = [], agentEnv = {}) => {
+    const state = join(folder, 'state', id)
+    const started = start(
+      'agent/main.ts',
+      ['--id', id, '--server', url, '--state-dir', state, '--port', 'off', ...args],
+      { HOME: folder, ...agentEnv },
+    )
+    agents.push(started)
+    return started
+  }
+
+  return {
+    folder,
+    downloads,
+    url,
+    get server() {
+      return server
+    },
+    get,
+    post,
+    agent,
+    async restart(signal = 'SIGTERM') {
+      await server.kill(signal)
+      server = await startServer()
+    },
+    async online(id, args, agentEnv) {
+      const before = (await get(`/clients/${id}`))['connectedAt']
+      const started = agent(id, args, agentEnv)
+      await until(`${id} to be online`, async () => {
+        if (started.child.exitCode !== null) throw new Error(`the agent ended:\n${started.output()}`)
+        const client = await get(`/clients/${id}`)
+        return client['status'] === 'online' && client['connectedAt'] !== before
+      })
+      return started
+    },
+    async ask(body) {
+      const answer = await post('/downloads', body)
+      if (answer.status !== 202) throw new Error(`asking was answered ${answer.status}: ${JSON.stringify(answer.body)}`)
+      return answer.body
+    },
+    reached: (id, ...statuses) =>
+      until(`${id} to be ${statuses.join(' or ')}`, async () => {
+        const download = await get(`/downloads/${id}`)
+        if (statuses.includes(download['status'])) return download
+        if (['completed', 'failed', 'cancelled', 'expired'].includes(download['status'])) {
+          throw new Error(`expected ${statuses.join(' or ')}, got ${JSON.stringify(download)}`)
+        }
+        return undefined
+      }),
+    async stop() {
+      await Promise.all(agents.map((running) => running.kill('SIGKILL')))
+      await server.kill('SIGTERM')
+      await remove()
+    },
+  }
+}
+
+/** A client without our agent: its session and its calls, by hand. */
+export async function rawAgent(
+  stack: Stack,
+  clientId: string,
+  takeover = true,
+  instance: string = crypto.randomUUID(),
+) {
+  const agent = { version: 'test', platform: 'test', hostname: 'test' }
+  const begun = await stack.post('/sessions', { protocol: 1, clientId, instance, takeover, agent, shared: [] })
+  const session = String(begun.body['session'])
+  const headers = { 'agent-session': session }
+  return {
+    status: begun.status,
+    answer: begun.body,
+    session,
+    headers,
+    chunk: defaults.chunk,
+    begin: (id: string, size: number, source = 'v1') => stack.post(`/jobs/${id}/begin`, { source, size }, headers),
+    complete: (id: string, attempt: number, size: number, sha256: string) =>
+      stack.post(`/jobs/${id}/complete`, { attempt, size, sha256 }, headers),
+    fail: (id: string, code: string, attempt?: number) => stack.post(`/jobs/${id}/fail`, { code, attempt }, headers),
+  }
+}
