@@ -1,6 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 
 export const projectFolder = join(import.meta.dirname, '..', '..')
 
@@ -17,11 +18,21 @@ export interface Running {
 
 /** Starts `node --import tsx FILE ARGS` of the project. */
 export function start(file: string, args: string[], env: Record<string, string>): Running {
-  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
-    cwd: projectFolder,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  return watch(file, spawn(process.execPath, ['--import', 'tsx', file, ...args], optionsFor(env)))
+}
+
+/** Starts `npm ARGS` in the project, as a user types it; signals go to npm and what it started. */
+export function startNpm(args: string[], env: Record<string, string>): Running {
+  return watch(`npm ${args.join(' ')}`, spawn('npm', args, { ...optionsFor(env), detached: true }), true)
+}
+
+const optionsFor = (env: Record<string, string>) => ({
+  cwd: projectFolder,
+  env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+  stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'],
+})
+
+function watch(name: string, child: ChildProcessByStdio<null, Readable, Readable>, group = false): Running {
   let text = ''
   const seen: Record<string, unknown>[] = []
   const listeners = new Set<() => void>()
@@ -51,14 +62,14 @@ export function start(file: string, args: string[], env: Record<string, string>)
           if (!found && child.exitCode === null && child.signalCode === null) return
           listeners.delete(look)
           if (found) resolve(found)
-          else reject(new Error(`${file} ended before it printed the line:\n${text}`))
+          else reject(new Error(`${name} ended before it printed the line:\n${text}`))
         }
         listeners.add(look)
         look()
       }),
     async kill(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill(signal)
+      process.kill(group ? -(child.pid ?? 0) : (child.pid ?? 0), signal)
       await exited
     },
   }

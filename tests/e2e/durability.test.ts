@@ -1,0 +1,201 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, readdir, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { putChunk } from '../helpers/chunks.ts'
+import { sha256Of } from '../helpers/folder.ts'
+import { testWith } from '../helpers/needs.ts'
+import { start } from '../helpers/process.ts'
+import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
+import { until } from '../helpers/until.ts'
+
+// What an answer promises is on the disk before the answer leaves.
+describe('durability', () => {
+  let stack: Stack
+  const content = randomBytes(3_000_000) as Buffer<ArrayBuffer>
+  const sha256 = sha256Of(content)
+
+  beforeAll(async () => {
+    stack = await startStack()
+  })
+  afterAll(() => stack.stop())
+
+  const begun = async (clientId = `client-${randomUUID()}`) => {
+    const agent = await rawAgent(stack, clientId)
+    const { id } = await stack.ask({ clientId })
+    await agent.begin(id, content.byteLength)
+    const put = (start: number, end: number) =>
+      putChunk(stack, id, {
+        session: agent.session,
+        attempt: 1,
+        start,
+        bytes: content.subarray(start, end),
+        total: content.byteLength,
+      })
+    return { ...agent, id: String(id), put }
+  }
+
+  testWith(
+    'strace',
+    'a system call trace: the data is synced after its last write and before the row, the row before each 204',
+    async () => {
+      const { put } = await begun()
+      const output = join(stack.folder, 'trace')
+      const strace = spawn(
+        'strace',
+        [
+          '-f',
+          '-y',
+          '-s',
+          '40',
+          '-o',
+          output,
+          '-e',
+          'trace=pwrite64,pwritev,write,writev,fdatasync,fsync',
+          '-p',
+          String(stack.server.pid),
+        ],
+        { stdio: ['ignore', 'ignore', 'pipe'] },
+      )
+      let attached = ''
+      strace.stderr.on('data', (data) => (attached += String(data)))
+      await until('strace to be attached', async () => attached.includes('attached'))
+      for (const from of [0, 1_000_000, 2_000_000]) expect((await put(from, from + 1_000_000)).status).toBe(204)
+      strace.kill('SIGINT')
+      await once(strace, 'exit')
+
+      const calls = systemCalls(await readFile(output, 'utf8'))
+      const answers = calls.filter(({ text }) => text.includes('HTTP/1.1 204'))
+      expect(answers).toHaveLength(3)
+      let after = -1
+      for (const answer of answers) {
+        const steps = calls.filter(({ began }) => began > after && began <= answer.began)
+        const only = (pattern: RegExp): Call[] => steps.filter(({ text }) => pattern.test(text))
+        const lastWrite = only(/^pwrite\w*\(\d+<[^>]*\.part>/).at(-1)
+        const dataSync = only(/^fdatasync\(\d+<[^>]*\.part>/).at(-1)
+        const row = only(/^pwrite\w*\(\d+<[^>]*backhaul\.db-wal>/).at(0)
+        const rowSync = only(/^(fdatasync|fsync)\(\d+<[^>]*backhaul\.db-wal>/).at(-1)
+        const sequence = [lastWrite, dataSync, row, rowSync, answer]
+        for (const [index, call] of sequence.entries()) {
+          expect(call).toBeDefined()
+          if (index > 0) expect(call!.began).toBeGreaterThan(sequence[index - 1]!.ended)
+        }
+        after = answer.ended
+      }
+    },
+  )
+
+  test('chunks that were acknowledged are there after SIGKILL', async () => {
+    const { id, put } = await begun()
+    await put(1_000_000, 2_000_000)
+    await stack.restart('SIGKILL')
+    expect(await stack.get(`/jobs/${id}`)).toMatchObject({
+      status: 'transferring',
+      attempt: 1,
+      received: [{ start: 1_000_000, end: 2_000_000 }],
+    })
+  })
+
+  test('a verification that was cut off is finished by the next start', async () => {
+    const { id, put } = await begun()
+    for (const from of [0, 1_000_000, 2_000_000]) await put(from, from + 1_000_000)
+    await stack.server.kill('SIGKILL')
+    // The state that a crash leaves between the update to verifying and the end of the verification.
+    const db = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'))
+    db.prepare(`UPDATE downloads SET status = 'verifying', sha256 = ?, name = 'cut_off' WHERE id = ?`).run(sha256, id)
+    db.close()
+    await stack.restart()
+    expect(await stack.reached(id, 'completed')).toMatchObject({
+      verified: true,
+      sha256,
+      filePath: join(stack.downloads, 'cut_off'),
+    })
+  })
+
+  test('a part that is shorter than its rows, or gone, means a new attempt', async () => {
+    const { id, put } = await begun()
+    await put(0, 1_000_000)
+    await stack.server.kill('SIGTERM')
+    await truncate(join(stack.downloads, '.incoming', `${id}.1.part`), 500_000)
+    await stack.restart()
+    expect(await stack.get(`/jobs/${id}`)).toMatchObject({ status: 'queued', received: [] })
+    expect(await stack.get(`/downloads/${id}`)).toMatchObject({ reason: 'io-error', bytesReceived: 0 })
+  })
+
+  test('a part without a row is removed at the start', async () => {
+    const { id, headers } = await begun()
+    await stack.post(`/jobs/${id}/fail`, { code: 'changed', attempt: 1 }, headers)
+    const db = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'))
+    await stack.server.kill('SIGTERM')
+    db.prepare('UPDATE downloads SET attempt = 7 WHERE id = ?').run(id)
+    db.close()
+    await stack.restart()
+    expect((await readdir(join(stack.downloads, '.incoming'))).filter((name) => name.startsWith(id))).toEqual([])
+  })
+
+  test('a second server on the same folder is refused', async () => {
+    const second = start('server/main.ts', [], {
+      PORT: '0',
+      DATABASE_URL: `sqlite:${join(stack.folder, 'second.db')}`,
+      STORAGE_URL: `file:${stack.downloads}`,
+    })
+    expect(await second.exited).toBe(1)
+    expect(second.output()).toBe(
+      'backhaul server: another server process is using this folder; stop it, or give each its own STORAGE_URL\n',
+    )
+  })
+
+  test('every mistake of the configuration is told at once, by name', async () => {
+    const wrong = start('server/main.ts', [], {
+      PORT: 'http',
+      DATABASE_URL: 'mysql:x',
+      STORAGE_URL: 'downloads',
+      LOG_LEVEL: 'loud',
+      DOWNLOAD_TIMEOUT: '0',
+    })
+    expect(await wrong.exited).toBe(2)
+    for (const name of ['PORT', 'DATABASE_URL', 'STORAGE_URL', 'LOG_LEVEL', 'DOWNLOAD_TIMEOUT'])
+      expect(wrong.output()).toContain(`backhaul server: ${name} must`)
+  })
+
+  test('a job of a kind that the agent does not know fails as unsupported', async () => {
+    const file = join(stack.folder, 'f')
+    await stack.online('old_agent', ['--file', file])
+    const { id } = await stack.ask({ clientId: 'old_agent', path: 'x', priority: -1 })
+    await stack.reached(id, 'failed')
+    // Only a later server queues such a job.
+    const db = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'))
+    db.prepare(`UPDATE downloads SET kind = 'folder' WHERE id = ?`).run(id)
+    db.close()
+    await stack.post(`/downloads/${id}/retry`)
+    await until('the failure', async () => (await stack.get(`/downloads/${id}`))['reason'] === 'unsupported')
+  })
+})
+
+interface Call {
+  text: string
+  /** Lines of the trace at which the call began and returned. */
+  began: number
+  ended: number
+}
+
+/** The calls of all threads; a call that another thread's interrupted stands on two lines. */
+function systemCalls(trace: string): Call[] {
+  const unfinished = new Map<string, Call>()
+  const calls: Call[] = []
+  for (const [line, content] of trace.split('\n').entries()) {
+    const [, thread = '', text = ''] = /^(\d+)\s+(.*)$/.exec(content) ?? []
+    const resumed = text.startsWith('<...') ? unfinished.get(thread) : undefined
+    if (resumed) {
+      resumed.ended = line
+      continue
+    }
+    const call = { text, began: line, ended: line }
+    calls.push(call)
+    if (text.endsWith('<unfinished ...>')) unfinished.set(thread, call)
+  }
+  return calls
+}

@@ -1,0 +1,193 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { pino } from 'pino'
+import { createCrew } from '../../agent/crew.ts'
+import { createLanes } from '../../agent/lanes.ts'
+import { createChunkLimits } from '../../agent/limits.ts'
+import { createPace } from '../../agent/pace.ts'
+import { openState, type State } from '../../agent/state.ts'
+import { planSpans } from '../../agent/upload.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+const log = pino({ level: 'silent' })
+const never = new AbortController().signal
+let folder: string
+let remove: () => Promise<void>
+const states: State[] = []
+
+beforeAll(async () => ({ folder, remove } = await temporaryFolder()))
+afterAll(async () => {
+  await Promise.all(states.map((state) => state.flush()))
+  await remove()
+})
+const newState = async (): Promise<State> => {
+  const state = await openState({ dir: join(folder, `state-${states.length}`), server: 'http://server', log })
+  states.push(state)
+  return state
+}
+
+describe('lanes', () => {
+  test('never more buffers than lanes, first come, first served, and reused', async () => {
+    const lanes = createLanes({ count: 2 })
+    const one = await lanes.acquire(never)
+    const two = await lanes.acquire(never)
+    const order: string[] = []
+    const third = lanes.acquire(never).then((lane) => (order.push('third'), lane))
+    const fourth = lanes.acquire(never).then((lane) => (order.push('fourth'), lane))
+    const memory = one.bytes(100).buffer
+    one.release()
+    one.release()
+    const lane = await third
+    expect(lane.bytes(50).buffer).toBe(memory)
+    expect(order).toEqual(['third'])
+    two.release()
+    await fourth
+    expect(order).toEqual(['third', 'fourth'])
+    expect(() => one.bytes(1)).toThrow('released')
+  })
+
+  test('who gave up waiting takes none', async () => {
+    const lanes = createLanes({ count: 1 })
+    const lane = await lanes.acquire(never)
+    const abort = new AbortController()
+    const waiting = lanes.acquire(abort.signal)
+    abort.abort(new Error('gave up'))
+    await expect(waiting).rejects.toThrow('gave up')
+    lane.release()
+    await lanes.acquire(never)
+  })
+})
+
+describe('crew', () => {
+  test('the first failure aborts the others and is thrown once all have ended', async () => {
+    const crew = createCrew({ limit: 2, signal: never })
+    let ended = false
+    crew.start(
+      () =>
+        new Promise((resolve) => {
+          crew.signal.addEventListener('abort', () => {
+            ended = true
+            resolve()
+          })
+        }),
+    )
+    crew.start(() => Promise.reject(new Error('first')))
+    await expect(crew.finish()).rejects.toThrow('first')
+    expect(ended).toBe(true)
+    await expect(crew.room()).rejects.toThrow('first')
+  })
+})
+
+describe('pace of polls', () => {
+  const pace = async (longest = 25) => createPace({ longest, state: await newState(), log })
+
+  test('two cuts at about one age shorten the wait to 0.8 of it; others do not', async () => {
+    const polls = await pace()
+    polls.cut(20_000)
+    polls.cut(12_000)
+    polls.cut(200)
+    expect(polls.seconds()).toBe(25)
+    polls.cut(12_300)
+    expect(polls.seconds()).toBe(10)
+  })
+
+  test('a 504 shortens at once, five seconds at least', async () => {
+    const polls = await pace()
+    polls.timedOut(10_000)
+    expect(polls.seconds()).toBe(8)
+    polls.timedOut(5000)
+    polls.timedOut(100)
+    expect(polls.seconds()).toBe(5)
+  })
+
+  test('an answer that never came shortens by the wait, for the age says nothing', async () => {
+    const polls = await pace()
+    polls.cut(35_000)
+    polls.cut(35_000)
+    expect(polls.seconds()).toBe(20)
+  })
+
+  test('20 uncut polls let it grow by a quarter, up to what the server wants; it is remembered', async () => {
+    const state = await newState()
+    const polls = createPace({ longest: 25, state, log })
+    polls.timedOut(20_000)
+    const uncut = (times: number): void => Array.from({ length: times }).forEach(() => polls.uncut())
+    uncut(19)
+    expect(polls.seconds()).toBe(16)
+    uncut(1)
+    expect(polls.seconds()).toBe(20)
+    expect(createPace({ longest: 25, state, log }).seconds()).toBe(20)
+    uncut(40)
+    expect(polls.seconds()).toBe(25)
+  })
+})
+
+describe('chunk limits', () => {
+  const KiB = 1024
+  const chunk = { min: 64 * KiB, max: 64 * KiB * KiB, preferred: 4096 * KiB }
+  const limits = async (cap?: number) => createChunkLimits({ cap, state: await newState(), log })
+
+  test('the server, the user, what is too large', async () => {
+    expect((await limits()).length(chunk)).toBe(4096 * KiB)
+    expect((await limits()).length({ ...chunk, preferred: 1 })).toBe(64 * KiB)
+    expect((await limits()).length({ min: 2 ** 50, max: 2 ** 50, preferred: 2 ** 50 })).toBe(64 * KiB * KiB)
+    expect((await limits(1500)).length(chunk)).toBe(1500)
+  })
+
+  test('413 halves down to 64 KiB, then it is over; chunks that were in flight together halve once', async () => {
+    const found = await limits()
+    const seen: number[] = []
+    for (
+      let length = found.length(chunk);
+      found.tooLarge(length) && found.tooLarge(length);
+      length = found.length(chunk)
+    )
+      seen.push(length / KiB)
+    expect(seen).toEqual([4096, 2048, 1024, 512, 256, 128])
+    expect(found.length(chunk)).toBe(64 * KiB)
+  })
+
+  test('a limit that the server names is kept to', async () => {
+    const found = await limits()
+    expect(found.limitedTo(100_000, 4096 * KiB)).toBe(true)
+    expect(found.length(chunk)).toBe(100_000)
+    expect(found.limitedTo(200_000, 100_000)).toBe(true)
+    expect(found.length(chunk)).toBe(64 * KiB)
+  })
+
+  test('resets count only above what came through before', async () => {
+    const found = await limits()
+    found.accepted(4096 * KiB)
+    expect(found.suspect(4096 * KiB)).toBe(false)
+    expect(found.suspect(5000 * KiB)).toBe(true)
+  })
+
+  test('a ceiling is remembered once something came through under it', async () => {
+    const state = await newState()
+    const found = createChunkLimits({ cap: undefined, state, log })
+    found.tooLarge(4096 * KiB)
+    expect(state.ceiling()).toBeUndefined()
+    found.accepted(2048 * KiB)
+    expect(state.ceiling()).toBe(2048 * KiB)
+    expect(createChunkLimits({ cap: undefined, state, log }).length(chunk)).toBe(2048 * KiB)
+  })
+})
+
+test('a plan covers the file once, in order', () => {
+  expect(
+    planSpans(
+      [
+        { start: 30, end: 40 },
+        { start: 0, end: 10 },
+        { start: 95, end: 200 },
+      ],
+      100,
+    ),
+  ).toEqual([
+    { start: 0, end: 10, send: false },
+    { start: 10, end: 30, send: true },
+    { start: 30, end: 40, send: false },
+    { start: 40, end: 95, send: true },
+    { start: 95, end: 100, send: false },
+  ])
+})

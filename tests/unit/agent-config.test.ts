@@ -1,0 +1,131 @@
+import { describe, expect, test } from '@jest/globals'
+import { readConfig, type AgentConfig } from '../../agent/config.ts'
+
+const read = (argv: string[], env: Record<string, string> = {}): AgentConfig =>
+  readConfig({ argv, env, defaultFile: '/home/x/file_to_download.txt', home: '/home/x', version: '1.2.3' })
+
+const mistakes = (argv: string[], env: Record<string, string> = {}): string[] => {
+  try {
+    read(argv, env)
+    return []
+  } catch (error) {
+    return (error as { mistakes: string[] }).mistakes
+  }
+}
+
+describe('configuration of the agent', () => {
+  test('defaults', () => {
+    expect(read(['--id=client1'])).toEqual({
+      clientId: 'client1',
+      server: 'http://localhost:3000',
+      file: '/home/x/file_to_download.txt',
+      fileIsDefault: true,
+      roots: [],
+      labels: {},
+      chunkSize: undefined,
+      stateDir: '/home/x/.local/state/backhaul-agent/client1',
+      port: 8080,
+      logLevel: 'info',
+      sample: false,
+    })
+  })
+
+  test('flags in both forms win over variables, lists are joined', () => {
+    const config = read(
+      [
+        '--id',
+        'a',
+        '--file=/f',
+        '--root',
+        '/r1',
+        '--root=/r2/',
+        '--label',
+        'region=west',
+        '--label=k=a=b',
+        '--chunk-size',
+        '512KiB',
+        '--port=0',
+      ],
+      {
+        CLIENT_ID: 'b',
+        ROOTS: '/r2:/r3',
+        LABELS: 'region=east, kind=till',
+        CHUNK_SIZE: '1MB',
+        CLIENT_PORT: '1',
+        STATE_DIR: '/s',
+        LOG_LEVEL: 'debug',
+      },
+    )
+    expect(config).toMatchObject({ clientId: 'a', file: '/f', fileIsDefault: false, roots: ['/r1', '/r2', '/r3'] })
+    expect(config).toMatchObject({ chunkSize: 524_288, port: 0, stateDir: '/s', logLevel: 'debug' })
+    expect(config.labels).toEqual({ region: 'west', kind: 'till', k: 'a=b' })
+  })
+
+  test('variables alone, as containers and services set them', () => {
+    expect(
+      read([], { CLIENT_ID: 'restaurant_1', SERVER_URL: 'wss://b.example/base//', CLIENT_PORT: 'off', FILE: '/f' }),
+    ).toMatchObject({
+      clientId: 'restaurant_1',
+      server: 'https://b.example/base',
+      port: undefined,
+      file: '/f',
+    })
+  })
+
+  test.each([
+    ['1048576', 1_048_576],
+    ['1MiB', 1_048_576],
+    ['1MB', 1_000_000],
+    ['64 kib', 65_536],
+  ])('a chunk size of %s', (text, bytes) => {
+    expect(read(['--id=a', '--chunk-size', text]).chunkSize).toBe(bytes)
+  })
+
+  test('the state folder: systemd, then XDG', () => {
+    expect(read(['--id=a'], { STATE_DIRECTORY: '/var/lib/a:/var/lib/b', XDG_STATE_HOME: '/x' }).stateDir).toBe(
+      '/var/lib/a',
+    )
+    expect(read(['--id=a'], { XDG_STATE_HOME: '/x' }).stateDir).toBe('/x/backhaul-agent/a')
+  })
+
+  test('--sample brings an id', () => {
+    expect(read(['--sample'])).toMatchObject({ clientId: 'client-1', sample: true })
+    expect(read(['--sample'], { CLIENT_ID: 'restaurant_1' }).clientId).toBe('restaurant_1')
+  })
+
+  test('every mistake at once, by name', () => {
+    const found = mistakes(
+      [
+        '--server',
+        'localhost:3000',
+        '--chunk-size=3',
+        '--port',
+        '70000',
+        '--label',
+        'west',
+        '--label',
+        '!=x',
+        '--bogus',
+        '--root',
+        '--file',
+      ],
+      { LOG_LEVEL: 'loud' },
+    )
+    expect(found).toEqual([
+      '--id (CLIENT_ID) is missing: every site needs an id of its own, such as --id restaurant_1',
+      '--server (SERVER_URL) must be a URL such as http://localhost:3000, not "localhost:3000"',
+      '--chunk-size (CHUNK_SIZE) must be at least 1024 bytes, not "3"',
+      '--port (CLIENT_PORT) must be a port from 0 to 65535, or off, not "70000"',
+      'LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent, not "loud"',
+      '--root needs a folder',
+      '--label (LABELS) must read key=value, not "west"',
+      expect.stringContaining('--label (LABELS) !: '),
+      '--bogus is not known; --help lists what is',
+      '--file needs a value',
+    ])
+  })
+
+  test.each(['../x', '-a', 'a b', 'ü', 'x'.repeat(65)])('the id %s is refused', (id) => {
+    expect(mistakes([`--id=${id}`])).toEqual([expect.stringContaining('--id (CLIENT_ID) must be 1 to 64')])
+  })
+})

@@ -1,0 +1,235 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { pino } from 'pino'
+import { createApi } from '../../agent/api.ts'
+import { createHttp } from '../../agent/http.ts'
+import { createLanes } from '../../agent/lanes.ts'
+import { createChunkLimits } from '../../agent/limits.ts'
+import { createRetry } from '../../agent/retry.ts'
+import { openSource } from '../../agent/source.ts'
+import { openState } from '../../agent/state.ts'
+import { createUpload } from '../../agent/upload.ts'
+import { formatDigest } from '../../shared/digest.ts'
+import { parseContentRange, totalLength, union, type ContentRange, type Range } from '../../shared/ranges.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+const KiB = 1024
+const SIZE = 2000 * KiB + 7
+const log = pino({ level: 'silent' })
+const content = randomBytes(SIZE)
+const digest = createHash('sha256').update(content).digest('hex')
+const servers: Server[] = []
+let folder: string
+let remove: () => Promise<void>
+let runs = 0
+
+beforeAll(async () => {
+  const made = await temporaryFolder()
+  folder = made.folder
+  remove = made.remove
+  await writeFile(join(folder, 'file'), content)
+})
+afterAll(async () => {
+  for (const server of servers) {
+    server.closeAllConnections()
+    server.close()
+  }
+  await remove()
+})
+
+interface Put {
+  request: IncomingMessage
+  response: ServerResponse
+  range: ContentRange
+  length: number
+  /** The whole body. */
+  body: () => Promise<Buffer>
+}
+
+const problem = (response: ServerResponse, status: number, code: string, more = {}, headers = {}): void => {
+  response.writeHead(status, { 'content-type': 'application/problem+json', connection: 'close', ...headers })
+  response.end(JSON.stringify({ type: 'about:blank', title: code, status, code, ...more }))
+}
+
+/** Sends the file to a server of its own, whose `answer` returns true when the chunk is to be stored. */
+async function run(answer: (put: Put) => Promise<boolean> | boolean, { received = [] as Range[], parallel = 3 } = {}) {
+  const store = Buffer.alloc(SIZE)
+  const stored: Range[] = []
+  const lengths: number[] = []
+  const server = createServer((request, response) => {
+    const range = parseContentRange(request.headers['content-range'] ?? '')
+    const body = async (): Promise<Buffer> => Buffer.concat(await request.toArray())
+    const put = { request, response, range, length: range.end - range.start, body }
+    lengths.push(put.length)
+    const handle = async (): Promise<void> => {
+      if (!(await answer(put))) return
+      const bytes = await body()
+      expect(formatDigest(createHash('sha256').update(bytes).digest('hex'))).toBe(request.headers['content-digest'])
+      bytes.copy(store, range.start)
+      stored.push({ start: range.start, end: range.end })
+      response.writeHead(204).end()
+    }
+    handle().catch((error: unknown) => response.destroy(error as Error))
+  })
+  servers.push(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const retry = createRetry({ log })
+  const state = await openState({ dir: join(folder, `state-${runs++}`), server: url, log })
+  const limits = createChunkLimits({ cap: undefined, state, log })
+  const source = await openSource({
+    requested: null,
+    policy: 'fail',
+    shared: { file: join(folder, 'file'), roots: [] },
+  })
+  const durable: Range[] = []
+  const upload = createUpload({
+    api: createApi({
+      http: createHttp({ server: url, userAgent: 'test' }),
+      retry,
+      session: '1.x',
+      onSessionEnd: () => undefined,
+    }),
+    retry,
+    limits,
+    lanes: createLanes({ count: 3 }),
+    source,
+    target: {
+      id: 'job',
+      path: source.path,
+      attempt: 1,
+      size: SIZE,
+      chunk: { min: 64 * KiB, max: 64 * KiB * KiB, preferred: 512 * KiB },
+    },
+    parallel,
+    reread: true,
+    signal: new AbortController().signal,
+    onDurable: (ranges) => void durable.push(...ranges),
+  })
+  try {
+    const result = await upload.sendMissing(received)
+    return { result, store, stored, lengths, state, durable: union(durable), send: upload.send }
+  } finally {
+    await source.close()
+    await state.flush()
+  }
+}
+
+test('every byte, once, in chunks', async () => {
+  const { result, store, stored, lengths, durable } = await run(() => true)
+  expect(result).toBe(digest)
+  expect(store.equals(content)).toBe(true)
+  expect(totalLength(stored)).toBe(SIZE)
+  expect(Math.max(...lengths)).toBe(512 * KiB)
+  expect(durable).toEqual([{ start: 0, end: SIZE }])
+})
+
+test('what is there already is hashed and not sent', async () => {
+  const received = [
+    { start: 0, end: 700 * KiB },
+    { start: 900 * KiB, end: 901 * KiB },
+  ]
+  const { result, stored } = await run(() => true, { received })
+  expect(result).toBe(digest)
+  expect(union(stored)).toEqual([
+    { start: 700 * KiB, end: 900 * KiB },
+    { start: 901 * KiB, end: SIZE },
+  ])
+})
+
+test('a proxy that refuses bodies over 200 KiB: halved until they pass, and remembered', async () => {
+  const { result, store, state, lengths } = await run(({ length, response }) => {
+    if (length <= 200 * KiB) return true
+    response.writeHead(413, { 'content-type': 'text/html', connection: 'close' }).end('<h1>413</h1>')
+    return false
+  })
+  expect(result).toBe(digest)
+  expect(store.equals(content)).toBe(true)
+  expect(state.ceiling()).toBe(128 * KiB)
+  // Three in flight at 512 KiB and three at 256; one more may have been under way.
+  expect(lengths.filter((length) => length > 200 * KiB).length).toBeLessThanOrEqual(8)
+})
+
+test('a proxy that refuses everything fails the job with proxy-limit', async () => {
+  const refused = run(({ response }) => (response.writeHead(413, { connection: 'close' }).end(), false))
+  await expect(refused).rejects.toMatchObject({ name: 'JobFailure', code: 'proxy-limit' })
+})
+
+test('a limit named by the server is kept to', async () => {
+  const { lengths, store } = await run(({ length, response }) => {
+    if (length <= 100_000) return true
+    problem(response, 413, 'too-large', {}, { 'upload-limit': 'max-append-size=100000' })
+    return false
+  })
+  expect(store.equals(content)).toBe(true)
+  expect(lengths.filter((length) => length <= 100_000 && length > 99_000).length).toBeGreaterThan(10)
+})
+
+test('two resets in mid-body on fresh connections count as a 413', async () => {
+  const { store } = await run(({ length, request }) => {
+    if (length <= 300 * KiB) return true
+    request.once('data', () => request.socket.resetAndDestroy())
+    return false
+  })
+  expect(store.equals(content)).toBe(true)
+})
+
+test('a damaged chunk is sent again, and the fourth time the job fails', async () => {
+  let damaged = 0
+  const { store } = await run(({ range, response }) => {
+    if (range.start !== 0 || damaged === 3) return true
+    damaged += 1
+    problem(response, 400, 'digest-mismatch')
+    return false
+  })
+  expect(store.equals(content)).toBe(true)
+  const refused = run(({ response }) => (problem(response, 400, 'digest-mismatch'), false))
+  await expect(refused).rejects.toMatchObject({ code: 'damaged' })
+})
+
+test('a range conflict is planned again from what was received', async () => {
+  const there = { start: 100 * KiB, end: 300 * KiB }
+  const { stored, durable } = await run(({ range, response }) => {
+    if (range.start >= there.end || range.end <= there.start) return true
+    problem(response, 409, 'range-conflict', { received: [there, { start: 0, end: SIZE + 1 }] })
+    return false
+  })
+  expect(union(stored)).toEqual([
+    { start: 0, end: there.start },
+    { start: there.end, end: SIZE },
+  ])
+  expect(durable).toEqual([{ start: 0, end: SIZE }])
+})
+
+test.each([
+  [410, 'job-gone', { name: 'JobDropped', again: false }],
+  [409, 'attempt-superseded', { name: 'JobDropped', again: true }],
+  [400, 'range-invalid', { name: 'JobFailure', code: 'io-error' }],
+])('%i %s ends the work', async (status, code, expected) => {
+  const ended = run(({ response, range }) => range.start === 0 || (problem(response, status, code), false))
+  await expect(ended).rejects.toMatchObject(expected)
+})
+
+test('what is not ours is tried again: a gateway, a redirect, a portal, a broken connection', async () => {
+  const troubles: ((response: ServerResponse) => unknown)[] = [
+    (response) => response.writeHead(502).end('bad gateway'),
+    (response) => response.writeHead(302, { location: '/elsewhere' }).end(),
+    (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('sign in'),
+    (response) => response.writeHead(404).end('no such path'),
+    (response) => response.destroy(),
+    (response) => response.writeHead(429, { 'retry-after': '0' }).end(),
+  ]
+  const { store } = await run(({ response }) => {
+    const trouble = troubles.shift()
+    trouble?.(response)
+    return trouble === undefined
+  })
+  expect(store.equals(content)).toBe(true)
+})
