@@ -17,7 +17,7 @@ import { startTimers } from './timers.ts'
 // Configuration → stores → domain → app → listen → signals. The only file of the server that touches process.*
 async function main(config: Config): Promise<void> {
   const progress = createProgress({ stream: process.stdout })
-  const log = createLog({ level: config.logLevel, progress })
+  const log = await createLog({ level: config.logLevel, progress })
   const stores = await openStores(config)
   const domain = createDomain({
     ...stores,

@@ -1,6 +1,5 @@
 import { Writable } from 'node:stream'
 import { pino, type Logger } from 'pino'
-import pretty from 'pino-pretty'
 import type { Progress } from './progress.ts'
 
 export type Log = Logger
@@ -8,9 +7,11 @@ export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 's
 export type LogLevel = (typeof logLevels)[number]
 
 /** JSON lines on standard output; on a terminal, lines for people, above the progress bars. */
-export function createLog({ level, progress }: { level: LogLevel; progress: Progress }): Log {
+export async function createLog({ level, progress }: { level: LogLevel; progress: Progress }): Promise<Log> {
   const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }
   if (!process.stdout.isTTY) return pino(options, pino.destination({ dest: 1, sync: true }))
+  // Only people need it, and it costs memory.
+  const { default: pretty } = await import('pino-pretty')
   const above = new Writable({
     write(line: Buffer, _encoding, done) {
       progress.print(line.toString())

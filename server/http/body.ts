@@ -5,6 +5,8 @@ import { pause } from '../../shared/wait.ts'
 
 /** A body that stands still for this long, in ms, is given up. There is no limit on the length of a request. */
 const IDLE = 60_000
+/** Bytes of one body that may wait in memory for the disk. */
+const AHEAD = 256 * 1024
 const DRAIN_BYTES = 1024 * 1024
 const DRAIN_MS = 2_000
 
@@ -13,13 +15,29 @@ const DRAIN_MS = 2_000
  * @throws the signal's reason when it aborts, AppError `body-timeout` when the body stands still, Error when the connection breaks
  */
 export async function* readBody(req: IncomingMessage, signal: AbortSignal): AsyncGenerator<Buffer> {
-  for (;;) {
-    if (signal.aborted) throw signal.reason
-    const piece: Buffer | null = req.read()
-    if (piece !== null) yield piece
-    else if (req.readableEnded) return
-    else if (req.destroyed) throw new AppError('range-invalid', 'The connection broke before the body was whole.')
-    else await moreOrAbort(req, signal)
+  const queue: Buffer[] = []
+  let length = 0
+  // Flowing and not read(): in paused mode that joins what is there into new buffers.
+  const take = (piece: Buffer): void => {
+    queue.push(piece)
+    length += piece.byteLength
+    if (length >= AHEAD) req.pause()
+  }
+  req.on('data', take)
+  try {
+    for (;;) {
+      if (signal.aborted) throw signal.reason
+      const piece = queue.shift()
+      if (piece) {
+        length -= piece.byteLength
+        yield piece
+      } else if (req.readableEnded) return
+      else if (req.destroyed) throw new AppError('range-invalid', 'The connection broke before the body was whole.')
+      else await moreOrAbort(req, signal)
+    }
+  } finally {
+    req.off('data', take)
+    req.pause()
   }
 }
 
@@ -33,13 +51,14 @@ function moreOrAbort(req: IncomingMessage, signal: AbortSignal): Promise<void> {
       else reject(error)
     }
     const done = (): void => settle()
-    const events = ['readable', 'end', 'close', 'error'] as const
+    const events = ['data', 'end', 'close', 'error'] as const
     const timer = setTimeout(
       () => settle(new AppError('body-timeout', `No byte of the body came for ${IDLE / 1000} s.`)),
       IDLE,
     )
     for (const event of events) req.on(event, done)
     signal.addEventListener('abort', done)
+    req.resume()
   })
 }
 

@@ -19,14 +19,16 @@ interface Follower {
 }
 
 const BLOCK = 1024 * 1024
+/** Blocks are used again: garbage of this size would outgrow everything else. */
+const blocks: Buffer[] = []
 const followers = new Map<number, Follower>()
 const port = parentPort!
 
 async function advance(follower: Follower, path: string): Promise<void> {
   let file: FileHandle | undefined
+  const block = blocks.pop() ?? Buffer.allocUnsafeSlow(BLOCK)
   try {
     file = await open(path, 'r')
-    const block = Buffer.allocUnsafe(BLOCK)
     while (follower.at < follower.end) {
       const { bytesRead } = await file.read(block, 0, Math.min(BLOCK, follower.end - follower.at), follower.at)
       if (bytesRead === 0) throw new Error(`the part ends at ${follower.at}, before ${follower.end}`)
@@ -34,6 +36,7 @@ async function advance(follower: Follower, path: string): Promise<void> {
       follower.at += bytesRead
     }
   } finally {
+    blocks.push(block)
     await file?.close()
   }
 }

@@ -26,7 +26,7 @@ export function createHashers(): Hashers {
   }
 
   const start = (): Worker => {
-    const started = new Worker(new URL('./hash-worker.ts', import.meta.url))
+    const started = new Worker(new URL('./hash-worker.ts', import.meta.url), { execArgv: [] })
     started.unref()
     started.on('message', (message: FromWorker) => {
       const waiting = pending.get(message.key)

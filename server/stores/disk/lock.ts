@@ -8,7 +8,8 @@ import { DatabaseSync } from 'node:sqlite'
 export function lockFolder(lockFile: string): () => void {
   const db = new DatabaseSync(lockFile)
   try {
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    // The lock is all that is wanted of this database: no journal beside it.
+    db.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (error) {
     db.close()
     throw new Error('another server process is using this folder; stop it, or give each its own STORAGE_URL', {

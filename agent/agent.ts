@@ -1,0 +1,135 @@
+import { messageOf } from '../shared/errors.ts'
+import type { Log } from '../shared/log.ts'
+import type { Progress } from '../shared/progress.ts'
+import type { Session } from '../shared/protocol.ts'
+import { fullJitter, pause } from '../shared/wait.ts'
+import { createApi } from './api.ts'
+import type { Shared } from './allow.ts'
+import type { Http } from './http.ts'
+import type { JobView } from './job.ts'
+import { createJobs } from './jobs.ts'
+import { createLanes } from './lanes.ts'
+import { createChunkLimits } from './limits.ts'
+import { createPace } from './pace.ts'
+import { createPoll } from './poll.ts'
+import type { Retry } from './retry.ts'
+import { createSessions, type Identity } from './session.ts'
+import type { State } from './state.ts'
+
+export interface AgentView {
+  connected: boolean
+  session: string | null
+  jobs: JobView[]
+}
+
+export interface Agent {
+  /** Serves until the signal aborts, then ends every job; never throws. */
+  run(signal: AbortSignal): Promise<void>
+  view(): AgentView
+}
+
+export interface AgentDeps {
+  http: Http
+  retry: Retry
+  state: State
+  log: Log
+  progress: Progress
+  identity: Identity
+  shared: Shared
+  /** The user's own limit on chunks, in bytes. */
+  chunkSize: number | undefined
+}
+
+/** However many connections a server wants: each is a buffer of a chunk. */
+const MAX_PARALLEL = 16
+
+/** One session after the other, for ever. */
+export function createAgent(deps: AgentDeps): Agent {
+  const { http, retry, state, log, identity } = deps
+  const sessions = createSessions(deps)
+  const limits = createChunkLimits({ cap: deps.chunkSize, state, log })
+  let connected = false
+  let session: string | null = null
+  let jobViews: () => JobView[] = () => []
+
+  const onContact = (now: boolean): void => {
+    if (now && !connected) log.info('connected')
+    connected = now
+  }
+
+  /** Serves a session until it is over. @returns the code that ended it, or undefined when the agent stops */
+  const serve = async (current: Session, signal: AbortSignal): Promise<string | undefined> => {
+    const over = new AbortController()
+    let code: string | undefined
+    const api = createApi({
+      http,
+      retry,
+      session: current.session,
+      onSessionEnd(ended) {
+        code ??= ended
+        over.abort(new Error(`the session is over (${ended})`))
+      },
+    })
+    const lanes = createLanes({ count: Math.min(current.parallel, MAX_PARALLEL) })
+    const jobs = createJobs({ ...deps, api, lanes, limits, onWanted: () => poll.refresh() })
+    const poll = createPoll({
+      api,
+      retry,
+      pace: createPace({ longest: current.wait, state, log }),
+      clientId: identity.clientId,
+      spread: current.spread,
+      urgent: jobs.busy,
+      onJobs: jobs.reconcile,
+      onContact,
+    })
+    jobViews = jobs.views
+    try {
+      return await poll.run(AbortSignal.any([signal, over.signal]))
+    } catch (error) {
+      if (signal.aborted) return undefined
+      if (code === undefined) log.error(`the session ended unexpectedly: ${messageOf(error)}`)
+      return code ?? 'unexpected'
+    } finally {
+      await jobs.stop()
+    }
+  }
+
+  const rounds = async (signal: AbortSignal): Promise<void> => {
+    let takeover = true
+    for (let short = 0; !signal.aborted;) {
+      const current = await sessions.begin(takeover, signal)
+      session = current.session
+      onContact(true)
+      log.info({ session, clientId: identity.clientId }, 'session begun')
+      const startedAt = performance.now()
+      const code = await serve(current, signal)
+      session = null
+      connected = false
+      takeover = code !== 'session-superseded'
+      if (code === 'session-superseded') {
+        log.warn(
+          { clientId: identity.clientId },
+          'another agent runs under this id and has taken over. Give one of the two an id of its own (--id)',
+        )
+      }
+      // A session that ends as soon as it began would otherwise make a circle without a pause.
+      short = performance.now() - startedAt < 10_000 ? short + 1 : 0
+      if (short > 1) await pause(fullJitter(short, { baseMs: 500, capMs: 60_000 }), signal)
+    }
+  }
+
+  return {
+    async run(signal) {
+      while (!signal.aborted) {
+        try {
+          await rounds(signal)
+        } catch (error) {
+          if (signal.aborted) return
+          log.error(`something unexpected happened, beginning anew: ${messageOf(error)}`)
+          await pause(fullJitter(4, { baseMs: 500, capMs: 60_000 }), signal)
+        }
+      }
+    },
+    view: () => ({ connected, session, jobs: jobViews() }),
+  }
+}

@@ -1,0 +1,156 @@
+import { lstat, readlink, realpath } from 'node:fs/promises'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { systemCode } from '../shared/errors.ts'
+import { JobFailure, quote } from './failure.ts'
+
+/** What the site shares, as absolute paths: one default file and any number of folders. */
+export interface Shared {
+  file: string
+  roots: readonly string[]
+}
+
+interface Area {
+  /** As configured. */
+  base: string
+  /** Without symlinks; undefined when it cannot be reached, for the reason in `error`. */
+  real: string | undefined
+  error: unknown
+  /** The default file shares itself, not what would lie under it if it were a folder. */
+  exact: boolean
+}
+
+const absent = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'])
+const MAX_LINKS = 40
+
+/** Whether `error` says that a path leads to nothing. */
+export function isAbsent(error: unknown): boolean {
+  return absent.has(systemCode(error) ?? '')
+}
+
+/**
+ * Finds the real path of what was asked for. Every link is followed by hand and must stay inside, so that neither the
+ * answer nor its code tells whether something outside exists.
+ * @param requested null for the default file; relative paths are tried under each root in order, then from `/`
+ * @throws JobFailure `not-allowed`, `not-found`; a system error where the shared area itself refuses
+ */
+export async function locate(requested: string | null, shared: Shared): Promise<string> {
+  const shown = quote(requested ?? shared.file)
+  if (requested?.includes('\0')) throw new JobFailure('not-allowed', `${shown} contains NUL; no path does.`)
+  const areas = await surveyAreas(shared)
+  let inside = false
+  for (const candidate of candidates(requested, shared)) {
+    const place = anchor(candidate, areas)
+    if (!place) continue
+    inside = true
+    try {
+      const found = await walk(place, areas)
+      if (found !== undefined) return found
+    } catch (error) {
+      if (!isAbsent(error)) throw error
+      continue
+    }
+    throw new JobFailure(
+      'not-allowed',
+      `${shown} is a link that leads outside of what this agent shares. Share its target with --root.`,
+    )
+  }
+  if (inside)
+    throw new JobFailure('not-found', `${shown} does not exist at the client. Check the name and where the file lies.`)
+  throw new JobFailure(
+    'not-allowed',
+    `${shown} is outside of what this agent shares. Start it with --root FOLDER to share more.`,
+  )
+}
+
+/** Whether a path without symlinks lies within what is shared at this moment. */
+export async function isShared(real: string, shared: Shared): Promise<boolean> {
+  return contains(real, await surveyAreas(shared))
+}
+
+function surveyAreas({ file, roots }: Shared): Promise<Area[]> {
+  return Promise.all(
+    [file, ...roots].map(async (base, index) => {
+      const exact = index === 0
+      try {
+        return { base, real: await realpath(base), error: undefined, exact }
+      } catch (error) {
+        return { base, real: undefined, error, exact }
+      }
+    }),
+  )
+}
+
+/** The absolute paths that a request can mean, in the order in which they are tried; `..` is resolved before anything is looked at. */
+function candidates(requested: string | null, { file, roots }: Shared): string[] {
+  if (requested === null) return [file]
+  if (isAbsolute(requested)) return [resolve(requested)]
+  const byName = requested === basename(file) ? [file] : []
+  return [...byName, ...roots.map((root) => resolve(root, requested)), resolve('/', requested)]
+}
+
+const namesOf = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.')
+
+interface Place {
+  area: Area
+  /** Still to be walked, from the area on; may hold `..`. */
+  rest: string[]
+}
+
+/** The area that an absolute path starts in. The path may hold `..` further on, so names are compared one by one. */
+function anchor(path: string, areas: readonly Area[]): Place | undefined {
+  const names = namesOf(path)
+  for (const area of areas) {
+    for (const top of [area.base, area.real]) {
+      if (top === undefined) continue
+      const own = namesOf(top)
+      if (!own.every((name, index) => names[index] === name)) continue
+      if (!area.exact || own.length === names.length) return { area, rest: names.slice(own.length) }
+    }
+  }
+  return undefined
+}
+
+function contains(real: string, areas: readonly Area[]): boolean {
+  return areas.some(({ real: top, exact }) => {
+    if (top === undefined) return false
+    return real === top || (!exact && real.startsWith(top === '/' ? '/' : `${top}/`))
+  })
+}
+
+/** @returns the real path, or undefined when a link leads outside */
+async function walk(place: Place, areas: readonly Area[]): Promise<string | undefined> {
+  if (place.area.real === undefined) throw place.area.error
+  let current = place.area.real
+  let pending = place.rest
+  let links = 0
+  while (pending.length > 0) {
+    const [name = '', ...others] = pending
+    pending = others
+    if (name === '..') {
+      current = dirname(current)
+      if (!contains(current, areas)) return undefined
+      continue
+    }
+    const next = join(current, name)
+    if (!(await lstat(next)).isSymbolicLink()) {
+      current = next
+      continue
+    }
+    links += 1
+    const target = links > MAX_LINKS ? undefined : anchor(fromLink(current, await readlink(next)), areas)
+    if (!target) return undefined
+    if (target.area.real === undefined) throw target.area.error
+    current = target.area.real
+    pending = [...target.rest, ...others]
+  }
+  return current
+}
+
+/** A link's target as an absolute path. Leading `..` can be resolved at once, for `folder` has no links; later ones cannot. */
+function fromLink(folder: string, target: string): string {
+  if (isAbsolute(target)) return target
+  const names = namesOf(target)
+  const ups = names.findIndex((name) => name !== '..')
+  const count = ups === -1 ? names.length : ups
+  return [resolve(folder, ...names.slice(0, count)), ...names.slice(count)].join('/')
+}

@@ -1,0 +1,163 @@
+import { basename, join, resolve } from 'node:path'
+import { readEnvironment, type Environment, type EnvReader } from '../shared/env.ts'
+import { logLevels, type LogLevel } from '../shared/log.ts'
+import { clientIdSchema, labelsSchema } from '../shared/protocol.ts'
+import { parseFlags, type Flags } from './flags.ts'
+
+export interface AgentConfig {
+  clientId: string
+  /** Without a trailing slash. */
+  server: string
+  /** The default file, absolute. */
+  file: string
+  /** Whether `file` is the one that is shared when nothing is said. */
+  fileIsDefault: boolean
+  /** Absolute. */
+  roots: string[]
+  labels: Record<string, string>
+  /** The user's own limit on chunks, in bytes. */
+  chunkSize: number | undefined
+  stateDir: string
+  /** Of `GET /status` on loopback; 0 for any, undefined for none. */
+  port: number | undefined
+  logLevel: LogLevel
+  sample: boolean
+}
+
+export interface ConfigInput {
+  argv: readonly string[]
+  env: Environment
+  /** The file that is shared when nothing is said. */
+  defaultFile: string
+  home: string
+  version: string
+}
+
+const MAX_ROOTS = 99
+const units: Readonly<Record<string, number>> = {
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+}
+const SMALLEST_CHUNK = 1024
+
+/**
+ * Reads flags and environment; a flag wins over its variable, lists are joined.
+ * @throws ConfigError naming every mistake; CommanderError after `--help` and `--version`
+ */
+export function readConfig({ argv, env, defaultFile, home, version }: ConfigInput): AgentConfig {
+  const flags = parseFlags(argv, version)
+  const reader = readEnvironment(merge(flags, env))
+  const sample = flags.sample ?? false
+  const file = reader.text('--file (FILE)', defaultFile)
+  const clientId = reader.parsed('--id (CLIENT_ID)', sample ? 'client-1' : '', parseId)
+  const config = {
+    clientId: clientId ?? '',
+    server: reader.parsed('--server (SERVER_URL)', 'http://localhost:3000', parseServer) ?? '',
+    file: resolve(file),
+    fileIsDefault: resolve(file) === resolve(defaultFile),
+    chunkSize: reader.parsed('--chunk-size (CHUNK_SIZE)', '', parseSize),
+    stateDir: resolve(reader.text('--state-dir (STATE_DIR)', stateFolder(env, home, clientId ?? ''))),
+    port: reader.parsed('--port (CLIENT_PORT)', '8080', parsePort),
+    logLevel: reader.oneOf('LOG_LEVEL', 'info', logLevels),
+    sample,
+  }
+  if (basename(config.file) === '') flagMistake(reader, '--file (FILE)', 'must be a file')
+  const lists = { roots: parseRoots(flags, env, reader), labels: parseLabels(flags, env, reader) }
+  for (const argument of flags.unknown) flagMistake(reader, argument, 'is not known; --help lists what is')
+  for (const [name, value] of Object.entries(flags)) {
+    const empty = value === true && name !== 'sample'
+    if (empty)
+      flagMistake(reader, `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, 'needs a value')
+  }
+  reader.finish()
+  return { ...config, ...lists }
+}
+
+/** Flags before variables, under names that tell the user both. */
+function merge(flags: Flags, env: Environment): Environment {
+  const text = (value: string | true | undefined): string | undefined => (value === true ? undefined : value)
+  return {
+    '--id (CLIENT_ID)': text(flags.id) ?? env['CLIENT_ID'],
+    '--server (SERVER_URL)': text(flags.server) ?? env['SERVER_URL'],
+    '--file (FILE)': text(flags.file) ?? env['FILE'],
+    '--chunk-size (CHUNK_SIZE)': text(flags.chunkSize) ?? env['CHUNK_SIZE'],
+    '--state-dir (STATE_DIR)': text(flags.stateDir) ?? env['STATE_DIR'],
+    '--port (CLIENT_PORT)': text(flags.port) ?? env['CLIENT_PORT'],
+    LOG_LEVEL: env['LOG_LEVEL'],
+  }
+}
+
+function flagMistake(reader: EnvReader, name: string, mistake: string): void {
+  reader.parsed(name, '', () => {
+    throw new Error(mistake)
+  })
+}
+
+function parseId(text: string): string {
+  if (text === '') throw new Error('is missing: every site needs an id of its own, such as --id restaurant_1')
+  const id = clientIdSchema.safeParse(text)
+  if (!id.success) throw new Error(`${id.error.issues[0]?.message}, not "${text}"`)
+  return id.data
+}
+
+function parseServer(text: string): string {
+  const url = URL.parse(text.replace(/^ws(s?):\/\//i, 'http$1://'))
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw new Error(`must be a URL such as http://localhost:3000, not "${text}"`)
+  if (url.search !== '' || url.hash !== '') throw new Error(`must have no ? and no #, as "${text}" has`)
+  return url.href.replace(/\/+$/, '')
+}
+
+function parseSize(text: string): number | undefined {
+  if (text === '') return undefined
+  const match = /^(\d{1,15})\s*([a-z]*)$/i.exec(text)
+  const unit = units[match?.[2]?.toLowerCase() || 'b']
+  if (!match || unit === undefined) throw new Error(`must be a size such as 262144, 512KiB, 1MiB or 1MB, not "${text}"`)
+  const size = Number(match[1]) * unit
+  if (size < SMALLEST_CHUNK) throw new Error(`must be at least ${SMALLEST_CHUNK} bytes, not "${text}"`)
+  return size
+}
+
+function parsePort(text: string): number | undefined {
+  if (text.toLowerCase() === 'off') return undefined
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (port <= 65_535) return port
+  throw new Error(`must be a port from 0 to 65535, or off, not "${text}"`)
+}
+
+function parseRoots({ root = [] }: Flags, env: Environment, reader: EnvReader): string[] {
+  const given = [...root, ...(env['ROOTS'] ?? '').split(':').filter((folder) => folder !== '')]
+  if (given.some((folder) => folder === true || folder === '')) flagMistake(reader, '--root', 'needs a folder')
+  const roots = [...new Set(given.filter((folder) => typeof folder === 'string').map((folder) => resolve(folder)))]
+  if (roots.length > MAX_ROOTS)
+    flagMistake(reader, '--root (ROOTS)', `can be given ${MAX_ROOTS} times at most, not ${roots.length}`)
+  return roots
+}
+
+/** The flags come last, for they win. */
+function parseLabels({ label = [] }: Flags, env: Environment, reader: EnvReader): Record<string, string> {
+  const given = [...(env['LABELS'] ?? '').split(',').filter((pair) => pair.trim() !== ''), ...label]
+  const pairs = given.flatMap((pair): [string, string][] => {
+    const match = typeof pair === 'string' ? /^([^=]+)=(.*)$/.exec(pair.trim()) : undefined
+    if (match?.[1] !== undefined) return [[match[1], match[2] ?? '']]
+    flagMistake(reader, '--label (LABELS)', `must read key=value${pair === true ? '' : `, not "${pair}"`}`)
+    return []
+  })
+  const labels = labelsSchema.safeParse(Object.fromEntries(pairs))
+  if (labels.success) return labels.data
+  for (const { path, message } of labels.error.issues)
+    flagMistake(reader, '--label (LABELS)', `${path.join('.')}: ${message}`)
+  return {}
+}
+
+/** One folder per id: several agents of one user must not mix what they learned. */
+function stateFolder(env: Environment, home: string, clientId: string): string {
+  const given = env['STATE_DIRECTORY']?.split(':')[0]
+  if (given) return given
+  return join(env['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'backhaul-agent', clientId)
+}

@@ -1,0 +1,169 @@
+import { formatDigest, type Sha256 } from '../shared/digest.ts'
+import { headers } from '../shared/protocol.ts'
+import { formatContentRange, missing, pieces, totalLength, type Range } from '../shared/ranges.ts'
+import { fullJitter, pause } from '../shared/wait.ts'
+import { judgeChunk, type ChunkVerdict } from './answers.ts'
+import type { Api } from './api.ts'
+import { JobDropped, JobFailure, quote } from './failure.ts'
+import type { Lane } from './lanes.ts'
+import type { ChunkLimits } from './limits.ts'
+import { TransientError, type Retry } from './retry.ts'
+import type { Loaded, Loader } from './load.ts'
+
+/** The attempt that chunks belong to. */
+export interface Target {
+  id: string
+  path: string
+  attempt: number
+  /** Bytes of the whole file. */
+  size: number
+  chunk: { min: number; max: number; preferred: number }
+}
+
+export interface Deliver {
+  /**
+   * Brings a range to the server, however long it takes; when it returns, every byte of it is durable.
+   * @param loaded the range, if it was read already; its lane is released in any case
+   * @throws JobFailure, JobDropped, the signal's reason
+   */
+  (range: Range, signal: AbortSignal, loaded?: Loaded): Promise<void>
+}
+
+export interface DeliverDeps {
+  api: Api
+  retry: Retry
+  limits: ChunkLimits
+  load: Loader
+  target: Target
+  /** Ranges that the server has for certain. */
+  onDurable: (ranges: readonly Range[]) => void
+}
+
+const LIMIT_MS = 15 * 60_000
+const IDLE_MS = 30_000
+/** A chunk that arrives damaged this often was not damaged by chance. */
+const MAX_DAMAGED = 4
+
+type Settled = Extract<ChunkVerdict, { act: 'durable' | 'replan' }> | { act: 'resized' }
+
+/** The delivery of one chunk after the other, following the protocol's table of answers. */
+export function createDeliver({ api, retry, limits, load, target, onDurable }: DeliverDeps): Deliver {
+  const { id, attempt, size } = target
+
+  const put = async (range: Range, lane: Lane, digest: Sha256, signal: AbortSignal): Promise<ChunkVerdict> => {
+    const answer = await api.send({
+      method: 'PUT',
+      path: `/jobs/${encodeURIComponent(id)}/file`,
+      headers: {
+        'content-type': 'application/octet-stream',
+        [headers.attempt]: String(attempt),
+        [headers.contentRange]: formatContentRange(range, size),
+        [headers.contentDigest]: formatDigest(digest),
+      },
+      body: lane.bytes(range.end - range.start),
+      limitMs: LIMIT_MS,
+      idleMs: IDLE_MS,
+      signal,
+    })
+    return judgeChunk(answer, size)
+  }
+
+  /** One range, tried until its verdict is final. Between two tries the buffer is free for others. */
+  const settle = async (range: Range, signal: AbortSignal, loaded: Loaded | undefined): Promise<Settled> => {
+    const length = range.end - range.start
+    let held = loaded
+    let digest = loaded?.digest
+    let damaged = 0
+    let resets = 0
+
+    const tryOnce = async (): Promise<Settled> => {
+      const { lane, digest: current } = held ?? (await load(range, signal, { expect: digest }))
+      held = undefined
+      digest = current
+      try {
+        return toSettled(await put(range, lane, current, signal))
+      } catch (error) {
+        if (!(error instanceof TransientError)) throw error
+        resets = error.reset ? resets + 1 : 0
+        // Resets can be a proxy's way to say 413; and what a slow line did not carry in the limit, it may carry in halves.
+        const resized = error.expired ? limits.tooLarge(length) : resets >= 2 && limits.suspect(length)
+        if (!resized) throw error
+        return { act: 'resized' }
+      } finally {
+        lane.release()
+      }
+    }
+
+    const toSettled = (verdict: ChunkVerdict): Settled => {
+      switch (verdict.act) {
+        case 'retry':
+          throw new TransientError(verdict.why, { retryAfterMs: verdict.afterMs })
+        case 'damaged':
+          damaged += 1
+          if (damaged < MAX_DAMAGED) throw new TransientError('it arrived damaged', { retryAfterMs: 0 })
+          throw new JobFailure(
+            'damaged',
+            `${describeRange(range)} arrived damaged ${MAX_DAMAGED} times. Check the memory and the network at the client.`,
+          )
+        case 'drop':
+          throw new JobDropped(verdict.why, verdict)
+        case 'fail':
+          throw new JobFailure('io-error', `The server refuses ${describeRange(range)}: ${verdict.detail}`)
+        case 'cut':
+          shrink(length, verdict.allowed)
+          return { act: 'resized' }
+        default:
+          return verdict
+      }
+    }
+
+    try {
+      return await retry.persist(tryOnce, { what: `send ${describeRange(range)}`, signal, urgent: () => true })
+    } finally {
+      held?.lane.release()
+    }
+  }
+
+  const describeRange = ({ start, end }: Range): string => `bytes ${start} to ${end - 1} of ${quote(target.path)}`
+
+  const shrink = (length: number, allowed: number | undefined): void => {
+    const smaller = allowed === undefined ? limits.tooLarge(length) : limits.limitedTo(allowed, length)
+    if (smaller) return
+    throw new JobFailure(
+      'proxy-limit',
+      `Something between the client and the server refuses bodies of ${length} bytes. Raise its limit.`,
+    )
+  }
+
+  return async (range, signal, loaded) => {
+    const open: Range[] = [range]
+    let held = loaded
+    let fruitless = 0
+    for (let next = open.shift(); next; next = open.shift()) {
+      const length = limits.length(target.chunk)
+      if (next.end - next.start > length) {
+        held?.lane.release()
+        held = undefined
+        open.unshift(...pieces(next, length))
+        continue
+      }
+      const verdict = await settle(next, signal, held)
+      held = undefined
+      if (verdict.act === 'resized') {
+        open.unshift(next)
+      } else if (verdict.act === 'durable') {
+        limits.accepted(next.end - next.start)
+        onDurable([next])
+      } else {
+        onDurable(verdict.received)
+        const left = missing([...verdict.received, { start: 0, end: next.start }], next.end)
+        open.unshift(...left)
+        if (totalLength(left) < next.end - next.start) continue
+        // The server named a conflict and then claims to have nothing of it: something there is still under way.
+        await pause(fullJitter(fruitless, { baseMs: 500, capMs: 60_000 }), signal)
+        signal.throwIfAborted()
+        fruitless += 1
+      }
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import { Command } from 'commander'
+
+/** The flags as given; `true` is a flag that lacks its value. */
+export interface Flags {
+  id?: string | true
+  server?: string | true
+  file?: string | true
+  root?: (string | true)[]
+  label?: (string | true)[]
+  chunkSize?: string | true
+  stateDir?: string | true
+  port?: string | true
+  sample?: boolean
+  /** What is not known to the agent. */
+  unknown: string[]
+}
+
+const examples = `
+Every flag has a variable of the environment as well; the flag wins. A container or a service sets the variables.
+
+Examples:
+  npm run agent -- --id restaurant_1 --server https://backhaul.example.com
+  npm run agent -- --id restaurant_1 --file /var/lib/pos/report.csv
+  npm run agent -- --id restaurant_1 --root /var/log/pos --root /srv/menus --label region=west
+  CLIENT_ID=restaurant_1 SERVER_URL=http://localhost:3000 npm run agent`
+
+/**
+ * Reads the command line. `--help` and `--version` are answered by commander, which then throws a CommanderError.
+ * @param argv without the interpreter and the script
+ */
+export function parseFlags(argv: readonly string[], version: string): Flags {
+  const collect = (value: string, previous: unknown): (string | true)[] => [
+    ...(Array.isArray(previous) ? previous : []),
+    value,
+  ]
+  // The values are optional for commander, so that it does not stop at the first mistake.
+  const program = new Command('backhaul-agent')
+    .description('Serves files of this machine to a Backhaul server, over outbound HTTP only.')
+    .option('--id [ID]', 'the name of this site: 1 to 64 of A-Z a-z 0-9 . _ - (CLIENT_ID)')
+    .option('--server [URL]', 'where the server is (SERVER_URL, default http://localhost:3000)')
+    .option('--file [PATH]', 'the default file (FILE, default $HOME/file_to_download.txt)')
+    .option(
+      '--root [FOLDER]',
+      'share what lies under this folder; may be repeated (ROOTS, separated by colons)',
+      collect,
+    )
+    .option('--label [KEY=VALUE]', 'what the site is known by; may be repeated (LABELS, separated by commas)', collect)
+    .option('--chunk-size [SIZE]', 'send at most this much in one request: bytes, or 512KiB, 1MiB, 1MB (CHUNK_SIZE)')
+    .option('--state-dir [FOLDER]', 'what must be remembered (STATE_DIR, default ~/.local/state/backhaul-agent/ID)')
+    .option('--port [PORT]', 'GET /status on 127.0.0.1; 0 for any port, off for none (CLIENT_PORT, default 8080)')
+    .option('--sample', 'make the default file if it is missing, and be client-1 without --id: to try things out')
+    .version(version)
+    .addHelpText('after', examples)
+    .configureHelp({ optionTerm: ({ flags }) => flags.replace('[', '<').replace(']', '>') })
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .exitOverride()
+    .parse(argv, { from: 'user' })
+  const { root, label, ...single } = program.opts<
+    Omit<Flags, 'unknown' | 'root' | 'label'> & Record<'root' | 'label', unknown>
+  >()
+  return { ...single, ...many('root', root), ...many('label', label), unknown: program.args }
+}
+
+function many<K extends string>(name: K, value: unknown): Partial<Record<K, (string | true)[]>> {
+  if (value === undefined) return {}
+  const list: (string | true)[] = Array.isArray(value) ? value : [true]
+  return { [name]: list } as Record<K, (string | true)[]>
+}

@@ -1,0 +1,152 @@
+import { Agent as HttpAgent, type ClientRequest } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { Readable } from 'node:stream'
+import got, { type Method, type Response } from 'got'
+import { messageOf, systemCode } from '../shared/errors.ts'
+import { problemSchema, type Problem } from '../shared/protocol.ts'
+import { TransientError } from './retry.ts'
+
+export interface HttpRequest {
+  method: Method
+  /** Below the server's URL, with the leading slash. */
+  path: string
+  headers?: Record<string, string>
+  json?: unknown
+  /** Sent as it is, from this very memory. */
+  body?: Buffer
+  /** The hard limit for the whole request, in ms. */
+  limitMs: number
+  /** The longest time in which no byte may move, in ms; by default none but the hard limit. */
+  idleMs?: number
+  signal: AbortSignal
+}
+
+export interface Answer {
+  status: number
+  headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The body, if it is JSON. */
+  json: unknown
+  /** The body, if it is a problem of ours (RFC 9457 with a `code`). */
+  problem: Problem | undefined
+  /** From Retry-After, capped at 300 s. */
+  retryAfterMs: number | undefined
+}
+
+export interface Http {
+  /**
+   * One request, one answer; nothing is repeated and no redirect followed.
+   * @throws TransientError when there is no answer, the signal's reason
+   */
+  request(request: HttpRequest): Promise<Answer>
+}
+
+const SLICE = 1024 * 1024
+const MAX_ANSWER = 16 * SLICE
+const CONNECT_MS = 10_000
+const MAX_RETRY_AFTER_MS = 300_000
+
+/** @param server a URL without a trailing slash */
+export function createHttp({ server, userAgent }: { server: string; userAgent: string }): Http {
+  const client = got.extend({
+    agent: { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) },
+    headers: { 'user-agent': userAgent, accept: 'application/json, application/problem+json' },
+    retry: { limit: 0 },
+    throwHttpErrors: false,
+    followRedirect: false,
+  })
+
+  return {
+    async request({ method, path, headers, json, body, limitMs, idleMs, signal }) {
+      signal.throwIfAborted()
+      const stop = new AbortController()
+      const stream = body && bodyStream(body)
+      const options = {
+        method,
+        headers: { ...headers, ...(body ? { 'content-length': String(body.length) } : {}) },
+        timeout: { connect: CONNECT_MS, request: limitMs, ...(idleMs === undefined ? {} : { socket: idleMs }) },
+        signal: AbortSignal.any([signal, stop.signal]),
+        ...(json === undefined ? {} : { json }),
+        ...(stream ? { body: stream.readable } : {}),
+      }
+      const pending = client(`${server}${path}`, options)
+      let sent: ClientRequest | undefined
+      void pending.on('request', (request) => (sent = request))
+      void pending.on('downloadProgress', ({ transferred }) => {
+        if (transferred > MAX_ANSWER) stop.abort(new Error('the answer is too large'))
+      })
+      try {
+        return toAnswer(await pending)
+      } catch (error) {
+        signal.throwIfAborted()
+        const answered = responseOf(error)
+        // An answer counts even if the connection broke while we were still sending, or before its body was whole.
+        if (answered) return toAnswer(answered)
+        throw toTransient(error, { midBody: stream?.begun() ?? false, reused: sent?.reusedSocket ?? false, limitMs })
+      } finally {
+        stream?.readable.destroy()
+      }
+    },
+  }
+}
+
+/** The body in slices: handing got the whole buffer costs several times the processor time. */
+function bodyStream(body: Buffer): { readable: Readable; begun: () => boolean } {
+  let begun = false
+  const slices = function* (): Generator<Buffer> {
+    for (let at = 0; at < body.length; at += SLICE) {
+      yield body.subarray(at, at + SLICE)
+      begun = true
+    }
+  }
+  return { readable: Readable.from(slices(), { highWaterMark: 1 }), begun: () => begun }
+}
+
+function responseOf(error: unknown): Response | undefined {
+  if (typeof error !== 'object' || error === null || !('response' in error)) return undefined
+  const response = error.response as Response | undefined
+  return response?.statusCode === undefined ? undefined : response
+}
+
+function toAnswer(response: Response): Answer {
+  const json = parseJson(response)
+  const problem = problemSchema.safeParse(json)
+  const isProblem = (response.headers['content-type'] ?? '').startsWith('application/problem+json')
+  return {
+    status: response.statusCode,
+    headers: response.headers,
+    json,
+    problem: isProblem && problem.success ? problem.data : undefined,
+    retryAfterMs: retryAfterMs(response.headers['retry-after'], response.headers.date),
+  }
+}
+
+function parseJson({ headers, body }: Response): unknown {
+  if (typeof body !== 'string' || !/^application\/(problem\+)?json\b/.test(headers['content-type'] ?? ''))
+    return undefined
+  try {
+    return JSON.parse(body) as unknown
+  } catch {
+    // Cut short, or a proxy's idea of JSON: an answer that is not ours.
+    return undefined
+  }
+}
+
+/**
+ * Retry-After in ms (RFC 9110 §10.2.3), at most 300 s. A date is measured against the answer's own, not against our clock.
+ */
+export function retryAfterMs(header: string | undefined, date: string | undefined): number | undefined {
+  if (header === undefined) return undefined
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - (date ? Date.parse(date) : Date.now())
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
+}
+
+const resets = new Set(['ECONNRESET', 'EPIPE'])
+
+function toTransient(error: unknown, sent: { midBody: boolean; reused: boolean; limitMs: number }): TransientError {
+  const code = systemCode(error) ?? ''
+  const event = typeof error === 'object' && error !== null && 'event' in error ? error.event : undefined
+  if (event === 'request')
+    return new TransientError(`no answer within ${sent.limitMs / 1000} s`, { cut: true, expired: true })
+  const reset = resets.has(code)
+  return new TransientError(messageOf(error) || code, { cut: reset, reset: reset && sent.midBody && !sent.reused })
+}

@@ -1,0 +1,68 @@
+import { formatBytes } from '../shared/format.ts'
+import type { Log } from '../shared/log.ts'
+import type { Session } from '../shared/protocol.ts'
+import type { State } from './state.ts'
+
+/** How large a chunk may be: what the server prefers, less what the user, the server or a proxy on the way allows. */
+export interface ChunkLimits {
+  /** Bytes of the next chunk, at least 1. */
+  length(chunk: Session['chunk']): number
+  /** A body of `sent` bytes was too large for the server, which takes `allowed`. @returns whether a smaller one can be tried */
+  limitedTo(allowed: number, sent: number): boolean
+  /** A body of `sent` bytes was too large for something on the way. @returns whether a smaller one can be tried */
+  tooLarge(sent: number): boolean
+  /** A body of `sent` bytes was cut off twice. @returns whether it is worth trying a smaller one */
+  suspect(sent: number): boolean
+  /** A body of `sent` bytes came through. */
+  accepted(sent: number): void
+}
+
+const KiB = 1024
+const SMALLEST = 64 * KiB
+/** However much a server prefers: the buffers are this large, times the lanes. */
+const LARGEST = 64 * KiB * KiB
+
+/** @param cap the user's own limit in bytes */
+export function createChunkLimits({
+  cap,
+  state,
+  log,
+}: {
+  cap: number | undefined
+  state: State
+  log: Log
+}): ChunkLimits {
+  let ceiling = state.ceiling() ?? Number.POSITIVE_INFINITY
+  let remembered = ceiling
+  let serverLimit = Number.POSITIVE_INFINITY
+  /** The largest body that came through: whatever cuts off smaller ones is no limit on size. */
+  let proven = 0
+
+  const halve = (sent: number): boolean => {
+    if (sent <= SMALLEST) return false
+    ceiling = Math.min(ceiling, Math.max(SMALLEST, Math.floor(sent / 2)))
+    log.warn({ ceiling }, `something on the way refuses bodies of ${formatBytes(sent)}; trying ${formatBytes(ceiling)}`)
+    return true
+  }
+
+  return {
+    length({ min, max, preferred }) {
+      const wanted = Math.min(Math.max(preferred, min), max, LARGEST)
+      return Math.max(1, Math.min(wanted, cap ?? wanted, ceiling, serverLimit))
+    },
+    limitedTo(allowed, sent) {
+      if (allowed < 1 || allowed >= sent) return halve(sent)
+      serverLimit = Math.min(serverLimit, allowed)
+      return true
+    },
+    tooLarge: halve,
+    suspect: (sent) => sent > proven && halve(sent),
+    accepted(sent) {
+      proven = Math.max(proven, sent)
+      // Only now is it known that the ceiling is one, and not some other trouble.
+      if (ceiling >= remembered || sent > ceiling) return
+      remembered = ceiling
+      void state.rememberCeiling(ceiling)
+    },
+  }
+}

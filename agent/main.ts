@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { homedir, hostname } from 'node:os'
+import { CommanderError } from 'commander'
+import { ConfigError } from '../shared/env.ts'
+import { messageOf } from '../shared/errors.ts'
+import { formatBytes, printable } from '../shared/format.ts'
+import { createLog, type Log } from '../shared/log.ts'
+import { createProgress } from '../shared/progress.ts'
+import { defaultFile, writeSampleFile } from '../shared/sample.ts'
+import { onShutdown } from '../shared/shutdown.ts'
+import { pause } from '../shared/wait.ts'
+import { createAgent } from './agent.ts'
+import { readConfig, type AgentConfig } from './config.ts'
+import { createHttp } from './http.ts'
+import { createRetry } from './retry.ts'
+import { openState } from './state.ts'
+import { serveStatus } from './status.ts'
+
+/** How long what is under way may take to end after a signal, in ms. */
+const STOP_WITHIN_MS = 1500
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+function configure(): AgentConfig {
+  try {
+    const { argv, env } = process
+    return readConfig({ argv: argv.slice(2), env, defaultFile: defaultFile(), home: homedir(), version })
+  } catch (error) {
+    return refuse(error)
+  }
+}
+
+/** Ends the process: after `--help` and `--version`, or with every mistake on a line of its own. */
+function refuse(error: unknown): never {
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2)
+  if (!(error instanceof ConfigError)) throw error
+  for (const mistake of error.mistakes) process.stderr.write(`${printable(mistake)}\n`)
+  return process.exit(2)
+}
+
+async function makeSample({ file, fileIsDefault, sample }: AgentConfig, log: Log): Promise<void> {
+  if (!sample || !fileIsDefault) return
+  try {
+    await access(file)
+  } catch {
+    log.info({ file }, `making a sample of ${formatBytes(100 * 1024 * 1024)}, for the default file is missing`)
+    await writeSampleFile(file).catch((error: unknown) =>
+      log.warn({ file }, `cannot make the sample: ${messageOf(error)}`),
+    )
+  }
+}
+
+async function main(config: AgentConfig): Promise<void> {
+  const { clientId, file, roots, labels, chunkSize, stateDir, port } = config
+  const startedAt = new Date().toISOString()
+  const progress = createProgress({ stream: process.stdout })
+  const log = await createLog({ level: config.logLevel, progress })
+  const stop = new AbortController()
+  const server = withoutPassword(config.server)
+  let ended: Promise<unknown> = Promise.resolve()
+  onShutdown(
+    async (signal) => {
+      log.info(`${signal}: stopping; what was sent stays at the server`)
+      stop.abort(new Error('the agent stops'))
+      await Promise.race([ended, pause(STOP_WITHIN_MS)])
+      progress.stop()
+    },
+    (code) => process.exit(code),
+  )
+  log.info({ clientId, server, version, file: printable(file), roots: roots.map(printable), labels }, 'agent starting')
+  await makeSample(config, log)
+  const shared = [file, ...roots]
+  const state = await openState({ dir: stateDir, server, log })
+  const agent = createAgent({
+    http: createHttp({ server: config.server, userAgent: `backhaul-agent/${version}` }),
+    retry: createRetry({ log }),
+    state,
+    log,
+    progress,
+    identity: {
+      clientId,
+      agent: { version, platform: `${process.platform}-${process.arch}`, hostname: hostname() },
+      shared,
+      labels,
+    },
+    shared: { file, roots },
+    chunkSize,
+  })
+  if (port !== undefined) {
+    await serveStatus({ port, log, status: () => ({ clientId, server, version, startedAt, shared, ...agent.view() }) })
+  }
+  ended = agent.run(stop.signal).then(() => state.flush())
+  await ended
+}
+
+/** A URL can hold a password, which belongs into no log. */
+function withoutPassword(server: string): string {
+  const url = new URL(server)
+  url.username = ''
+  url.password = ''
+  return url.href.replace(/\/+$/, '')
+}
+
+await main(configure())

@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { jobsSchema, type Job } from '../shared/protocol.ts'
+import { interpret, type Api } from './api.ts'
+import type { Answer } from './http.ts'
+import type { Pace } from './pace.ts'
+import { TransientError, type Retry } from './retry.ts'
+
+export interface Poll {
+  /**
+   * Polls until the signal aborts.
+   * @throws Refused, the signal's reason
+   */
+  run(signal: AbortSignal): Promise<never>
+  /** Asks again at once, for the whole list. */
+  refresh(): void
+}
+
+export interface PollDeps {
+  api: Api
+  retry: Retry
+  pace: Pace
+  clientId: string
+  /** Seconds over which to scatter the first try after the server was lost. */
+  spread: number
+  urgent: () => boolean
+  onJobs: (jobs: readonly Job[]) => void
+  onContact: (connected: boolean) => void
+}
+
+type List = z.infer<typeof jobsSchema>
+
+/** An answer this late after the wait will not come any more, in ms. */
+const GRACE_MS = 10_000
+const MAX_SPREAD = 300
+
+/** One poll after the other, for as long as the session lasts: the heartbeat, and how jobs and cancellations arrive. */
+export function createPoll({ api, retry, pace, clientId, spread, urgent, onJobs, onContact }: PollDeps): Poll {
+  let seen: number | undefined
+  let current: AbortController | undefined
+
+  const ask = (wait: number, signal: AbortSignal): Promise<Answer> => {
+    const known = seen === undefined ? '' : `&seen=${seen}`
+    return api.send({
+      method: 'GET',
+      path: `/jobs?client=${clientId}${known}`,
+      headers: { prefer: `wait=${wait}` },
+      limitMs: wait * 1000 + GRACE_MS,
+      signal,
+    })
+  }
+
+  const notePace = (error: TransientError, ageMs: number): void => {
+    if (error.status === 504) pace.timedOut(ageMs)
+    else if (error.cut) pace.cut(ageMs)
+  }
+
+  /** @returns undefined when nothing changed until the end of the wait */
+  const pollOnce = async (signal: AbortSignal): Promise<List | undefined> => {
+    const startedAt = performance.now()
+    try {
+      const answer = await ask(pace.seconds(), signal)
+      const list = answer.status === 204 ? undefined : interpret(answer, jobsSchema).value
+      onContact(true)
+      if (!list) pace.uncut()
+      return list
+    } catch (error) {
+      if (error instanceof TransientError) {
+        onContact(false)
+        notePace(error, performance.now() - startedAt)
+      }
+      throw error
+    }
+  }
+
+  const next = async (signal: AbortSignal): Promise<void> => {
+    current = new AbortController()
+    const either = AbortSignal.any([signal, current.signal])
+    try {
+      const list = await retry.persist(() => pollOnce(either), {
+        what: 'ask the server for jobs',
+        signal: either,
+        urgent,
+        firstDelayMs: () => Math.random() * Math.min(spread, MAX_SPREAD) * 1000,
+      })
+      if (!list) return
+      seen = list.rev
+      onJobs(list.jobs)
+    } catch (error) {
+      if (signal.aborted || !current.signal.aborted) throw error
+    }
+  }
+
+  return {
+    async run(signal) {
+      for (;;) {
+        signal.throwIfAborted()
+        await next(signal)
+      }
+    },
+    refresh() {
+      seen = undefined
+      current?.abort(new Error('the list is asked for again'))
+    },
+  }
+}

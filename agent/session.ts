@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto'
+import type { Log } from '../shared/log.ts'
+import { PROTOCOL, sessionSchema, type Session, type SessionRequest } from '../shared/protocol.ts'
+import { pause } from '../shared/wait.ts'
+import { interpret, isRefused } from './api.ts'
+import type { Http } from './http.ts'
+import type { Retry } from './retry.ts'
+
+export interface Sessions {
+  /**
+   * Begins a session, however long it takes.
+   * @param takeover whether to end another agent's session under the same id; without it, wait until there is none alive
+   * @throws the signal's reason
+   */
+  begin(takeover: boolean, signal: AbortSignal): Promise<Session>
+}
+
+export type Identity = Pick<SessionRequest, 'clientId' | 'agent' | 'shared' | 'labels'>
+
+const LIMIT_MS = 30_000
+const ASK_AGAIN_MS = 60_000
+
+export function createSessions({
+  http,
+  retry,
+  identity,
+  log,
+}: {
+  http: Http
+  retry: Retry
+  identity: Identity
+  log: Log
+}): Sessions {
+  /** One instance, asked for until there is an answer: a lost answer must not make a second session. */
+  const ask = (takeover: boolean, signal: AbortSignal): Promise<Session> => {
+    const json: SessionRequest = {
+      protocol: PROTOCOL,
+      instance: randomBytes(18).toString('base64url'),
+      takeover,
+      ...identity,
+    }
+    return retry.persist(
+      async () =>
+        interpret(
+          await http.request({ method: 'POST', path: '/sessions', json, limitMs: LIMIT_MS, signal }),
+          sessionSchema,
+        ).value,
+      { what: 'begin a session', signal, urgent: () => false },
+    )
+  }
+
+  return {
+    async begin(takeover, signal) {
+      for (let patient = !takeover; ;) {
+        try {
+          return await ask(!patient, signal)
+        } catch (error) {
+          if (!isRefused(error)) throw error
+          // Another agent is alive under this id: two that take over from each other would never end.
+          if (isRefused(error, 'session-held', 'session-superseded')) patient = true
+          log.warn(`no session: ${error.message} Asking again in about a minute`)
+          await pause(ASK_AGAIN_MS * (0.75 + Math.random() / 2), signal)
+          signal.throwIfAborted()
+        }
+      }
+    },
+  }
+}

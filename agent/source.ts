@@ -1,0 +1,176 @@
+import { constants, type BigIntStats } from 'node:fs'
+import { lstat, open, readlink, realpath, stat, type FileHandle } from 'node:fs/promises'
+import { messageOf, systemCode } from '../shared/errors.ts'
+import type { FailureCode } from '../shared/protocol.ts'
+import { isAbsent, isShared, locate, type Shared } from './allow.ts'
+import { JobFailure, quote } from './failure.ts'
+
+/** One opened version of a file. */
+export interface Source {
+  /** The absolute real path. */
+  path: string
+  /** Bytes, when it was opened. */
+  size: number
+  /** The validator sent to the server; what it holds depends on the policy. */
+  version: string
+  /** ISO 8601, or undefined for a time that cannot be written so. */
+  modified: string | undefined
+  /** Modified so recently that a further write might leave the same time behind. */
+  fresh: boolean
+  /**
+   * Fills `buffer` with the bytes from `position` on and checks that the version is still the same.
+   * @throws JobFailure `changed`, `io-error`
+   */
+  read(buffer: Buffer, position: number): Promise<void>
+  /** @throws JobFailure `changed` when the file is not the opened version any more, or shorter than `size` bytes */
+  check(size: number): Promise<void>
+  close(): Promise<void>
+}
+
+const FRESH_MS = 2000
+
+// Without O_NONBLOCK, opening a FIFO would wait for a writer; O_NOFOLLOW catches a link put there after it was looked at.
+const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0)
+
+const codes: Readonly<Record<string, FailureCode>> = {
+  EACCES: 'denied',
+  EPERM: 'denied',
+  // What O_NONBLOCK gets instead of waiting for the holder of a lease (fcntl(2), F_SETLEASE).
+  EAGAIN: 'locked',
+  EBUSY: 'locked',
+  ETXTBSY: 'locked',
+  ELOOP: 'not-allowed',
+  ENXIO: 'not-a-file',
+  ENODEV: 'not-a-file',
+  EISDIR: 'not-a-file',
+}
+
+const advice: Partial<Record<FailureCode, string>> = {
+  'not-found': 'does not exist at the client. Check the name and where the file lies.',
+  'not-allowed': 'is a link that leads outside of what this agent shares.',
+  denied: 'may not be read by the user that the agent runs as. Give it the right to read it.',
+  'not-a-file': 'is not a regular file. Ask for a file, not for a folder, a pipe, a socket or a device.',
+  locked: 'is held by another program. Ask again when that is done.',
+}
+
+/**
+ * Opens what was asked for, if it is shared and a regular file.
+ * @throws JobFailure with the code that tells why not
+ */
+export async function openSource({
+  requested,
+  policy,
+  shared,
+}: {
+  requested: string | null
+  policy: string
+  shared: Shared
+}): Promise<Source> {
+  const shown = quote(requested ?? shared.file)
+  let file: FileHandle | undefined
+  try {
+    const path = await locate(requested, shared)
+    // Some devices act when they are opened, so look first.
+    if (!(await lstat(path)).isFile()) throw failure('not-a-file', shown)
+    file = await open(path, flags)
+    const stats = await file.stat({ bigint: true })
+    if (!stats.isFile()) throw failure('not-a-file', shown)
+    if (stats.nlink === 0n) throw failure('not-found', shown)
+    const real = await realPathOf(file, path, stats)
+    if (real === undefined || !(await isShared(real, shared))) throw failure('not-allowed', shown)
+    return createSource({ file, path: real, shown, stats, policy })
+  } catch (error) {
+    await file?.close()
+    throw asFailure(error, shown)
+  }
+}
+
+/** The path of the *opened* file: a folder on the way can have been swapped for a link since it was looked at. */
+async function realPathOf(file: FileHandle, path: string, opened: BigIntStats): Promise<string | undefined> {
+  try {
+    return await readlink(`/proc/self/fd/${file.fd}`)
+  } catch (error) {
+    if (!isAbsent(error)) throw error
+  }
+  const real = await realpath(path)
+  const there = await stat(real, { bigint: true })
+  return there.dev === opened.dev && there.ino === opened.ino ? real : undefined
+}
+
+/** What makes two openings the same source. No device number: it changes at a reboot. */
+function versionOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats, policy: string): string {
+  if (policy === 'prefix') return `ino-${ino}`
+  if (policy === 'size-only') return `size-${size}`
+  return `${size}-${mtimeNs}-${ctimeNs}-${ino}`
+}
+
+function createSource({
+  file,
+  path,
+  shown,
+  stats,
+  policy,
+}: {
+  file: FileHandle
+  path: string
+  shown: string
+  stats: BigIntStats
+  policy: string
+}): Source {
+  const version = versionOf(stats, policy)
+  const modifiedMs = Number(stats.mtimeNs / 1_000_000n)
+  const changed = (how: string): JobFailure =>
+    new JobFailure(
+      'changed',
+      `${shown} ${how} while it was being sent. Ask again, or use the policy restart or prefix.`,
+    )
+
+  const check = async (size: number): Promise<void> => {
+    const now = await file.stat({ bigint: true })
+    if (Number(now.size) < size) throw changed('became shorter')
+    if (versionOf(now, policy) !== version) throw changed('changed')
+  }
+
+  const fill = async (buffer: Buffer, position: number): Promise<void> => {
+    for (let filled = 0; filled < buffer.length;) {
+      const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, position + filled)
+      if (bytesRead === 0) throw changed('became shorter')
+      filled += bytesRead
+    }
+  }
+
+  return {
+    path,
+    size: Number(stats.size),
+    version,
+    modified: modifiedMs >= 0 && modifiedMs < Date.UTC(9999, 0) ? new Date(modifiedMs).toISOString() : undefined,
+    fresh: modifiedMs > Date.now() - FRESH_MS,
+    async read(buffer, position) {
+      try {
+        await fill(buffer, position)
+        await check(position + buffer.length)
+      } catch (error) {
+        throw asFailure(error, shown)
+      }
+    },
+    async check(size) {
+      try {
+        await check(size)
+      } catch (error) {
+        throw asFailure(error, shown)
+      }
+    },
+    close: () => file.close(),
+  }
+}
+
+function failure(code: FailureCode, shown: string, cause?: unknown): JobFailure {
+  const text = advice[code] ?? `cannot be read: ${messageOf(cause)}. Check the disk at the client.`
+  return new JobFailure(code, `${shown} ${text}`, { cause })
+}
+
+function asFailure(error: unknown, shown: string): JobFailure {
+  if (error instanceof JobFailure) return error
+  if (isAbsent(error)) return failure('not-found', shown, error)
+  return failure(codes[systemCode(error) ?? ''] ?? 'io-error', shown, error)
+}
