@@ -35,7 +35,8 @@ try {
     { name: 'server', pid: stack.serverPid },
     { name: 'agent', pid: agentPid },
   ]
-  const measure = () => Promise.all(ends.map(async ({ pid }) => ({ peak: await peakMiB(pid), cpu: await cpuSeconds(pid) })))
+  const measure = () =>
+    Promise.all(ends.map(async ({ pid }) => ({ peak: await peakMiB(pid), cpu: await cpuSeconds(pid) })))
   const before = await measure()
   const begunAt = performance.now()
   await finished(stack.url, await ask(stack.url, 'site'))

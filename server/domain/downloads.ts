@@ -165,13 +165,22 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
       if (session !== undefined) checkSession((await jobs.findClient(download.clientId))?.session ?? null, session)
       if (download.status === 'failed' && download.reason === code) return download
       checkOpen(download)
+      // Bytes of a version that is gone, or that are not what they should be, help no retry.
+      const useless = code === 'changed' || code === 'damaged'
       const failed = await change({
         id,
         from: openStatuses,
         attempt: attempt || download.attempt,
-        ...(session === undefined ? {} : { session }),
-        set: { status: 'failed', reason: code, detail: detail ?? null, completedAt: clock.now() },
+        session,
+        set: {
+          status: 'failed',
+          reason: code,
+          detail: detail ?? null,
+          completedAt: clock.now(),
+          ...(useless ? { source: null } : {}),
+        },
       })
+      if (failed && useless) await discardPart(id, failed.attempt)
       if (failed) return failed
       checkOpen(await find(id))
       throw new AppError(

@@ -1,42 +1,13 @@
-import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import type { SessionRequest } from '../../shared/protocol.ts'
 import type { DownloadDraft, DownloadRecord, JobStore } from '../../server/ports.ts'
-
-const sessionRequest = (clientId: string, instance: string, labels = {}): SessionRequest => ({
-  protocol: 1,
-  clientId,
-  instance,
-  takeover: true,
-  agent: { version: '1', platform: 'test', hostname: 'host' },
-  shared: ['/srv'],
-  labels,
-})
-
-const draft = (clientId: string, extra: Partial<DownloadDraft> = {}): DownloadDraft => ({
-  id: randomUUID(),
-  clientId,
-  kind: 'file',
-  path: null,
-  priority: 0,
-  policy: 'fail',
-  note: null,
-  batchId: null,
-  naming: 'plain',
-  createdAt: 1000,
-  expiresAt: 5000,
-  ...extra,
-})
-
-const always = (): 'insert' => 'insert'
-const chunk = (start: number, end: number) => ({ start, end, digest: 'a'.repeat(64), tag: '' })
+import { always, chunk, draft, sessionRequest } from './drafts.ts'
 
 /** What every job store must do. `open` is called again on the same place to see what lasts. */
 export function jobStoreContract(
-  name: string,
+  kind: string,
   place: () => Promise<{ open: () => Promise<JobStore>; remove: () => Promise<void> }>,
 ): void {
-  describe(`job store: ${name}`, () => {
+  describe(`job store: ${kind}`, () => {
     let jobs: JobStore
     let at: Awaited<ReturnType<typeof place>>
 

@@ -70,7 +70,7 @@ describe('the commands of older systems', () => {
       STORAGE_URL: `file:${home}/downloads`,
       DOWNLOAD_TIMEOUT: '2',
     })
-    url = `http://127.0.0.1:${(await server.line((line) => line['msg'] === 'listening'))['port']}`
+    url = `http://127.0.0.1:${String((await server.line((line) => line['msg'] === 'listening'))['port'])}`
     await agent('restaurant_1', { CLIENT_ID: 'restaurant_1', CLIENT_PORT: '0' })
   })
   afterAll(async () => {

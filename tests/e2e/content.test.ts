@@ -15,7 +15,7 @@ const run = promisify(execFile)
 // Content: as it arrives, afterwards, and never a short file that looks whole.
 describe('content', () => {
   let stack: Stack
-  const content = randomBytes(1_000_000) as Buffer<ArrayBuffer>
+  const content = randomBytes(1_000_000)
   const sha256 = sha256Of(content)
 
   beforeAll(async () => {

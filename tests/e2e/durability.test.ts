@@ -8,14 +8,14 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { putChunk } from '../helpers/chunks.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
-import { start } from '../helpers/process.ts'
+import { start as startProcess } from '../helpers/process.ts'
 import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
 // What an answer promises is on the disk before the answer leaves.
 describe('durability', () => {
   let stack: Stack
-  const content = randomBytes(3_000_000) as Buffer<ArrayBuffer>
+  const content = randomBytes(3_000_000)
   const sha256 = sha256Of(content)
 
   beforeAll(async () => {
@@ -127,7 +127,7 @@ describe('durability', () => {
 
   test('a part without a row is removed at the start', async () => {
     const { id, headers } = await begun()
-    await stack.post(`/jobs/${id}/fail`, { code: 'changed', attempt: 1 }, headers)
+    await stack.post(`/jobs/${id}/fail`, { code: 'io-error', attempt: 1 }, headers)
     const db = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'))
     await stack.server.kill('SIGTERM')
     db.prepare('UPDATE downloads SET attempt = 7 WHERE id = ?').run(id)
@@ -137,7 +137,7 @@ describe('durability', () => {
   })
 
   test('a second server on the same folder is refused', async () => {
-    const second = start('server/main.ts', [], {
+    const second = startProcess('server/main.ts', [], {
       PORT: '0',
       DATABASE_URL: `sqlite:${join(stack.folder, 'second.db')}`,
       STORAGE_URL: `file:${stack.downloads}`,
@@ -149,7 +149,7 @@ describe('durability', () => {
   })
 
   test('every mistake of the configuration is told at once, by name', async () => {
-    const wrong = start('server/main.ts', [], {
+    const wrong = startProcess('server/main.ts', [], {
       PORT: 'http',
       DATABASE_URL: 'mysql:x',
       STORAGE_URL: 'downloads',

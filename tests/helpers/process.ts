@@ -18,7 +18,10 @@ export interface Running {
 
 /** Starts `node --import tsx FILE ARGS` of the project. */
 export function start(file: string, args: string[], env: Record<string, string>): Running {
-  return watch(file, spawn(process.execPath, ['--max-semi-space-size=2', '--import', 'tsx', file, ...args], optionsFor(env)))
+  return watch(
+    file,
+    spawn(process.execPath, ['--max-semi-space-size=2', '--import', 'tsx', file, ...args], optionsFor(env)),
+  )
 }
 
 /** Starts `npm ARGS` in the project, as a user types it; signals go to npm and what it started. */
