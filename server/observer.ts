@@ -2,23 +2,19 @@ import { formatSeconds } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
 import type { Progress } from '../shared/progress.ts'
 import { finalStatuses } from '../shared/protocol.ts'
+import { baseName } from './domain/names.ts'
 import type { ByteStore, DownloadRecord, Observer } from './ports.ts'
 
 /** A running download is logged at most this often, in ms. */
 const LOG_EVERY = 10_000
 
-interface Running {
-  label: string
-  size: number
-  loggedAt: number
-}
-
 /** Tells people what happens: a bar per transfer on a terminal, a line per step in the log. */
 export function createObserver({ log, progress, bytes }: { log: Log; progress: Progress; bytes: ByteStore }): Observer {
-  const running = new Map<string, Running>()
+  /** When each running download was last logged. */
+  const loggedAt = new Map<string, number>()
 
   const ended = (download: DownloadRecord): void => {
-    running.delete(download.id)
+    loggedAt.delete(download.id)
     progress.remove(download.id)
     const { id, clientId, status, reason, detail, sha256, verified, size, name } = download
     if (status !== 'completed') return log.warn({ id, clientId, reason, detail }, `download ${status}`)
@@ -38,20 +34,14 @@ export function createObserver({ log, progress, bytes }: { log: Log; progress: P
       if (status === 'verifying') log.debug({ id, clientId }, 'download verifying')
       if (status !== 'transferring') return
       log.info({ id, clientId, path: download.sourcePath, size, attempt, bytesReceived }, 'transfer begins')
-      running.set(id, {
-        label: `${clientId} ${download.sourcePath ?? ''}`,
-        size: size ?? 0,
-        loggedAt: performance.now(),
-      })
+      loggedAt.set(id, performance.now())
     },
 
-    progress({ id, clientId }, bytesReceived) {
-      const entry = running.get(id)
-      if (!entry) return
-      progress.update(id, entry.label, bytesReceived, entry.size)
-      if (performance.now() - entry.loggedAt < LOG_EVERY) return
-      entry.loggedAt = performance.now()
-      log.info({ id, clientId, bytesReceived, size: entry.size }, 'transferring')
+    progress({ id, clientId, sourcePath, size, bytesReceived }) {
+      progress.update(id, `${clientId} ${baseName(sourcePath ?? '')}`, bytesReceived, size ?? 0)
+      if (performance.now() - (loggedAt.get(id) ?? 0) < LOG_EVERY) return
+      loggedAt.set(id, performance.now())
+      log.info({ id, clientId, bytesReceived, size }, 'transferring')
     },
   }
 }

@@ -215,7 +215,8 @@ export interface ByteStore {
   createPart(part: Part, size: number): Promise<boolean>
   /** @throws AppError `attempt-superseded` when the part is gone: a write never makes one */
   openWriter(part: Part, range: Range): Promise<ChunkWriter>
-  openReader(part: Part): Promise<PartReader>
+  /** @returns undefined when the part is gone */
+  openReader(part: Part): Promise<PartReader | undefined>
   hasher(part: Part): PartHasher
   /** The part's length, or undefined when it is gone. */
   partSize(part: Part): Promise<number | undefined>
@@ -245,7 +246,8 @@ export interface WakeBus {
 /** Hears of a download's life, for logs and progress bars; never decides anything. */
 export interface Observer {
   changed(download: DownloadRecord): void
-  progress(download: Pick<DownloadRecord, 'id' | 'clientId' | 'attempt'>, bytesReceived: number): void
+  /** More bytes of a running download are durable. */
+  progress(download: DownloadRecord): void
 }
 
 export interface Clock {

@@ -69,10 +69,17 @@ export function createContents(deps: ContentDeps): Contents {
 
   return {
     async open(id, wait) {
-      const download = await begun(id, wait)
-      checkUsable(download)
-      if (download.status !== 'completed') return { kind: 'arriving', download, bytes: follow(download, wait.signal) }
-      return { kind: 'stored', download, content: await bytes.openContent(download.name ?? '') }
+      // A part can be gone because it was completed or discarded since; the state then says which.
+      for (let tries = 0; tries < 5; tries += 1) {
+        const download = await begun(id, wait)
+        checkUsable(download)
+        if (download.status === 'completed') {
+          return { kind: 'stored', download, content: await bytes.openContent(download.name ?? '') }
+        }
+        const reader = await bytes.openReader(download)
+        if (reader) return { kind: 'arriving', download, bytes: follow(download, reader, wait.signal) }
+      }
+      throw new AppError('content-broken', `The bytes of ${id} are not there; ask again.`, { id })
     },
 
     async request(clientId, path) {

@@ -1,34 +1,35 @@
 import { AppError } from '../../shared/errors.ts'
-import type { ByteStore, Chunk, DownloadRecord, JobStore, PartReader } from '../ports.ts'
+import type { Chunk, DownloadRecord, JobStore, PartReader } from '../ports.ts'
 import { bytesTopic, downloadTopic } from './topics.ts'
 import type { Waiting } from './waiting.ts'
 
 /** The last bytes are held back until the whole is verified, so that nobody takes an unverified file for a whole one. */
 const HELD_BACK = 64 * 1024
 const ROWS_PER_STEP = 100
-/** A bound on one wait, in ms; the loop then reads the state again. */
-const LOOK_AGAIN = 30_000
+/** A reader to whom no byte came for this long, in ms, is let go; the download itself goes on. */
+const STALLED = 5 * 60_000
 
-/** The bytes of an attempt from 0 on, as they become contiguous and durable. */
-export type Follow = (download: DownloadRecord, signal: AbortSignal) => AsyncGenerator<Uint8Array>
+interface Readable {
+  /** How far may be handed out now. */
+  limit: number
+  /** Verified: there is nothing more to wait for. */
+  whole: boolean
+}
+
+/** The bytes of an attempt from 0 on, as they become contiguous and durable. Closes the reader. */
+export type Follow = (download: DownloadRecord, reader: PartReader, signal: AbortSignal) => AsyncGenerator<Uint8Array>
 
 /** Readers of arriving content. A reader throws `content-broken` as soon as its attempt ends otherwise than verified. */
-export function createFollower({
-  jobs,
-  bytes,
-  waiting,
-}: {
-  jobs: JobStore
-  bytes: ByteStore
-  waiting: Waiting
-}): Follow {
-  /** How far may be handed out now: everything once verified, all but the last bytes before. */
-  const readable = async ({ id, attempt, size }: DownloadRecord): Promise<number> => {
+export function createFollower({ jobs, waiting }: { jobs: JobStore; waiting: Waiting }): Follow {
+  /** Everything once verified, all but the last bytes before. */
+  const readable = async ({ id, attempt, size }: DownloadRecord): Promise<Readable> => {
     const now = await jobs.findDownload(id)
-    const whole = size ?? 0
-    if (now?.attempt === attempt && now.status === 'completed') return whole
-    if (now?.attempt === attempt && (now.status === 'transferring' || now.status === 'verifying'))
-      return Math.max(0, whole - HELD_BACK)
+    const length = size ?? 0
+    const same = now?.attempt === attempt
+    if (same && now.status === 'completed') return { limit: length, whole: true }
+    if (same && (now.status === 'transferring' || now.status === 'verifying')) {
+      return { limit: Math.max(0, length - HELD_BACK), whole: false }
+    }
     throw new AppError(
       'content-broken',
       `The transfer of ${id} ended before it was whole: ${now?.reason ?? now?.status}.`,
@@ -54,26 +55,27 @@ export function createFollower({
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array> {
     const { id, size } = download
+    const topics = [bytesTopic(id), downloadTopic(id)]
     let at = 0
     const next = async (): Promise<{ limit: number; chunks: Chunk[] } | undefined> => {
-      const limit = await readable(download)
+      const { limit, whole } = await readable(download)
       const chunks = await contiguous(download, at, limit)
-      return chunks.length > 0 || (at === size && limit === size) ? { limit, chunks } : undefined
+      return chunks.length > 0 || (whole && at === size) ? { limit, chunks } : undefined
     }
-    for (;;) {
-      if (signal.aborted) return
-      const step = await waiting.until([bytesTopic(id), downloadTopic(id)], next, { ms: LOOK_AGAIN, signal })
-      for (const chunk of step?.chunks ?? []) {
-        const range = { start: at, end: Math.min(chunk.end, step?.limit ?? at) }
+    while (!signal.aborted) {
+      const step = await waiting.until(topics, next, { ms: STALLED, signal })
+      if (!step && signal.aborted) return
+      if (!step) throw new AppError('content-broken', `No byte of ${id} came for ${STALLED / 60_000} min.`, { id })
+      if (step.chunks.length === 0) return
+      for (const chunk of step.chunks) {
+        const range = { start: at, end: Math.min(chunk.end, step.limit) }
         yield* reader.read(chunk, range)
         at = range.end
       }
-      if (step && at === size && step.limit === size) return
     }
   }
 
-  return async function* follow(download, signal) {
-    const reader = await bytes.openReader(download)
+  return async function* follow(download, reader, signal) {
     try {
       yield* bytesOf(download, reader, signal)
     } finally {

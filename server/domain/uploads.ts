@@ -30,7 +30,7 @@ export interface Uploads {
    */
   put(request: ChunkRequest): Promise<void>
   /** Writes the whole range of a part, without a digest announced, and returns the digest. */
-  writeWhole(part: Part, clientId: string, size: number, body: Body, signal: AbortSignal): Promise<Sha256>
+  writeWhole(part: Part, size: number, body: Body, signal: AbortSignal): Promise<Sha256>
 }
 
 export interface UploadsDeps {
@@ -124,11 +124,11 @@ export function createUploads(deps: UploadsDeps): Uploads {
     })
   }
 
-  const landed = async (part: Part, clientId: string): Promise<void> => {
+  const landed = async (part: Part): Promise<void> => {
     wakes.wake([bytesTopic(part.id)])
     await verifier.follow(part)
     const download = await jobs.findDownload(part.id)
-    observer.progress({ ...part, clientId }, download?.bytesReceived ?? 0)
+    if (download?.status === 'transferring') observer.progress(download)
   }
 
   return {
@@ -164,10 +164,10 @@ export function createUploads(deps: UploadsDeps): Uploads {
         unwatch()
         lease.release()
       }
-      await landed(part, download.clientId)
+      await landed(part)
     },
 
-    async writeWhole(part, clientId, size, body, signal) {
+    async writeWhole(part, size, body, signal) {
       const range = { start: 0, end: size }
       const lease = await reservations.acquire(part, range, '', signal)
       const unwatch = watch(part, lease)
@@ -179,7 +179,7 @@ export function createUploads(deps: UploadsDeps): Uploads {
       } finally {
         unwatch()
         lease.release()
-        await landed(part, clientId)
+        await landed(part)
       }
     },
   }

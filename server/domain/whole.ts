@@ -33,7 +33,7 @@ export function createWholeUploads(deps: {
 
   const receive = async (started: DownloadRecord, { size, sha256, body, signal }: WholeRequest): Promise<void> => {
     if (size === 0) return
-    const digest = await uploads.writeWhole(started, started.clientId, size, body, signal)
+    const digest = await uploads.writeWhole(started, size, body, signal)
     if (sha256 === undefined || digest === sha256) return
     throw new AppError(
       'digest-mismatch',

@@ -68,7 +68,7 @@ export function byteStoreContract(
       const content = randomBytes(10_000)
       await bytes.createPart(part, content.byteLength)
       const tag = await write({ start: 0, end: 10_000 }, content)
-      const reader = await bytes.openReader(part)
+      const reader = (await bytes.openReader(part))!
       await bytes.publish(part, 'r1_file')
       await bytes.removePart(part)
       const chunk = { start: 0, end: 10_000, digest: '', tag }
@@ -84,6 +84,7 @@ export function byteStoreContract(
       await bytes.removePart(part)
       await bytes.removePart(part)
       expect(await bytes.partSize(part)).toBeUndefined()
+      expect(await bytes.openReader(part)).toBeUndefined()
       expect(await bytes.listParts()).toEqual([])
       await expect(bytes.openWriter(part, { start: 0, end: 1 })).rejects.toMatchObject({ code: 'attempt-superseded' })
       expect(await bytes.listParts()).toEqual([])

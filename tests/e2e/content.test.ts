@@ -103,6 +103,17 @@ describe('content', () => {
     expect(await response.json()).toMatchObject({ code: expect.stringMatching(/not-found|content-broken/) })
   })
 
+  test('an empty file, asked for before it is there, is an empty answer', async () => {
+    const clientId = `client-${randomUUID()}`
+    const agent = await rawAgent(stack, clientId)
+    const { id } = await stack.ask({ clientId })
+    const held = fetch(`${stack.url}/downloads/${id}/content`)
+    await agent.begin(id, 0)
+    await agent.complete(id, 1, 0, sha256Of(Buffer.alloc(0)))
+    const response = await held
+    expect([response.status, (await response.arrayBuffer()).byteLength]).toEqual([200, 0])
+  })
+
   test('a finished file has digest, dates, a name, and ranges', async () => {
     const { id, finish, url } = await begun()
     await finish()

@@ -48,11 +48,13 @@ let answer: (response: ServerResponse) => void
 
 beforeEach(async () => {
   asked = []
-  server = createServer(async (request, response) => {
+  server = createServer((request, response) => {
     let body = ''
-    for await (const chunk of request.setEncoding('utf8')) body += String(chunk)
-    asked.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers, body })
-    answer(response)
+    request.setEncoding('utf8').on('data', (chunk) => (body += String(chunk)))
+    request.on('end', () => {
+      asked.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers, body })
+      answer(response)
+    })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -84,21 +86,29 @@ describe('asking for a download', () => {
   test('sends what was said, prints the id and what comes next', async () => {
     answer = sends(queued, 202)
     const { code, out, err } = await cli(
-      ...['download', 'restaurant_1', '--path', 'a b', '--policy', 'restart', '--priority', '-5'],
-      ...['--expires-in', '7d', '--note', 'for ann'],
+      'download',
+      'restaurant_1',
+      '--path',
+      'a b',
+      '--policy',
+      'restart',
+      '--priority',
+      '-5',
+      '--expires-in',
+      '7d',
+      '--note',
+      'for ann',
     )
     expect([code, out]).toEqual([0, 'Download d1 of restaurant_1: queued\n'])
     expect(err).toBe('Next: backhaul status d1 --wait\n')
     expect(asked[0]).toMatchObject({ method: 'POST', url: '/downloads' })
     expect(JSON.parse(asked[0]?.body ?? '')).toEqual({
-      ...{
-        clientId: 'restaurant_1',
-        path: 'a b',
-        policy: 'restart',
-        priority: -5,
-        expiresIn: 604_800,
-        note: 'for ann',
-      },
+      clientId: 'restaurant_1',
+      path: 'a b',
+      policy: 'restart',
+      priority: -5,
+      expiresIn: 604_800,
+      note: 'for ann',
     })
   })
 

@@ -31,6 +31,9 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
         try {
           await file.truncate(size)
           await file.sync()
+        } catch (error) {
+          await unlink(partPath(part))
+          throw error
         } finally {
           await file.close()
         }
@@ -45,8 +48,8 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
     openWriter: (part, range) => openPartWriter(partPath(part), range),
 
     async openReader(part) {
-      const file = await open(partPath(part), 'r')
-      return { read: (_chunk, range) => readRange(file, range), close: () => file.close() }
+      const file = await unlessMissing(open(partPath(part), 'r'))
+      return file && { read: (_chunk, range) => readRange(file, range), close: () => file.close() }
     },
 
     hasher: (part) => hashers.open(partPath(part)),

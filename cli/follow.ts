@@ -1,0 +1,69 @@
+import { formatBytes } from '../shared/format.ts'
+import type { Download } from '../shared/operator.ts'
+import type { Api, Answer } from './api.ts'
+import { percent } from './describe.ts'
+import type { Screen } from './screen.ts'
+import { waitForDownload } from './waiting.ts'
+
+export interface FollowOptions {
+  api: Api
+  screen: Screen
+  signal: AbortSignal
+  id: string
+}
+
+/**
+ * Waits until a download has ended, and shows how it goes: a bar on a terminal, elsewhere a line for every new status and every
+ * tenth of the way.
+ * @throws CliError as waitForDownload does
+ */
+export async function follow({ api, screen, signal, id }: FollowOptions): Promise<Answer<Download>> {
+  const { progress } = screen
+  const show = createReporter(screen)
+  let lastTrouble = ''
+  try {
+    return await waitForDownload({
+      api,
+      id,
+      signal,
+      onChange(download) {
+        lastTrouble = ''
+        show(download)
+      },
+      onTrouble({ message }) {
+        if (message !== lastTrouble) screen.note(`${message} Trying again.`)
+        lastTrouble = message
+      },
+    })
+  } catch (error) {
+    if (signal.aborted) screen.note(`Download ${id} goes on without this program.`)
+    throw error
+  } finally {
+    progress.remove(id)
+  }
+}
+
+/** A function that shows the states of one download. */
+function createReporter(screen: Screen): (download: Download) => void {
+  let shownStatus = ''
+  let shownTenth = 0
+  return (download) => {
+    const { id, clientId, status, size, bytesReceived } = download
+    const moving = status === 'transferring' || status === 'verifying'
+    if (moving && size !== null) screen.progress.update(id, clientId, bytesReceived, size)
+    const tenth = Math.floor((download.progress ?? 0) / 10)
+    if (status === shownStatus && (tenth === shownTenth || screen.hasBars)) return
+    shownStatus = status
+    shownTenth = tenth
+    screen.note(`${clientId}: ${status}${reasonOf(download)}${amountOf(download)}`)
+  }
+}
+
+function reasonOf({ reason }: Download): string {
+  return reason === null ? '' : ` (${reason})`
+}
+
+function amountOf(download: Download): string {
+  if (download.size === null) return ''
+  return `, ${formatBytes(download.bytesReceived)} of ${formatBytes(download.size)} (${percent(download)})`
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs'
+import { pause } from '../shared/wait.ts'
+import { onShutdown } from '../shared/shutdown.ts'
+import { explain } from './errors.ts'
+import { exitCodes } from './exit-codes.ts'
+import { run } from './run.ts'
+import { writeFailed } from './sinks.ts'
+
+/** ms for a command to clear up after Ctrl-C, such as a half-written file. */
+const clearingUp = 2000
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+const stopping = new AbortController()
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok)
+  process.stderr.write(`${explain(writeFailed('standard output', error)).line}\n`)
+  process.exit(exitCodes.failed)
+})
+// Nobody is left to be told.
+process.stderr.on('error', () => process.exit(exitCodes.failed))
+
+const running = run(process.argv.slice(2), {
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  cwd: process.cwd(),
+  signal: stopping.signal,
+  version,
+})
+
+onShutdown(
+  async () => {
+    stopping.abort()
+    await Promise.race([running, pause(clearingUp)])
+  },
+  () => process.exit(exitCodes.interrupted),
+)
+
+process.exitCode = await running

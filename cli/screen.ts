@@ -1,0 +1,82 @@
+import type { Writable } from 'node:stream'
+import { printable } from '../shared/format.ts'
+import { createProgress, type Progress } from '../shared/progress.ts'
+
+export type Stream = Writable & { isTTY?: boolean }
+
+/** Where results and remarks go. All texts are made safe for a terminal here. */
+export interface Screen {
+  /** `--quiet`: nothing but results. */
+  readonly quiet: boolean
+  /** `--json`: the server's answer in place of a text. */
+  readonly asJson: boolean
+  /** Whether standard output is a terminal. */
+  readonly interactive: boolean
+  /** Whether `progress` shows anything. */
+  readonly hasBars: boolean
+  /** Bars on standard error, or nothing where that is no terminal. */
+  readonly progress: Progress
+  /** A line of the result, on standard output. */
+  result: (line: string) => void
+  /** One JSON document, on standard output. */
+  json(document: unknown): void
+  /** Rows with a heading for a terminal; elsewhere plain lines, their fields separated by tabs. */
+  table(heading: readonly string[], rows: readonly (readonly string[])[]): void
+  /** A remark on standard error. */
+  note: (line: string) => void
+}
+
+export interface ScreenOptions {
+  stdout: Stream
+  stderr: Stream
+  quiet: boolean
+  asJson: boolean
+}
+
+/** A screen over the two streams. */
+export function createScreen({ stdout, stderr, quiet, asJson }: ScreenOptions): Screen {
+  const interactive = stdout.isTTY === true
+  const progress = createProgress({ stream: (quiet ? { isTTY: false } : stderr) as NodeJS.WriteStream })
+  const result = (line: string): void => void stdout.write(`${printable(line)}\n`)
+
+  return {
+    quiet,
+    asJson,
+    interactive,
+    hasBars: !quiet && stderr.isTTY === true,
+    progress,
+    result,
+    json: (document) => void stdout.write(`${printableJson(document)}\n`),
+    table(heading, rows) {
+      if (!interactive) return rows.forEach((row) => void stdout.write(`${row.map(printable).join('\t')}\n`))
+      if (rows.length > 0) for (const line of aligned([heading, ...rows])) result(line)
+    },
+    note(line) {
+      if (quiet) return
+      if (stderr.isTTY) progress.print(`${printable(line)}\n`)
+      else stderr.write(`${printable(line)}\n`)
+    },
+  }
+}
+
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const safe = rows.map((row) => row.map(printable))
+  const widths = safe[0]?.map((_, column) => Math.max(...safe.map((row) => width(row[column] ?? '')))) ?? []
+  return safe.map((row) =>
+    row
+      .map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - width(cell)))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+function width(text: string): number {
+  return Array.from(text).length
+}
+
+/** JSON in which what could move a cursor is written as `\u....`, which means the same. */
+function printableJson(document: unknown): string {
+  const escaped = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+  const text = JSON.stringify(document, null, 2)
+  return text.replace(escaped, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
