@@ -1,6 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
 import { pathSchema } from '../../shared/protocol.ts'
-import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore, Content, DownloadRecord, JobStore } from '../ports.ts'
 import type { Downloads } from './downloads.ts'
 import { createFollower } from './follower.ts'
@@ -118,9 +117,4 @@ export function checkUsable(download: DownloadRecord): void {
   }
   if (download.removedAt !== null)
     throw new AppError('content-removed', `The file of download ${id} was removed.`, { id })
-}
-
-/** The whole of a file as a range. */
-export function wholeOf({ size }: { size: number }): Range {
-  return { start: 0, end: size }
 }
