@@ -1,3 +1,5 @@
+import { failureCodes } from './protocol.ts'
+
 /**
  * Every code that a user, a script or an agent can meet. They are stable: scripts compare them.
  * How a code becomes an HTTP status is said in server/http/problem.ts; this file knows no HTTP.
@@ -47,16 +49,7 @@ export const errorCodes = [
   'shutting-down',
   'internal',
   // why a job failed, as the agent reports it
-  'not-found',
-  'not-allowed',
-  'denied',
-  'not-a-file',
-  'locked',
-  'changed',
-  'damaged',
-  'proxy-limit',
-  'io-error',
-  'unsupported',
+  ...failureCodes,
   // why a download ended otherwise
   'cancelled',
   'expired',
