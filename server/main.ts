@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { ConfigError } from '../shared/env.ts'
 import { messageOf } from '../shared/errors.ts'
@@ -10,26 +11,39 @@ import { readConfig, type Config } from './config.ts'
 import { createDomain } from './domain/index.ts'
 import { createPresent } from './http/present.ts'
 import { listen, stopServing } from './listen.ts'
-import { createObserver } from './observer.ts'
+import { createMetrics } from './metrics.ts'
+import { bothObservers, createObserver } from './observer.ts'
 import { openStores } from './stores/open.ts'
 import { startTimers } from './timers.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 // Configuration → stores → domain → app → listen → signals. The only file of the server that touches process.*
 async function main(config: Config): Promise<void> {
   const progress = createProgress({ stream: process.stdout })
   const log = await createLog({ level: config.logLevel, progress })
   const stores = await openStores(config)
+  const metrics = createMetrics()
+  const teller = createObserver({ log, progress, bytes: stores.bytes })
   const domain = createDomain({
     ...stores,
-    observer: createObserver({ log, progress, bytes: stores.bytes }),
+    observer: bothObservers(teller, metrics),
     clock: { now: () => Date.now() },
     pollWaitMs: defaults.waitSeconds * 1000,
     report: (error, id) => log.error({ err: error, id }, 'verification failed; it is tried again'),
   })
+  metrics.watch({ jobs: stores.jobs, presence: domain.presence })
   await domain.sweeper.recover()
 
   const present = createPresent({ bytes: stores.bytes, presence: domain.presence })
-  const handle = createApp({ domain, present, log, downloadTimeout: config.downloadTimeout }).callback()
+  const handle = createApp({
+    domain,
+    present,
+    metrics,
+    log,
+    version,
+    downloadTimeout: config.downloadTimeout,
+  }).callback()
   const server = createServer((request, response) => void handle(request, response))
   const { address, port } = await listen(server, config)
   log.info({ host: address, port, storage: stores.bytes.location(''), pid: process.pid }, 'listening')

@@ -45,3 +45,16 @@ export function createObserver({ log, progress, bytes }: { log: Log; progress: P
     },
   }
 }
+
+export function bothObservers(first: Observer, second: Observer): Observer {
+  return {
+    changed(download) {
+      first.changed(download)
+      second.changed(download)
+    },
+    progress(download) {
+      first.progress(download)
+      second.progress(download)
+    },
+  }
+}

@@ -151,6 +151,8 @@ export interface JobStore {
   expired(now: number, limit: number): Promise<string[]>
   /** Bytes that attempts under way have yet to receive. */
   outstandingBytes(): Promise<number>
+  /** How many downloads are queued, transferring and verifying. */
+  countOpen(): Promise<{ status: Status; count: number }[]>
   forgetIdempotencyKeys(before: number): Promise<void>
 
   /**

@@ -258,6 +258,11 @@ export function jobStoreContract(
       expect(await jobs.expired(15, 10)).toEqual([late.id])
       expect(await jobs.expired(20, 10)).toEqual([late.id, running.id])
       expect(await jobs.outstandingBytes()).toBe(60)
+      expect(await jobs.countOpen()).toEqual([
+        { status: 'queued', count: 1 },
+        { status: 'transferring', count: 1 },
+        { status: 'verifying', count: 0 },
+      ])
     })
 
     test('contacts are written in one batch, and the newest time stays', async () => {

@@ -185,6 +185,25 @@ describe('operator API', () => {
     })
   })
 
+  test('metrics count what happens, by labels of few values; the API describes itself', async () => {
+    const before = await (await fetch(`${stack.url}/metrics`)).text()
+    const { id } = await stack.ask({ clientId: 'known', path: 'counted' })
+    await stack.post(`/jobs/${id}/fail`, { code: 'denied' })
+    const response = await fetch(`${stack.url}/metrics`)
+    const text = await response.text()
+    const failed = (metrics: string): number =>
+      Number(/^backhaul_downloads_ended_total\{status="failed"\} (\d+)$/m.exec(metrics)?.[1] ?? 0)
+    expect(failed(text)).toBe(failed(before) + 1)
+    expect(response.headers.get('content-type')).toMatch(/^text\/plain/)
+    expect(text).toMatch(/^backhaul_downloads_open\{status="queued"\} \d+$/m)
+    expect(text).toMatch(/^backhaul_agents_online \d+$/m)
+    expect(text).not.toContain(id)
+    expect(await stack.get('/openapi.json')).toMatchObject({
+      openapi: '3.1.0',
+      paths: { '/downloads/{id}': { get: {}, delete: {} } },
+    })
+  })
+
   test('a download whose time is up expires', async () => {
     const { id } = await stack.ask({ clientId: 'known', path: 'e', expiresIn: 1 })
     expect(await stack.reached(id, 'expired')).toMatchObject({ reason: 'expired' })

@@ -124,6 +124,13 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
       return Number(row?.['bytes'] ?? 0)
     },
 
+    async countOpen() {
+      return (['queued', 'transferring', 'verifying'] as const).map((status) => {
+        const row = db.one('SELECT count(*) AS count FROM downloads WHERE status = :status', { status })
+        return { status, count: Number(row?.['count']) }
+      })
+    },
+
     async forgetIdempotencyKeys(before) {
       db.run('DELETE FROM idempotency WHERE created_at < :before', { before })
     },

@@ -1,0 +1,10 @@
+import type { Router } from '@koa/router'
+import type { Metrics } from '../metrics.ts'
+
+/** GET /metrics, for Prometheus. */
+export function metricsRoutes(router: Router, { metrics }: { metrics: Metrics }): void {
+  router.get('/metrics', async (ctx) => {
+    ctx.body = await metrics.text()
+    ctx.set('Content-Type', metrics.contentType)
+  })
+}

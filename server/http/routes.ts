@@ -1,0 +1,35 @@
+import { Router } from '@koa/router'
+import { agentRoutes } from './agents.ts'
+import { aliasRoutes } from './aliases.ts'
+import { clientRoutes } from './clients.ts'
+import { contentRoutes } from './content.ts'
+import type { Domain } from '../domain/index.ts'
+import type { Metrics } from '../metrics.ts'
+import { downloadRoutes } from './downloads.ts'
+import { healthRoutes } from './health.ts'
+import { metricsRoutes } from './metrics.ts'
+import { openapiRoutes } from './openapi.ts'
+import type { Present } from './present.ts'
+
+export interface RoutesDeps {
+  domain: Domain
+  present: Present
+  metrics: Metrics
+  version: string
+  /** How long GET /api/download/ID waits for a first byte, in ms. */
+  downloadTimeout: number
+}
+
+/** Every route of the server. */
+export function createRouter(deps: RoutesDeps): Router {
+  const router = new Router()
+  agentRoutes(router, deps)
+  downloadRoutes(router, deps)
+  contentRoutes(router, deps)
+  clientRoutes(router, deps)
+  healthRoutes(router, deps)
+  metricsRoutes(router, deps)
+  openapiRoutes(router, deps)
+  aliasRoutes(router, deps)
+  return router
+}
