@@ -54,6 +54,8 @@ export interface DownloadRecord {
   createdAt: number
   startedAt: number | null
   completedAt: number | null
+  /** How long it may take, from when it is queued until everything is there. */
+  expiresIn: number
   expiresAt: number
   /** When the finished content was removed. */
   removedAt: number | null
@@ -78,6 +80,7 @@ export type DownloadDraft = Pick<
   | 'batchId'
   | 'naming'
   | 'createdAt'
+  | 'expiresIn'
   | 'expiresAt'
 >
 

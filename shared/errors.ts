@@ -14,7 +14,6 @@ export const errorCodes = [
   'too-large',
   'unsupported-media-type',
   'method-not-allowed',
-  'not-acceptable',
   'body-timeout',
   'protocol-unsupported',
   'session-required',

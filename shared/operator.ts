@@ -29,6 +29,10 @@ export const downloadRequestSchema = z
     message: 'say either clientId or clientIds',
     path: ['clientId'],
   })
+  .refine((body) => body.labels === undefined || body.clientIds === '*', {
+    message: 'goes with clientIds "*" only',
+    path: ['labels'],
+  })
 export type DownloadRequest = z.infer<typeof downloadRequestSchema>
 
 export const downloadSchema = z.object({

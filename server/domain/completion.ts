@@ -80,9 +80,13 @@ export function createCompletion(deps: {
     const { id, attempt } = download
     const holes = missing(await jobs.received(id, attempt), download.size ?? 0)
     if (holes.length > 0)
-      throw new AppError('incomplete', `${holes.length} ranges are missing; send them, then complete again.`, {
-        missing: holes,
-      })
+      throw new AppError(
+        'incomplete',
+        `Not everything is here: send what is missing (${holes.length}), then complete again.`,
+        {
+          missing: holes,
+        },
+      )
     if (!(await enterVerifying(download, sha256, session))) {
       const now = await downloads.find(id)
       if (session !== undefined) checkSession((await jobs.findClient(now.clientId))?.session ?? null, session)

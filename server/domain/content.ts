@@ -88,14 +88,16 @@ export function createContents(deps: ContentDeps): Contents {
           'client-unknown',
           `No agent has ever called as ${clientId}; GET /clients?status=all lists the known ones.`,
         )
-      if (!presence.isOnline(client)) {
+      const online = presence.isOnline(client)
+      const open = await findOpen(clientId, path, ['queued', 'transferring', 'verifying'])
+      // What is under way is worth joining, even where nothing but the upload itself was heard of late.
+      if (open && (online || open.status !== 'queued')) return open
+      if (!online) {
         throw new AppError(
           'client-offline',
           `${clientId} is offline, last seen ${new Date(presence.lastSeen(client)).toISOString()}. POST /downloads queues for it.`,
         )
       }
-      const open = await findOpen(clientId, path, ['queued', 'transferring', 'verifying'])
-      if (open) return open
       const [created] = await downloads.create({ clientId, path: path === null ? undefined : pathSchema.parse(path) })
       return created!
     },

@@ -75,7 +75,14 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
   }
 
   const targets = async ({ clientId, clientIds, labels }: DownloadRequest): Promise<string[]> => {
-    if (clientIds === '*') return (await jobs.listClients({ labels })).map((client) => client.id)
+    if (clientIds === '*') {
+      const all = await jobs.listClients({ labels })
+      if (all.length > 0) return all.map((client) => client.id)
+      throw new AppError(
+        'client-unknown',
+        'No known client matches; GET /clients?status=all lists them with their labels.',
+      )
+    }
     const ids = [...new Set(clientIds ?? [clientId ?? ''])]
     const found = await Promise.all(ids.map((id) => jobs.findClient(id)))
     const unknown = ids.filter((_, index) => !found[index])
@@ -96,6 +103,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
 
     async create(request, { idempotencyKey, naming = 'plain' } = {}) {
       const createdAt = clock.now()
+      const expiresIn = (request.expiresIn ?? defaults.expiresInSeconds) * 1000
       const batchId = request.clientIds === undefined ? null : randomUUID()
       const drafts = (await targets(request)).map((clientId): DownloadDraft => ({
         id: randomUUID(),
@@ -108,7 +116,8 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
         batchId,
         naming,
         createdAt,
-        expiresAt: createdAt + (request.expiresIn ?? defaults.expiresInSeconds) * 1000,
+        expiresIn,
+        expiresAt: createdAt + expiresIn,
       }))
       const idempotency =
         idempotencyKey === undefined ? undefined : { key: idempotencyKey, request: fingerprint(request) }
@@ -139,7 +148,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
     },
 
     async retry(id) {
-      const { expiresAt, createdAt } = await find(id)
+      const { expiresIn } = await find(id)
       const retried = await change({
         id,
         from: ['failed', 'expired'],
@@ -149,7 +158,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
           detail: null,
           mismatches: 0,
           completedAt: null,
-          expiresAt: clock.now() + (expiresAt - createdAt),
+          expiresAt: clock.now() + expiresIn,
         },
       })
       if (retried) return retried

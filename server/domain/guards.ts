@@ -9,14 +9,18 @@ export interface Claim {
   attempt?: number | undefined
 }
 
+/** The rising number in `n.nonce`; 0 for none. */
+export function sessionNumber(session: string | null): number {
+  return Number(/^(\d{1,15})\./.exec(session ?? '')?.[1] ?? 0)
+}
+
 /**
  * Whether the session is the client's newest. The number tells an older one from one of a lost database.
  * @throws AppError `session-superseded` (for ever) or `session-unknown` (begin a new one)
  */
 export function checkSession(newest: string | null, given: string): void {
   if (newest === given) return
-  const number = (session: string | null): number => Number(/^(\d{1,15})\./.exec(session ?? '')?.[1] ?? 0)
-  if (number(given) > number(newest)) {
+  if (sessionNumber(given) > sessionNumber(newest)) {
     throw new AppError('session-unknown', 'This server does not know the session; begin a new one with POST /sessions.')
   }
   throw new AppError('session-superseded', 'A newer session of this client has taken over.')

@@ -10,6 +10,7 @@ import type {
   WakeBus,
 } from '../ports.ts'
 import { createAttempts, type Attempts } from './attempts.ts'
+import { createChunks } from './chunks.ts'
 import { createCompletion, type Completion } from './completion.ts'
 import { createContents, type Contents } from './content.ts'
 import { createDownloads, type Downloads } from './downloads.ts'
@@ -67,18 +68,18 @@ export function createDomain(deps: DomainDeps): Domain {
   const attempts = createAttempts({ jobs, bytes, downloads, clock })
   const verifier = createVerifier({ ...deps, downloads, attempts })
   const completion = createCompletion({ jobs, downloads, verifier, waiting, clock })
-  const uploads = createUploads({ ...deps, attempts, verifier, reservations: createReservations() })
+  const chunks = createChunks({ ...deps, attempts, verifier, presence, reservations: createReservations() })
 
   return {
     waiting,
     presence,
     downloads,
     attempts,
-    uploads,
     completion,
+    uploads: createUploads({ jobs, chunks }),
     sessions: createSessions({ jobs, presence, wakes, clock }),
     polls: createPolls({ jobs, presence, waiting, clock }),
-    whole: createWholeUploads({ jobs, downloads, attempts, uploads, completion }),
+    whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion }),
     contents: createContents({ jobs, bytes, downloads, presence, waiting }),
     sweeper: createSweeper({ jobs, bytes, downloads, attempts, verifier, clock }),
     findClient: jobs.findClient,

@@ -2,6 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import { overlaps, type Range } from '../../shared/ranges.ts'
 import { pause } from '../../shared/wait.ts'
 import type { Part } from '../ports.ts'
+import { sessionNumber } from './guards.ts'
 
 /** A writer that has moved no byte for this long, in ms, can be taken over. */
 const STALLED = 5_000
@@ -42,7 +43,7 @@ export function createReservations(): Reservations {
       const key = `${part.id}.${part.attempt}`
       for (let other = findOverlap(parts.get(key), range); other; other = findOverlap(parts.get(key), range)) {
         const stalledFor = performance.now() - other.movedAt
-        if (other.session !== session || stalledFor >= STALLED) {
+        if (sessionNumber(other.session) < sessionNumber(session) || stalledFor >= STALLED) {
           other.controller.abort(new AppError('attempt-superseded', 'Another connection sends this range now.'))
           await other.released
           continue

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import type { Sha256 } from '../../shared/digest.ts'
+import { sha256 as newSha256, type Sha256 } from '../../shared/digest.ts'
 import { AppError } from '../../shared/errors.ts'
-import type { DownloadRecord, JobStore } from '../ports.ts'
+import { defaults } from '../../shared/protocol.ts'
+import { pieces } from '../../shared/ranges.ts'
+import type { Chunk, CommitState, DownloadRecord, JobStore } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
+import type { Body, Chunks } from './chunks.ts'
 import type { Completion } from './completion.ts'
 import type { Downloads } from './downloads.ts'
-import { checkOpen } from './guards.ts'
-import type { Body, Uploads } from './uploads.ts'
+import { checkAttempt, checkOpen, judgeOverlap } from './guards.ts'
 
 export interface WholeRequest {
   id: string
@@ -22,23 +24,35 @@ export interface WholeUploads {
   put(request: WholeRequest): Promise<DownloadRecord>
 }
 
-export function createWholeUploads(deps: {
+export interface WholeDeps {
   jobs: JobStore
   downloads: Downloads
   attempts: Attempts
-  uploads: Uploads
+  chunks: Chunks
   completion: Completion
-}): WholeUploads {
-  const { jobs, downloads, attempts, uploads, completion } = deps
+}
 
-  const receive = async (started: DownloadRecord, { size, sha256, body, signal }: WholeRequest): Promise<void> => {
-    if (size === 0) return
-    const digest = await uploads.writeWhole(started, size, body, signal)
-    if (sha256 === undefined || digest === sha256) return
-    throw new AppError(
-      'digest-mismatch',
-      'The body does not have the announced Repr-Digest; it was damaged on the way. Send it again.',
-    )
+export function createWholeUploads({ jobs, downloads, attempts, chunks, completion }: WholeDeps): WholeUploads {
+  /** Durable chunk by chunk, so that it can be read while it arrives. @returns the SHA-256 of the whole */
+  const receive = async (download: DownloadRecord, { size, body, signal }: WholeRequest): Promise<Sha256> => {
+    const part = { id: download.id, attempt: download.attempt }
+    const whole = { start: 0, end: size }
+    const check = (chunk: Chunk, { download: current, overlapping }: CommitState): 'insert' | 'replay' => {
+      if (current) checkAttempt(current, part.attempt)
+      return judgeOverlap(chunk, overlapping)
+    }
+    const lease = await chunks.hold(part, whole, '', signal)
+    try {
+      const hash = newSha256()
+      const tap = createTap(body(lease.signal), (piece) => hash.update(piece))
+      for (const range of pieces(whole, defaults.chunk.preferred)) {
+        await chunks.store({ part, range, lease, pieces: tap.take(range.end - range.start), check })
+        await chunks.landed(part)
+      }
+      return hash.digest('hex')
+    } finally {
+      lease.release()
+    }
   }
 
   return {
@@ -48,13 +62,44 @@ export function createWholeUploads(deps: {
       const started = await attempts.start(download, { source: `whole-${randomUUID()}`, size: request.size })
       if (!started) throw new AppError('attempt-superseded', 'The job changed meanwhile; send the file again.')
       try {
-        await receive(started, request)
+        const digest = await receive(started, request)
+        if (request.sha256 !== undefined && request.sha256 !== digest) {
+          throw new AppError(
+            'digest-mismatch',
+            'The body does not have the announced Repr-Digest; it was damaged on the way. Send it again.',
+          )
+        }
       } catch (error) {
-        await attempts.abandon(started, 'io-error', 'The upload was cut off.')
+        await attempts.abandon(started, 'io-error', 'The upload was cut off, or damaged on the way.')
         throw error
       }
       const current = await jobs.findDownload(request.id)
       return completion.completeAttempt(current ?? started, request.sha256 ?? null, undefined, request.signal)
+    },
+  }
+}
+
+/** Takes a stream apart into lengths, without joining or copying its pieces. */
+function createTap(
+  source: AsyncIterable<Uint8Array>,
+  see: (piece: Uint8Array) => void,
+): { take(length: number): AsyncGenerator<Uint8Array> } {
+  const iterator = source[Symbol.asyncIterator]()
+  let rest: Uint8Array = new Uint8Array(0)
+  return {
+    async *take(length) {
+      for (let left = length; left > 0;) {
+        if (rest.byteLength === 0) {
+          const { value, done } = await iterator.next()
+          if (done) return
+          see(value)
+          rest = value
+        }
+        const piece = rest.subarray(0, left)
+        rest = rest.subarray(piece.byteLength)
+        left -= piece.byteLength
+        yield piece
+      }
     },
   }
 }

@@ -4,7 +4,7 @@ import { create as contentDisposition } from 'content-disposition'
 import type { Context } from 'koa'
 import parseRange from 'range-parser'
 import { formatDigest } from '../../shared/digest.ts'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, isAppError } from '../../shared/errors.ts'
 import { headers } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
 import { pause } from '../../shared/wait.ts'
@@ -61,10 +61,14 @@ async function sendArriving(
   firstByteMs?: number,
 ): Promise<void> {
   // The first piece decides: until then a failure still has a status of its own.
-  const first = await firstPiece(bytes, firstByteMs)
+  const first = await firstPiece(bytes, firstByteMs).catch(async (error: unknown) => {
+    if (isAppError(error, 'content-broken')) checkUsable(await domain.downloads.find(download.id))
+    throw error
+  })
   const now = await domain.downloads.find(download.id)
-  if (first.done && now.status !== 'completed')
+  if (first.done && now.status !== 'completed') {
     throw new AppError('content-broken', `The transfer of ${download.id} ended before it was whole.`)
+  }
   setHeaders(ctx, now)
   ctx.status = 200
   ctx.body = Readable.from(resume(first, bytes), { objectMode: false })
@@ -100,7 +104,6 @@ async function* resume(
 
 async function sendStored(ctx: Context, { download, content }: Extract<Opened, { kind: 'stored' }>): Promise<void> {
   setHeaders(ctx, download)
-  ctx.set('Accept-Ranges', 'bytes')
   ctx.status = 200
   if (ctx.fresh) {
     ctx.status = 304
@@ -154,8 +157,9 @@ function setHeaders(ctx: Context, download: DownloadRecord): void {
   ctx.set('X-Content-Type-Options', 'nosniff')
   ctx.type = 'application/octet-stream'
   if (download.sourceModified !== null) ctx.lastModified = new Date(download.sourceModified)
-  if (download.status === 'completed' && download.sha256 !== null)
-    ctx.set(headers.reprDigest, formatDigest(download.sha256))
+  if (download.status !== 'completed') return
+  ctx.set('Accept-Ranges', 'bytes')
+  if (download.sha256 !== null) ctx.set(headers.reprDigest, formatDigest(download.sha256))
 }
 
 function etagOf(download: DownloadRecord): string {

@@ -3,7 +3,7 @@ import type { Router } from '@koa/router'
 import type { Context } from 'koa'
 import { z } from 'zod'
 import { downloadRequestSchema, type Download, type DownloadList } from '../../shared/operator.ts'
-import { finalStatuses, statuses } from '../../shared/protocol.ts'
+import { clientIdSchema, finalStatuses, statuses } from '../../shared/protocol.ts'
 import type { DownloadRecord } from '../ports.ts'
 import type { RouteDeps } from './agents.ts'
 import { callerGone } from './body.ts'
@@ -26,13 +26,12 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
     const created = await downloads.create(request, { idempotencyKey: key })
     ctx.status = 202
     const [first] = created
-    if (request.clientIds === undefined && first) {
+    if (first?.batchId) {
+      ctx.set('Location', `/downloads?batch=${first.batchId}`)
+      ctx.body = present.batch(first.batchId, created)
+    } else if (first) {
       ctx.set('Location', `/downloads/${first.id}`)
       ctx.body = present.download(first)
-    } else {
-      const batchId = first?.batchId ?? null
-      if (batchId !== null) ctx.set('Location', `/downloads?batch=${batchId}`)
-      ctx.body = present.batch(batchId ?? '', created)
     }
   })
 
@@ -44,7 +43,7 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
     const limit = integerQuery(ctx, 'limit', { min: 1, max: 1000 }) ?? 100
     const status = query(ctx, 'status')
     const found = await domain.listDownloads({
-      clientId: query(ctx, 'client'),
+      clientId: valid(clientIdSchema.optional(), query(ctx, 'client'), 'client'),
       status: status === undefined ? undefined : valid(z.array(z.enum(statuses)), status.split(','), 'status'),
       batchId: query(ctx, 'batch'),
       note: query(ctx, 'note'),

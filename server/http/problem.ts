@@ -15,7 +15,6 @@ const statuses: Record<ErrorCode, number> = {
   'too-large': 413,
   'unsupported-media-type': 415,
   'method-not-allowed': 405,
-  'not-acceptable': 406,
   'body-timeout': 408,
   'protocol-unsupported': 400,
   'session-required': 400,
@@ -70,6 +69,8 @@ const retryAfter: Partial<Record<ErrorCode, number>> = {
   'begin-timeout': 5,
 }
 
+const representation = ['ETag', 'Last-Modified', headers.reprDigest, 'Content-Disposition', 'Accept-Ranges']
+
 /** The only way out for errors: problem+json (RFC 9457) with a stable code. */
 export function problems({ log, spread }: { log: Log; spread: () => number }): Middleware {
   return async (ctx, next) => {
@@ -106,6 +107,8 @@ function present(ctx: Context, error: AppError, spread: () => number): void {
   }
   const text = `${JSON.stringify(body)}\n`
   ctx.status = status
+  // What was said of the representation is not true of the problem: curl -OJ would save it under the file's name.
+  for (const name of representation) ctx.remove(name)
   ctx.set('Cache-Control', 'no-store')
   const wait = error.code === 'shutting-down' ? Math.ceil(Math.random() * spread()) : retryAfter[error.code]
   if (wait !== undefined) ctx.set('Retry-After', String(wait))

@@ -23,6 +23,7 @@ export const draft = (clientId: string, extra: Partial<DownloadDraft> = {}): Dow
   batchId: null,
   naming: 'plain',
   createdAt: 1000,
+  expiresIn: 4000,
   expiresAt: 5000,
   ...extra,
 })

@@ -136,17 +136,30 @@ describe('durability', () => {
     expect((await readdir(join(stack.downloads, '.incoming'))).filter((name) => name.startsWith(id))).toEqual([])
   })
 
-  test('a second server on the same folder is refused', async () => {
-    const second = startProcess('server/main.ts', [], {
-      PORT: '0',
-      DATABASE_URL: `sqlite:${join(stack.folder, 'second.db')}`,
-      STORAGE_URL: `file:${stack.downloads}`,
-    })
-    expect(await second.exited).toBe(1)
-    expect(second.output()).toBe(
-      'backhaul server: another server process is using this folder; stop it, or give each its own STORAGE_URL\n',
-    )
-  })
+  test.each([
+    ['folder', 'second.db', 'downloads', 'downloads'],
+    ['database', 'data/backhaul.db', 'other', 'data/backhaul.db'],
+  ])(
+    'a second server on the same %s is refused, and does nothing to the first',
+    async (_name, database, storage, held) => {
+      const { id, put } = await begun()
+      await put(0, 1_000_000)
+      const second = startProcess('server/main.ts', [], {
+        PORT: '0',
+        DATABASE_URL: `sqlite:${join(stack.folder, database)}`,
+        STORAGE_URL: `file:${join(stack.folder, storage)}`,
+      })
+      expect(await second.exited).toBe(1)
+      expect(second.output()).toBe(
+        `backhaul server: another server process is using ${join(stack.folder, held)}; ` +
+          'stop it, or give each a DATABASE_URL and a STORAGE_URL of its own\n',
+      )
+      expect(await stack.get(`/jobs/${id}`)).toMatchObject({
+        status: 'transferring',
+        received: [{ start: 0, end: 1_000_000 }],
+      })
+    },
+  )
 
   test('every mistake of the configuration is told at once, by name', async () => {
     const wrong = startProcess('server/main.ts', [], {

@@ -37,6 +37,8 @@ describe('operator API', () => {
     ['an endless path', JSON.stringify({ clientId: 'known', path: 'x'.repeat(4097) }), 400, 'invalid', 'path'],
     ['an expiry of nothing', '{"clientId":"known","expiresIn":0}', 400, 'invalid', 'expiresIn'],
     ['another kind', '{"clientId":"known","kind":"folder"}', 400, 'invalid', 'kind'],
+    ['labels that none carries', '{"clientIds":"*","labels":{"region":"moon"}}', 404, 'client-unknown', undefined],
+    ['labels beside an id', '{"clientId":"known","labels":{"region":"west"}}', 400, 'invalid', 'labels'],
     ['an id never seen', '{"clientId":"knwon"}', 404, 'client-unknown', undefined],
     ['one of several never seen', '{"clientIds":["known","knwon"]}', 404, 'client-unknown', undefined],
     ['deep JSON', `{"clientId":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 400, 'invalid', 'clientId'],
@@ -72,6 +74,7 @@ describe('operator API', () => {
     ['GET', '/downloads?limit=0', undefined, {}, 400, 'invalid'],
     ['GET', '/downloads?cursor=x', undefined, {}, 400, 'invalid'],
     ['GET', '/downloads?status=done', undefined, {}, 400, 'invalid'],
+    ['GET', '/downloads?client=a%2Fb', undefined, {}, 400, 'invalid'],
     ['GET', '/downloads?client=a&client=b', undefined, {}, 400, 'invalid'],
     ['GET', '/clients?status=gone', undefined, {}, 400, 'invalid'],
     ['GET', '/clients?label=west', undefined, {}, 400, 'invalid'],
@@ -175,14 +178,17 @@ describe('operator API', () => {
     expect((await send('GET', `/downloads/${id}`, undefined, { prefer: 'wait=60' })).status).toBe(200)
   })
 
-  test('retry takes failed ones only', async () => {
-    const { id } = await stack.ask({ clientId: 'known', path: 'r' })
+  test('retry takes failed ones only, and gives them their whole time again, no more', async () => {
+    const { id } = await stack.ask({ clientId: 'known', path: 'r', expiresIn: 3600 })
     expect(await send('POST', `/downloads/${id}/retry`)).toMatchObject({ status: 409, body: { code: 'not-retryable' } })
-    await stack.post(`/jobs/${id}/fail`, { code: 'not-found' })
-    expect(await send('POST', `/downloads/${id}/retry`)).toMatchObject({
-      status: 202,
-      body: { status: 'queued', reason: null },
-    })
+    for (let round = 0; round < 2; round += 1) {
+      await stack.post(`/jobs/${id}/fail`, { code: 'not-found' })
+      const before = Date.now()
+      const { status, body } = await send('POST', `/downloads/${id}/retry`)
+      expect([status, body['status'], body['reason']]).toEqual([202, 'queued', null])
+      expect(Date.parse(body['expiresAt'])).toBeGreaterThanOrEqual(before + 3_600_000)
+      expect(Date.parse(body['expiresAt'])).toBeLessThanOrEqual(Date.now() + 3_600_000)
+    }
   })
 
   test('metrics count what happens, by labels of few values; the API describes itself', async () => {

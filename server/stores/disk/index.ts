@@ -4,7 +4,7 @@ import { AppError, systemCode } from '../../../shared/errors.ts'
 import type { ByteStore, Part } from '../../ports.ts'
 import { syncFolder, unlessMissing } from './files.ts'
 import { createHashers } from './hasher.ts'
-import { lockFolder } from './lock.ts'
+import { lockExclusively } from '../lock.ts'
 import { readRange } from './reader.ts'
 import { openPartWriter } from './writer.ts'
 
@@ -20,7 +20,7 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
   const parts = join(root, PARTS)
   await mkdir(parts, { recursive: true })
   await syncFolder(root)
-  const unlock = lockFolder(join(parts, 'lock.db'))
+  const unlock = lockExclusively(join(parts, 'lock.db'), root)
   const hashers = createHashers()
   const partPath = ({ id, attempt }: Part): string => join(parts, `${id}.${attempt}.part`)
 

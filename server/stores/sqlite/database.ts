@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { AppError, isAppError, messageOf } from '../../../shared/errors.ts'
 import { migrations } from './schema.ts'
@@ -23,7 +21,6 @@ export interface Database {
  * @throws AppError `store-busy` from any call while another process holds the database for longer than 5 s
  */
 export function openDatabase(path: string): Database {
-  mkdirSync(dirname(path), { recursive: true })
   const db = new DatabaseSync(path, { timeout: 5000 })
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;')
   const statements = new Map<string, StatementSync>()

@@ -143,8 +143,8 @@ function raiseRevision(db: Database, clientId: string): void {
 
 function insertDraft(db: Database, draft: DownloadDraft): void {
   db.run(
-    `INSERT INTO downloads (id, client_id, kind, path, priority, policy, note, batch_id, naming, status, created_at, expires_at)
-     VALUES (:id, :clientId, :kind, :path, :priority, :policy, :note, :batchId, :naming, 'queued', :createdAt, :expiresAt)`,
+    `INSERT INTO downloads (id, client_id, kind, path, priority, policy, note, batch_id, naming, status, created_at, expires_in, expires_at)
+     VALUES (:id, :clientId, :kind, :path, :priority, :policy, :note, :batchId, :naming, 'queued', :createdAt, :expiresIn, :expiresAt)`,
     { ...draft },
   )
   raiseRevision(db, draft.clientId)

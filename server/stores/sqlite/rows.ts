@@ -53,6 +53,7 @@ export function toDownload(row: Row): DownloadRecord {
     createdAt: Number(row['created_at']),
     startedAt: numberOrNull(row['started_at']),
     completedAt: numberOrNull(row['completed_at']),
+    expiresIn: Number(row['expires_in']),
     expiresAt: Number(row['expires_at']),
     removedAt: numberOrNull(row['removed_at']),
   }

@@ -54,6 +54,7 @@ export const migrations: readonly string[] = [
     created_at INTEGER NOT NULL,
     started_at INTEGER,
     completed_at INTEGER,
+    expires_in INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     removed_at INTEGER
   ) STRICT;

@@ -1,0 +1,157 @@
+import { sha256 as newSha256, type Sha256 } from '../../shared/digest.ts'
+import { AppError, isAppError, messageOf } from '../../shared/errors.ts'
+import type { Range } from '../../shared/ranges.ts'
+import type { ByteStore, Chunk, ChunkWriter, CommitState, JobStore, Observer, Part, WakeBus } from '../ports.ts'
+import type { Attempts } from './attempts.ts'
+import { checkAttempt, checkOpen } from './guards.ts'
+import type { Presence } from './presence.ts'
+import type { Lease, Reservations } from './reservations.ts'
+import { bytesTopic, downloadTopic } from './topics.ts'
+import type { Verifier } from './verifier.ts'
+
+/** The body of a request, which ends or throws as soon as `signal` aborts. */
+export type Body = (signal: AbortSignal) => AsyncIterable<Uint8Array>
+
+export interface ChunkToStore {
+  part: Part
+  range: Range
+  lease: Lease
+  pieces: AsyncIterable<Uint8Array>
+  /** Sees the rows under lock, in the transaction that inserts the chunk's. */
+  check: (chunk: Chunk, state: CommitState) => 'insert' | 'replay'
+  /** The digest that the pieces must have. */
+  announced?: Sha256
+}
+
+export interface Chunks {
+  /** The right to write a range, which aborts as soon as the download is no longer this attempt's. */
+  hold(part: Part, range: Range, session: string, signal: AbortSignal): Promise<Lease>
+  /**
+   * All writes returned → a sync that starts after them → the row. When it returns, the chunk is durable.
+   * @throws AppError `digest-mismatch`, `range-invalid`, `attempt-superseded`, `store-full`, and what `check` throws
+   */
+  store(chunk: ChunkToStore): Promise<void>
+  /** Tells whoever follows the part that more of it is durable. */
+  landed(part: Part): Promise<void>
+}
+
+export interface ChunksDeps {
+  jobs: JobStore
+  bytes: ByteStore
+  wakes: WakeBus
+  reservations: Reservations
+  attempts: Attempts
+  verifier: Verifier
+  presence: Presence
+  observer: Observer
+}
+
+/** Chunks, from the pieces of a body to a durable row. */
+export function createChunks(deps: ChunksDeps): Chunks {
+  const { jobs, bytes, wakes, reservations, attempts, verifier, presence, observer } = deps
+
+  const recheck = async (part: Part, lease: Lease): Promise<void> => {
+    const download = await jobs.findDownload(part.id)
+    if (!download) return
+    try {
+      checkOpen(download)
+      checkAttempt(download, part.attempt)
+    } catch (error) {
+      if (isAppError(error)) lease.abort(error)
+    }
+  }
+
+  const open = async (part: Part, range: Range): Promise<ChunkWriter> => {
+    try {
+      return await bytes.openWriter(part, range)
+    } catch (error) {
+      // A part that is gone while its row stands would fail for ever.
+      if (isAppError(error, 'attempt-superseded')) {
+        await attempts.abandon(part, 'io-error', 'The store lost the part of this attempt.')
+      }
+      throw error
+    }
+  }
+
+  /** After a failed sync the kernel may have dropped the pages: nothing of this attempt is believed any more. */
+  const commit = async (writer: ChunkWriter, part: Part): Promise<string> => {
+    try {
+      return await writer.commit()
+    } catch (error) {
+      await attempts.abandon(part, 'io-error', `The store could not sync: ${messageOf(error)}`)
+      const detail = 'The store could not sync its bytes; poll for the next attempt.'
+      throw new AppError('attempt-superseded', detail, {}, { cause: error })
+    }
+  }
+
+  return {
+    async hold(part, range, session, signal) {
+      const lease = await reservations.acquire(part, range, session, signal)
+      const unsubscribe = wakes.subscribe(downloadTopic(part.id), () => {
+        // The check at the commit decides; this only ends the body sooner.
+        recheck(part, lease).catch(() => undefined)
+      })
+      return {
+        ...lease,
+        release() {
+          unsubscribe()
+          lease.release()
+        },
+      }
+    },
+
+    async store({ part, range, lease, pieces, check, announced }) {
+      const seen = { bytes: 0, hash: newSha256() }
+      let inserted = false
+      const writer = await open(part, range)
+      try {
+        await writer.write(measured(pieces, range, lease, seen))
+        const digest = seen.hash.digest('hex')
+        checkBody(seen.bytes, range, digest, announced)
+        const chunk = { ...range, digest, tag: await commit(writer, part) }
+        const verdict = await jobs.insertChunk(part.id, part.attempt, chunk, (state) => check(chunk, state))
+        inserted = verdict === 'insert'
+      } finally {
+        await writer.close()
+        if (!inserted && seen.bytes > 0) await jobs.addResent(part.id, seen.bytes)
+      }
+    },
+
+    async landed(part) {
+      wakes.wake([bytesTopic(part.id)])
+      await verifier.follow(part)
+      const download = await jobs.findDownload(part.id)
+      if (download?.status !== 'transferring') return
+      presence.contact(download.clientId)
+      observer.progress(download)
+    },
+  }
+}
+
+/** Counts and hashes the pieces, stops when the lease is aborted, and lets nothing past the range. */
+async function* measured(
+  pieces: AsyncIterable<Uint8Array>,
+  range: Range,
+  lease: Lease,
+  seen: { bytes: number; hash: { update(piece: Uint8Array): unknown } },
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    if (lease.signal.aborted) throw lease.signal.reason
+    seen.bytes += piece.byteLength
+    if (seen.bytes > range.end - range.start)
+      throw new AppError('range-invalid', 'The body is longer than its Content-Range.')
+    lease.moved()
+    seen.hash.update(piece)
+    yield piece
+  }
+}
+
+function checkBody(length: number, range: Range, digest: Sha256, announced: Sha256 | undefined): void {
+  if (length < range.end - range.start)
+    throw new AppError('range-invalid', 'The body is shorter than its Content-Range.')
+  if (announced === undefined || digest === announced) return
+  throw new AppError(
+    'digest-mismatch',
+    'The body does not have the announced Content-Digest; it was damaged on the way. Send it again.',
+  )
+}
