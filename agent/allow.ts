@@ -1,5 +1,5 @@
 import { lstat, readlink, realpath } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, normalize, resolve } from 'node:path'
 import { systemCode } from '../shared/errors.ts'
 import { JobFailure, quote } from './failure.ts'
 
@@ -54,12 +54,17 @@ export async function locate(requested: string | null, shared: Shared): Promise<
       `${shown} is a link that leads outside of what this agent shares. Share its target with --root.`,
     )
   }
-  if (inside)
+  if (inside || staysBelow(requested))
     throw new JobFailure('not-found', `${shown} does not exist at the client. Check the name and where the file lies.`)
   throw new JobFailure(
     'not-allowed',
     `${shown} is outside of what this agent shares. Start it with --root FOLDER to share more.`,
   )
+}
+
+/** A relative path names something among what is shared: where nothing is shared under it, it is not there. */
+function staysBelow(requested: string | null): boolean {
+  return requested !== null && !isAbsolute(requested) && !/^\.\.(\/|$)/.test(normalize(requested))
 }
 
 /** Whether a path without symlinks lies within what is shared at this moment. */

@@ -104,6 +104,13 @@ describe('what is refused', () => {
       expect([requested, await code(requested)]).toEqual([requested, 'not-allowed'])
   })
 
+  test('a relative name under which nothing is shared is not there, without roots, too', async () => {
+    for (const requested of ['nothing.txt', 'etc/passwd', 'a/../b']) {
+      const opening = openSource({ requested, policy: 'fail', shared: { file, roots: [] } })
+      await expect(opening).rejects.toMatchObject({ code: 'not-found' })
+    }
+  })
+
   test('links that lead outside give not-allowed, whether the target exists or not', async () => {
     await symlink('/etc/passwd', join(root, 'out'))
     await symlink('/etc/none', join(root, 'out-dangling'))
