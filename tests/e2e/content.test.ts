@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { formatDigest } from '../../shared/digest.ts'
+import { beginByHand } from '../helpers/by-hand.ts'
 import { putChunk } from '../helpers/chunks.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
@@ -25,28 +26,13 @@ describe('content', () => {
   afterAll(() => stack.stop())
 
   const begun = async () => {
-    const clientId = `client-${randomUUID()}`
-    const agent = await rawAgent(stack, clientId)
-    const { id } = await stack.ask({ clientId, path: 'x/till export.csv' })
-    const modified = '2026-01-02T03:04:05.000Z'
-    await stack.post(
-      `/jobs/${id}/begin`,
-      { source: 'v', size: content.byteLength, path: '/srv/till export.csv', modified },
-      agent.headers,
-    )
-    const put = (start: number, end: number) =>
-      putChunk(stack, id, {
-        session: agent.session,
-        attempt: 1,
-        start,
-        bytes: content.subarray(start, end),
-        total: content.byteLength,
-      })
+    const source = { path: '/srv/till export.csv', modified: '2026-01-02T03:04:05.000Z' }
+    const job = await beginByHand(stack, content, { path: 'x/till export.csv' }, source)
     const finish = async () => {
-      await put(0, content.byteLength)
-      await agent.complete(id, 1, content.byteLength, sha256)
+      await job.put(0, content.byteLength)
+      await job.complete(job.id, 1, content.byteLength, sha256)
     }
-    return { ...agent, id: String(id), clientId, put, finish, url: `${stack.url}/downloads/${id}/content` }
+    return { ...job, finish, url: `${stack.url}/downloads/${job.id}/content` }
   }
 
   /** A reader that counts what has come. */

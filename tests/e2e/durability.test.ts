@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { readFile, readdir, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { putChunk } from '../helpers/chunks.ts'
+import { beginByHand } from '../helpers/by-hand.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 import { start as startProcess } from '../helpers/process.ts'
-import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
+import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
 // What an answer promises is on the disk before the answer leaves.
@@ -23,20 +23,7 @@ describe('durability', () => {
   })
   afterAll(() => stack.stop())
 
-  const begun = async (clientId = `client-${randomUUID()}`) => {
-    const agent = await rawAgent(stack, clientId)
-    const { id } = await stack.ask({ clientId })
-    await agent.begin(id, content.byteLength)
-    const put = (start: number, end: number) =>
-      putChunk(stack, id, {
-        session: agent.session,
-        attempt: 1,
-        start,
-        bytes: content.subarray(start, end),
-        total: content.byteLength,
-      })
-    return { ...agent, id: String(id), put }
-  }
+  const begun = () => beginByHand(stack, content)
 
   testWith(
     'strace',

@@ -6,12 +6,12 @@ import { sha256Of } from './folder.ts'
 import { rawAgent, type Json, type Stack } from './stack.ts'
 import { until } from './until.ts'
 
-/** A client of its own, served by hand: a session, and one download of `content` begun. */
-export async function beginByHand(stack: Stack, content: Buffer<ArrayBuffer>, ask: Json = {}) {
+/** A client of its own, served by hand: a session, and one download of `content` begun; `source` adds to its begin. */
+export async function beginByHand(stack: Stack, content: Buffer<ArrayBuffer>, ask: Json = {}, source: Json = {}) {
   const clientId = `client-${randomUUID()}`
   const agent = await rawAgent(stack, clientId)
   const { id } = await stack.ask({ clientId, ...ask })
-  const begun = await agent.begin(id, content.byteLength)
+  const begun = await agent.begin(id, content.byteLength, 'v1', source)
   if (begun.status !== 200) throw new Error(`begin was answered ${JSON.stringify(begun.body)}`)
   const put = (start: number, end: number, extra: Partial<ChunkOptions> = {}) =>
     putChunk(stack, id, {

@@ -138,7 +138,8 @@ export async function rawAgent(
     session,
     headers,
     chunk: defaults.chunk,
-    begin: (id: string, size: number, source = 'v1') => stack.post(`/jobs/${id}/begin`, { source, size }, headers),
+    begin: (id: string, size: number, source = 'v1', more: Json = {}) =>
+      stack.post(`/jobs/${id}/begin`, { source, size, ...more }, headers),
     complete: (id: string, attempt: number, size: number, sha256: string) =>
       stack.post(`/jobs/${id}/complete`, { attempt, size, sha256 }, headers),
     fail: (id: string, code: string, attempt?: number) => stack.post(`/jobs/${id}/fail`, { code, attempt }, headers),
