@@ -1,3 +1,6 @@
+/** How often a process that npm started looks whether npm's shell is still there, in ms. */
+const LOOK_EVERY = 500
+
 /**
  * Calls `stop` once on the first SIGTERM or SIGINT; a second signal ends the process at once.
  * @param exit called with 0 when `stop` has finished, with 1 when it failed, with 130 on the second signal
@@ -14,4 +17,16 @@ export function onShutdown(stop: (signal: NodeJS.Signals) => Promise<void>, exit
   }
   process.on('SIGTERM', handle)
   process.on('SIGINT', handle)
+  if (process.env['npm_lifecycle_event'] !== undefined) whenOrphaned(() => !stopping && handle('SIGTERM'))
+}
+
+/** `kill` of npm ends its shell and not what that started: the shell's end has to stand for the signal. */
+function whenOrphaned(tell: () => void): void {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    tell()
+  }, LOOK_EVERY)
+  timer.unref()
 }

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { beginByHand } from '../helpers/by-hand.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
-import { start as startProcess } from '../helpers/process.ts'
+import { start as startProcess, startNpm } from '../helpers/process.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
@@ -147,6 +147,24 @@ describe('durability', () => {
       })
     },
   )
+
+  test('ending npm ends the server that it started', async () => {
+    const env = { PORT: '0', DATABASE_URL: `sqlite:${stack.folder}/npm.db`, STORAGE_URL: `file:${stack.folder}/npm` }
+    const npm = startNpm(['start'], env)
+    const { pid, port } = await npm.line((line) => line['msg'] === 'listening')
+    process.kill(npm.pid, 'SIGTERM')
+    await until(
+      'the server to be gone',
+      async () => !(await fetch(`http://127.0.0.1:${String(port)}/health`).catch(() => undefined)),
+    )
+    await until('its process to be gone', async () => {
+      try {
+        return !process.kill(Number(pid), 0)
+      } catch {
+        return true
+      }
+    })
+  })
 
   test('every mistake of the configuration is told at once, by name', async () => {
     const wrong = startProcess('server/main.ts', [], {
