@@ -70,7 +70,7 @@ function logEnd({
   answer: z.infer<typeof completedSchema>
 }): void {
   if (answer.verified === true && answer.sha256 === sha256) {
-    log.info({ id, sha256, filePath: printable(answer.filePath ?? '') }, 'server confirms SHA-256')
+    log.info({ sha256, id, filePath: printable(answer.filePath ?? '') }, 'server confirms SHA-256')
     return
   }
   log.error(

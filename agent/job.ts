@@ -182,5 +182,5 @@ function logSent({
   seconds: number
 }): void {
   const rate = `${formatBytes(Math.round(bytes / Math.max(seconds, 0.001)))}/s`
-  log.info({ id, sha256, size, sent: bytes, seconds: Number(seconds.toFixed(3)), rate }, 'every byte is sent')
+  log.info({ sha256, id, size, sent: bytes, seconds: Number(seconds.toFixed(3)), rate }, 'every byte is sent')
 }

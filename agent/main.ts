@@ -39,13 +39,13 @@ function refuse(error: unknown): never {
   return process.exit(2)
 }
 
-async function makeSample({ file, fileIsDefault, sample }: AgentConfig, log: Log): Promise<void> {
+async function makeSample({ file, fileIsDefault, sample }: AgentConfig, log: Log, signal: AbortSignal): Promise<void> {
   if (!sample || !fileIsDefault) return
   try {
     await access(file)
   } catch {
     log.info({ file }, `making a sample of ${formatBytes(100 * 1024 * 1024)}, for the default file is missing`)
-    await writeSampleFile(file).catch((error: unknown) =>
+    await writeSampleFile(file, 100 * 1024 * 1024, signal).catch((error: unknown) =>
       log.warn({ file }, `cannot make the sample: ${messageOf(error)}`),
     )
   }
@@ -69,7 +69,9 @@ async function main(config: AgentConfig): Promise<void> {
     (code) => process.exit(code),
   )
   log.info({ clientId, server, version, file: printable(file), roots: roots.map(printable), labels }, 'agent starting')
-  await makeSample(config, log)
+  const made = makeSample(config, log, stop.signal)
+  ended = made
+  await made
   const shared = [file, ...roots]
   const state = await openState({ dir: stateDir, server, log })
   const agent = createAgent({

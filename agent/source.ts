@@ -104,6 +104,10 @@ function versionOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats, policy: string)
   return `${size}-${mtimeNs}-${ctimeNs}-${ino}`
 }
 
+function otherPolicies(policy: string): string {
+  return policy === 'prefix' || policy === 'size-only' ? 'restart' : 'restart or prefix'
+}
+
 function createSource({
   file,
   path,
@@ -122,7 +126,7 @@ function createSource({
   const changed = (how: string): JobFailure =>
     new JobFailure(
       'changed',
-      `${shown} ${how} while it was being sent. Ask again, or use the policy restart or prefix.`,
+      `${shown} ${how} while it was being sent. Ask again, or use the policy ${otherPolicies(policy)}.`,
     )
 
   const check = async (size: number): Promise<void> => {

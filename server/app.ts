@@ -1,15 +1,17 @@
 import Koa from 'koa'
 import type { Log } from '../shared/log.ts'
+import type { InFlight } from './http/in-flight.ts'
 import { presented } from './http/presented.ts'
 import { problems } from './http/problem.ts'
 import { requestLog } from './http/request-log.ts'
 import { createRouter, type RoutesDeps } from './http/routes.ts'
 
 /** The order of the middleware, and nothing else. */
-export function createApp(deps: RoutesDeps & { log: Log }): Koa {
+export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight }): Koa {
   const router = createRouter(deps)
   const app = new Koa()
   app.on('error', (error) => deps.log.debug({ err: error }, 'connection ended early'))
+  app.use(deps.inFlight.middleware)
   app.use(requestLog(deps))
   app.use(problems({ log: deps.log, spread: deps.domain.sessions.spread }))
   app.use(presented)

@@ -35,10 +35,12 @@ export async function listen(
 /** Takes no more connections, lets requests under way end for a bounded time, then closes what is left. */
 export async function stopServing(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
+  // Again and again: a connection is idle once its last answer is out.
+  const idle = setInterval(() => server.closeIdleConnections(), 100)
   const timer = new AbortController()
   await Promise.race([closed, pause(GRACE, timer.signal)])
   timer.abort()
+  clearInterval(idle)
   server.closeAllConnections()
   await closed
 }

@@ -6,9 +6,11 @@ import { createLog } from '../shared/log.ts'
 import { createProgress } from '../shared/progress.ts'
 import { defaults } from '../shared/protocol.ts'
 import { onShutdown } from '../shared/shutdown.ts'
+import { pause } from '../shared/wait.ts'
 import { createApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
 import { createDomain } from './domain/index.ts'
+import { createInFlight } from './http/in-flight.ts'
 import { createPresent } from './http/present.ts'
 import { listen, stopServing } from './listen.ts'
 import { createMetrics } from './metrics.ts'
@@ -17,6 +19,9 @@ import { openStores } from './stores/open.ts'
 import { startTimers } from './timers.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+/** How long requests that were cut off may take to tidy up, in ms. */
+const SETTLE_WITHIN = 2_000
 
 // Configuration → stores → domain → app → listen → signals. The only file of the server that touches process.*
 async function main(config: Config): Promise<void> {
@@ -28,7 +33,7 @@ async function main(config: Config): Promise<void> {
   const domain = createDomain({
     ...stores,
     observer: bothObservers(teller, metrics),
-    clock: { now: () => Date.now() },
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
     pollWaitMs: defaults.waitSeconds * 1000,
     report: (error, id) => log.error({ err: error, id }, 'verification failed; it is tried again'),
   })
@@ -36,6 +41,7 @@ async function main(config: Config): Promise<void> {
   await domain.sweeper.recover()
 
   const present = createPresent({ bytes: stores.bytes, presence: domain.presence })
+  const inFlight = createInFlight()
   const handle = createApp({
     domain,
     present,
@@ -43,10 +49,10 @@ async function main(config: Config): Promise<void> {
     log,
     version,
     downloadTimeout: config.downloadTimeout,
+    inFlight,
   }).callback()
   const server = createServer((request, response) => void handle(request, response))
   const { address, port } = await listen(server, config)
-  log.info({ host: address, port, storage: stores.bytes.location(''), pid: process.pid }, 'listening')
 
   const stopTimers = startTimers({
     domain,
@@ -58,6 +64,8 @@ async function main(config: Config): Promise<void> {
       stopTimers()
       domain.waiting.stop()
       await stopServing(server)
+      // What was cut off tidies up first; it needs the stores.
+      await Promise.race([inFlight.settled(), pause(SETTLE_WITHIN)])
       await domain.presence.flush()
       await stores.bytes.close()
       await stores.jobs.close()
@@ -65,6 +73,7 @@ async function main(config: Config): Promise<void> {
     },
     (code) => process.exit(code),
   )
+  log.info({ host: address, port, storage: stores.bytes.location(''), pid: process.pid }, 'listening')
 }
 
 function fail(error: unknown): never {

@@ -21,7 +21,7 @@ export function createObserver({ log, progress, bytes }: { log: Log; progress: P
     const seconds = formatSeconds(((download.completedAt ?? 0) - (download.startedAt ?? 0)) / 1000)
     const file = bytes.location(name ?? '')
     log.info(
-      { id, clientId, size, sha256, seconds, file },
+      { sha256, id, clientId, size, seconds, file },
       verified ? 'download completed, SHA-256 verified: both ends agree' : 'download completed, unverified',
     )
   }

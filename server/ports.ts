@@ -39,6 +39,8 @@ export interface DownloadRecord {
   attempt: number
   /** The attempt's source version; null when there is no attempt to resume. */
   source: string | null
+  /** The attempt comes in one request, and cannot be resumed. */
+  whole: boolean
   size: number | null
   bytesReceived: number
   bytesResent: number
@@ -137,7 +139,10 @@ export interface JobStore {
    * Inserts all drafts, or none, and raises their clients' revisions. A key used before answers what it made then.
    * @throws AppError `idempotency-mismatch`
    */
-  createDownloads(drafts: readonly DownloadDraft[], idempotency?: Idempotency): Promise<DownloadRecord[]>
+  createDownloads(
+    drafts: readonly DownloadDraft[],
+    idempotency?: Idempotency,
+  ): Promise<{ downloads: DownloadRecord[]; replayed: boolean }>
   findDownload(id: string): Promise<DownloadRecord | undefined>
   /** Newest first. */
   listDownloads(filter: DownloadFilter): Promise<DownloadRecord[]>
@@ -152,8 +157,8 @@ export interface JobStore {
   addResent(id: string, bytes: number): Promise<void>
   /** Ids of open downloads whose time is up. */
   expired(now: number, limit: number): Promise<string[]>
-  /** Bytes that attempts under way have yet to receive. */
-  outstandingBytes(): Promise<number>
+  /** Bytes that attempts under way, but those of one download, have yet to receive. */
+  outstandingBytes(except?: string): Promise<number>
   /** How many downloads are queued, transferring and verifying. */
   countOpen(): Promise<{ status: Status; count: number }[]>
   forgetIdempotencyKeys(before: number): Promise<void>
@@ -202,6 +207,7 @@ export interface PartReader {
 export interface PartHasher {
   /** Bytes up to `end` are durable and may be hashed ahead. */
   extend(end: number): void
+  /** @throws AppError `content-removed` when bytes are not there; any other error may pass */
   digest(size: number): Promise<Sha256>
   close(): void
 }
@@ -234,6 +240,8 @@ export interface ByteStore {
   publish(part: Part, name: string): Promise<boolean>
   /** @throws AppError `content-removed` */
   openContent(name: string): Promise<Content>
+  /** Removes the name of a part, unless it is something else's. */
+  unpublish(part: Part, name: string): Promise<void>
   removeContent(name: string): Promise<void>
   /** Where a person finds the file. */
   location(name: string): string
@@ -256,5 +264,8 @@ export interface Observer {
 }
 
 export interface Clock {
+  /** Epoch ms; it can jump. */
   now(): number
+  /** ms since some moment; it never goes back. */
+  monotonic(): number
 }

@@ -1,6 +1,7 @@
 import type { Domain } from './domain/index.ts'
 
 const EXPIRE_EVERY = 1_000
+const VERIFY_EVERY = 5_000
 const FLUSH_EVERY = 60_000
 const TIDY_EVERY = 10 * 60_000
 
@@ -21,6 +22,7 @@ export function startTimers({ domain, report }: { domain: Domain; report: (error
   }
   const timers = [
     every(EXPIRE_EVERY, domain.sweeper.expire),
+    every(VERIFY_EVERY, domain.sweeper.verifyLeft),
     every(FLUSH_EVERY, domain.presence.flush),
     every(TIDY_EVERY, domain.sweeper.tidy),
   ]

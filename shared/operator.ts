@@ -14,7 +14,8 @@ export const downloadRequestSchema = z
     clientIds: z.union([z.array(clientIdSchema).min(1).max(10_000), z.literal('*')]).optional(),
     /** With clientIds "*": only clients that carry all of these labels. */
     labels: labelsSchema.optional(),
-    path: pathSchema.optional(),
+    /** null, as in answers, is the client's default file. */
+    path: pathSchema.nullish(),
     kind: z.literal(FILE_KIND).optional(),
     priority: z.int().min(-100).max(100).optional(),
     policy: z.enum(policies).optional(),

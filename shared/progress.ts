@@ -1,5 +1,6 @@
 import cliProgress from 'cli-progress'
-import { formatBytes, formatSeconds, printable } from './format.ts'
+import { barLine } from './bar-line.ts'
+import { printable } from './format.ts'
 
 /** Bars for the transfers under way. Without a terminal there are none, and every call is a no-op. */
 export interface Progress {
@@ -17,6 +18,8 @@ interface Entry {
   startedWith: number
 }
 
+const ERASE_BELOW = '\u001b[0J'
+
 /** A bar for each transfer on `stream`, with its rate and the time left. */
 export function createProgress({ stream }: { stream: NodeJS.WriteStream }): Progress {
   if (!stream.isTTY) {
@@ -33,11 +36,11 @@ export function createProgress({ stream }: { stream: NodeJS.WriteStream }): Prog
   const open = (): cliProgress.MultiBar =>
     new cliProgress.MultiBar({
       stream,
-      format: '{label} [{bar}] {percentage}% {received} of {size}  {rate}  {left} left',
-      barCompleteChar: '█',
-      barIncompleteChar: '░',
-      barsize: 24,
+      format: (_options, { value, total }, { label, rate }: { label: string; rate: number }) =>
+        barLine({ label, received: value, size: total, rate, columns: stream.columns }),
       hideCursor: true,
+      // The bars fit by themselves, and a log line above them must not be cut.
+      linewrap: true,
       clearOnComplete: true,
       gracefulExit: false,
     })
@@ -53,17 +56,11 @@ export function createProgress({ stream }: { stream: NodeJS.WriteStream }): Prog
       bars ??= open()
       let entry = entries.get(id)
       if (!entry) {
-        entry = { bar: bars.create(Math.max(size, 1), 0), startedAt: Date.now(), startedWith: received }
+        entry = { bar: bars.create(size, 0), startedAt: Date.now(), startedWith: received }
         entries.set(id, entry)
       }
-      const rate = (received - entry.startedWith) / Math.max((Date.now() - entry.startedAt) / 1000, 0.001)
-      entry.bar.update(received, {
-        label: printable(label),
-        received: formatBytes(received),
-        size: formatBytes(size),
-        rate: `${formatBytes(Math.round(rate))}/s`,
-        left: formatSeconds(rate > 0 ? (size - received) / rate : Number.NaN),
-      })
+      const seconds = Math.max((Date.now() - entry.startedAt) / 1000, 0.001)
+      entry.bar.update(received, { label: printable(label), rate: (received - entry.startedWith) / seconds })
     },
     remove(id) {
       const entry = entries.get(id)
@@ -73,7 +70,8 @@ export function createProgress({ stream }: { stream: NodeJS.WriteStream }): Prog
       if (entries.size === 0) stop()
     },
     print(line) {
-      if (bars) bars.log(line)
+      // A line longer than the terminal is wide goes over rows that bars stood on.
+      if (bars) bars.log(ERASE_BELOW + line)
       else stream.write(line)
     },
     stop,

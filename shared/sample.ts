@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { open, rename } from 'node:fs/promises'
+import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
@@ -11,20 +11,31 @@ export function defaultFile(): string {
 }
 
 /**
- * Writes a text file of exactly `size` bytes, different at every run; it appears complete or not at all.
+ * Writes a text file, different at every run; it appears complete or not at all.
  * @param size bytes
+ * @throws the signal's reason
  */
-export async function writeSampleFile(path: string, size = 100 * MiB): Promise<void> {
+export async function writeSampleFile(path: string, size = 100 * MiB, signal?: AbortSignal): Promise<void> {
   const unfinished = `${path}.new-${process.pid}`
-  const file = await open(unfinished, 'w')
   try {
-    const noise = Buffer.alloc((MiB * 3) / 4)
-    for (let at = 0; at < size; at += MiB) {
-      const text = Buffer.from(randomFillSync(noise).toString('base64').replace(/.$/, '\n'))
-      await file.write(text, 0, Math.min(MiB, size - at), at)
+    const file = await open(unfinished, 'w')
+    try {
+      await writeText(file, size, signal)
+    } finally {
+      await file.close()
     }
-  } finally {
-    await file.close()
+    await rename(unfinished, path)
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
   }
-  await rename(unfinished, path)
+}
+
+async function writeText(file: FileHandle, size: number, signal: AbortSignal | undefined): Promise<void> {
+  const noise = Buffer.alloc((MiB * 3) / 4)
+  for (let at = 0; at < size; at += MiB) {
+    signal?.throwIfAborted()
+    const text = Buffer.from(randomFillSync(noise).toString('base64').replace(/.$/, '\n'))
+    await file.write(text, 0, Math.min(MiB, size - at), at)
+  }
 }

@@ -1,3 +1,5 @@
+/** As it was at the start: npm's shell can be gone before anybody asks. */
+const parent = process.ppid
 /** How often a process that npm started looks whether npm's shell is still there, in ms. */
 const LOOK_EVERY = 500
 
@@ -22,7 +24,6 @@ export function onShutdown(stop: (signal: NodeJS.Signals) => Promise<void>, exit
 
 /** `kill` of npm ends its shell and not what that started: the shell's end has to stand for the signal. */
 function whenOrphaned(tell: () => void): void {
-  const parent = process.ppid
   const timer = setInterval(() => {
     if (process.ppid === parent) return
     clearInterval(timer)

@@ -5,6 +5,9 @@ import type { ByteStore, Clock, DownloadRecord, JobStore } from '../ports.ts'
 import type { Downloads } from './downloads.ts'
 import { findClaimed } from './guards.ts'
 
+/** A source to begin with; a `whole` one comes in one request and cannot be resumed. */
+export type Beginning = BeginRequest & { whole?: boolean }
+
 export interface Attempts {
   /**
    * Opens the source's version for an attempt and answers what is here already. Idempotent.
@@ -15,7 +18,7 @@ export interface Attempts {
    * Makes a new attempt for a source, whatever there was before.
    * @returns undefined when the job changed meanwhile
    */
-  start(download: DownloadRecord, request: BeginRequest, session?: string): Promise<DownloadRecord | undefined>
+  start(download: DownloadRecord, request: Beginning, session?: string): Promise<DownloadRecord | undefined>
   /** Gives up an attempt's bytes; the job is queued for another. @returns whether it was still the one under way */
   abandon(part: { id: string; attempt: number }, reason: 'damaged' | 'io-error', detail: string): Promise<boolean>
 }
@@ -31,8 +34,10 @@ export function createAttempts(deps: {
   let starting: Promise<unknown> = Promise.resolve()
 
   const checkRoom = async (download: DownloadRecord, size: number): Promise<void> => {
-    const [free, outstanding] = await Promise.all([bytes.freeBytes(), jobs.outstandingBytes()])
-    if (size <= free - outstanding) return
+    const [free, outstanding] = await Promise.all([bytes.freeBytes(), jobs.outstandingBytes(download.id)])
+    // What an attempt before holds is freed as soon as this one has begun.
+    const held = download.source === null ? 0 : download.bytesReceived
+    if (size <= free - outstanding + held) return
     await downloads.change({
       id: download.id,
       from: ['queued'],
@@ -46,7 +51,7 @@ export function createAttempts(deps: {
 
   const startNow = async (
     download: DownloadRecord,
-    request: BeginRequest,
+    request: Beginning,
     session?: string,
   ): Promise<DownloadRecord | undefined> => {
     await checkRoom(download, request.size)
@@ -64,6 +69,7 @@ export function createAttempts(deps: {
         detail: null,
         attempt,
         source: request.source,
+        whole: request.whole ?? false,
         size: request.size,
         bytesReceived: 0,
         sha256: null,
@@ -101,7 +107,7 @@ export function createAttempts(deps: {
       from: openStatuses,
       attempt,
       session,
-      set: { status: 'failed', reason: 'changed', detail, source: null, completedAt: clock.now() },
+      set: { status: 'failed', reason: 'changed', detail, source: null, bytesReceived: 0, completedAt: clock.now() },
     })
     if (failed) await downloads.discardPart(id, attempt)
     throw new AppError('source-changed', detail)
@@ -109,7 +115,7 @@ export function createAttempts(deps: {
 
   const beginOnce = async (id: string, session: string, request: BeginRequest): Promise<DownloadRecord | undefined> => {
     const download = await findClaimed({ jobs }, id, { session })
-    if (download.source === null) return start(download, request, session)
+    if (download.source === null || download.whole) return start(download, request, session)
     if (sameVersion(download, request)) return download.status === 'transferring' ? download : resume(download, session)
     // A retry asks for the file as it is now; the policy says what an attempt under way does.
     if (download.status === 'queued' || download.policy === 'restart') return start(download, request, session)

@@ -9,18 +9,20 @@ import type { Waiting } from './waiting.ts'
 
 /** What an answer can be made of: a finished file, or one that is still arriving. */
 export type Opened =
-  | { kind: 'stored'; download: DownloadRecord; content: Content }
-  | { kind: 'arriving'; download: DownloadRecord; bytes: AsyncGenerator<Uint8Array> }
+  | { kind: 'stored'; download: DownloadRecord; content: Content; close(): Promise<void> }
+  | { kind: 'arriving'; download: DownloadRecord; bytes: AsyncGenerator<Uint8Array>; close(): Promise<void> }
 
 export interface WaitFor {
   /** How long to wait for the transfer to begin, in ms. */
   beginMs: number
+  /** Do not wait for a client that is offline. */
+  onlineOnly?: boolean | undefined
   signal: AbortSignal
 }
 
 export interface Contents {
   /**
-   * Opens a download's bytes, waiting for it to begin.
+   * Opens a download's bytes, waiting for it to begin. Whoever opens closes.
    * @throws AppError `begin-timeout`, or the reason for which the download ended
    */
   open(id: string, wait: WaitFor): Promise<Opened>
@@ -32,6 +34,9 @@ export interface Contents {
   /** The newest download of the path that is open or completed. */
   existing(clientId: string, path: string | null): Promise<DownloadRecord | undefined>
 }
+
+/** How often to look whether a client that is waited for is still online, in ms. */
+const LOOK_WHETHER_ONLINE = 1_000
 
 export interface ContentDeps {
   jobs: JobStore
@@ -46,18 +51,33 @@ export function createContents(deps: ContentDeps): Contents {
   const { jobs, bytes, downloads, presence, waiting } = deps
   const follow = createFollower(deps)
 
-  const begun = async (id: string, { beginMs, signal }: WaitFor): Promise<DownloadRecord> => {
+  const begun = async (id: string, { beginMs, onlineOnly, signal }: WaitFor): Promise<DownloadRecord> => {
     const read = async (): Promise<DownloadRecord | undefined> => {
       const download = await downloads.find(id)
       return download.status === 'queued' ? undefined : download
     }
-    const download = await waiting.until([downloadTopic(id)], read, { ms: beginMs, signal })
-    if (download) return download
+    const deadline = performance.now() + beginMs
+    for (let left = beginMs; ; left = deadline - performance.now()) {
+      const ms = Math.max(0, onlineOnly ? Math.min(left, LOOK_WHETHER_ONLINE) : left)
+      const download = await waiting.until([downloadTopic(id)], read, { ms, signal })
+      if (download) return download
+      if (left <= 0 || signal.aborted) break
+      if (onlineOnly) await checkOnline(id)
+    }
     throw new AppError(
       'begin-timeout',
       `The agent did not begin in time. The download ${id} stays queued: GET /downloads/${id}, or DELETE it.`,
       { id },
     )
+  }
+
+  const checkOnline = async (id: string): Promise<void> => {
+    const { clientId } = await downloads.find(id)
+    const client = await jobs.findClient(clientId)
+    if (!client || presence.isOnline(client)) return
+    throw new AppError('client-offline', `${clientId} has gone offline. The download ${id} stays queued for it.`, {
+      id,
+    })
   }
 
   const findOpen = async (
@@ -73,10 +93,12 @@ export function createContents(deps: ContentDeps): Contents {
         const download = await begun(id, wait)
         checkUsable(download)
         if (download.status === 'completed') {
-          return { kind: 'stored', download, content: await bytes.openContent(download.name ?? '') }
+          const content = await bytes.openContent(download.name ?? '')
+          return { kind: 'stored', download, content, close: content.close }
         }
         const reader = await bytes.openReader(download)
-        if (reader) return { kind: 'arriving', download, bytes: follow(download, reader, wait.signal) }
+        if (!reader) continue
+        return { kind: 'arriving', download, bytes: follow(download, reader, wait.signal), close: reader.close }
       }
       throw new AppError('content-broken', `The bytes of ${id} are not there; ask again.`, { id })
     },

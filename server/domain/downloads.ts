@@ -65,7 +65,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
     const changed = await jobs.transition(transition)
     if (!changed) return undefined
     wakes.wake([downloadTopic(changed.id), clientTopic(changed.clientId)])
-    observer.changed(changed)
+    if (transition.set.status !== undefined) observer.changed(changed)
     return changed
   }
 
@@ -121,7 +121,8 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
       }))
       const idempotency =
         idempotencyKey === undefined ? undefined : { key: idempotencyKey, request: fingerprint(request) }
-      const created = await jobs.createDownloads(drafts, idempotency)
+      const { downloads: created, replayed } = await jobs.createDownloads(drafts, idempotency)
+      if (replayed) return created
       wakes.wake(created.map((download) => clientTopic(download.clientId)))
       for (const download of created) observer.changed(download)
       return created
@@ -135,7 +136,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
       })
       if (cancelled) {
         // A verification under way may have linked the name already.
-        if (cancelled.name !== null) await bytes.removeContent(cancelled.name)
+        if (cancelled.name !== null) await bytes.unpublish(cancelled, cancelled.name)
         await discardPart(id, cancelled.attempt)
         return cancelled
       }
@@ -186,7 +187,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
           reason: code,
           detail: detail ?? null,
           completedAt: clock.now(),
-          ...(useless ? { source: null } : {}),
+          ...(useless ? { source: null, bytesReceived: 0 } : {}),
         },
       })
       if (failed && useless) await discardPart(id, failed.attempt)

@@ -16,7 +16,7 @@ interface Readable {
   whole: boolean
 }
 
-/** The bytes of an attempt from 0 on, as they become contiguous and durable. Closes the reader. */
+/** The bytes of an attempt from 0 on, as they become contiguous and durable. */
 export type Follow = (download: DownloadRecord, reader: PartReader, signal: AbortSignal) => AsyncGenerator<Uint8Array>
 
 /** Readers of arriving content. A reader throws `content-broken` as soon as its attempt ends otherwise than verified. */
@@ -49,11 +49,7 @@ export function createFollower({ jobs, waiting }: { jobs: JobStore; waiting: Wai
     return holeAt === -1 ? chunks : chunks.slice(0, holeAt)
   }
 
-  async function* bytesOf(
-    download: DownloadRecord,
-    reader: PartReader,
-    signal: AbortSignal,
-  ): AsyncGenerator<Uint8Array> {
+  return async function* follow(download, reader, signal) {
     const { id, size } = download
     const topics = [bytesTopic(id), downloadTopic(id)]
     let at = 0
@@ -72,14 +68,6 @@ export function createFollower({ jobs, waiting }: { jobs: JobStore; waiting: Wai
         yield* reader.read(chunk, range)
         at = range.end
       }
-    }
-  }
-
-  return async function* follow(download, reader, signal) {
-    try {
-      yield* bytesOf(download, reader, signal)
-    } finally {
-      await reader.close()
     }
   }
 }

@@ -32,9 +32,10 @@ export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting:
         const news = seen === undefined ? open.length > 0 : client.rev !== seen
         return news ? { rev: client.rev, jobs: open } : undefined
       }
-      if (session === undefined && !(await jobs.findClient(clientId))) {
-        await jobs.recordContacts([{ clientId, at: clock.now() }])
-      }
+      const known = await jobs.findClient(clientId)
+      // Before the poll counts as a sign of life: one that is refused is none.
+      if (session !== undefined) checkSession(known?.session ?? null, session)
+      else if (!known) await jobs.recordContacts([{ clientId, at: clock.now() }])
       const closed = presence.pollOpened(clientId, waitMs)
       try {
         // Held for the wait less a little: many that began together do not end together.

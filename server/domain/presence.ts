@@ -7,7 +7,10 @@ const RECONNECT_GRACE = 5_000
 
 interface Entry {
   openPolls: number
+  /** Epoch ms, to be shown and written down. */
   seenAt: number
+  /** The same moment and the next on the clock that never goes back: ms. */
+  heardAt: number
   waitMs: number
   /** When its last poll was cut from its side, with no word since. */
   lostAt: number | undefined
@@ -37,15 +40,20 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
   const entryOf = (clientId: string): Entry => {
     let entry = entries.get(clientId)
     if (!entry) {
-      entry = { openPolls: 0, seenAt: 0, waitMs, lostAt: undefined, written: false }
+      entry = { openPolls: 0, seenAt: 0, heardAt: 0, waitMs, lostAt: undefined, written: false }
       entries.set(clientId, entry)
     }
     return entry
   }
 
+  const hear = (entry: Entry): void => {
+    entry.seenAt = clock.now()
+    entry.heardAt = clock.monotonic()
+  }
+
   const contact = (clientId: string): Entry => {
     const entry = entryOf(clientId)
-    entry.seenAt = clock.now()
+    hear(entry)
     entry.lostAt = undefined
     entry.written = false
     return entry
@@ -53,8 +61,8 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
 
   const alive = (entry: Entry): boolean => {
     if (entry.openPolls > 0) return true
-    if (entry.lostAt !== undefined && clock.now() - entry.lostAt > RECONNECT_GRACE) return false
-    return clock.now() - entry.seenAt < MISSED_WAITS * entry.waitMs
+    if (entry.lostAt !== undefined && clock.monotonic() - entry.lostAt > RECONNECT_GRACE) return false
+    return clock.monotonic() - entry.heardAt < MISSED_WAITS * entry.waitMs
   }
 
   return {
@@ -66,8 +74,8 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
       entry.waitMs = Math.max(pollWaitMs, 1000)
       return (cut) => {
         entry.openPolls -= 1
-        if (cut && entry.openPolls === 0) entry.lostAt = clock.now()
-        else entry.seenAt = clock.now()
+        if (cut && entry.openPolls === 0) entry.lostAt = clock.monotonic()
+        else hear(entry)
       }
     },
 
@@ -84,7 +92,7 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
       for (const [, entry] of unwritten) entry.written = true
       await jobs.recordContacts(unwritten.map(([clientId, entry]) => ({ clientId, at: entry.seenAt })))
       for (const [clientId, entry] of entries) {
-        if (entry.written && clock.now() - entry.seenAt >= MISSED_WAITS * entry.waitMs && entry.openPolls === 0)
+        if (entry.written && clock.monotonic() - entry.heardAt >= MISSED_WAITS * entry.waitMs && entry.openPolls === 0)
           entries.delete(clientId)
       }
     },

@@ -15,6 +15,8 @@ export interface Sweeper {
   recover(): Promise<void>
   /** Expires what is due. */
   expire(): Promise<void>
+  /** Goes on with verifications that could not be finished. */
+  verifyLeft(): Promise<void>
   /** Removes what nobody needs any more. */
   tidy(): Promise<void>
 }
@@ -33,6 +35,10 @@ export function createSweeper(deps: {
 
   /** A row promises bytes; a part that is missing or shorter than its rows means a new attempt. */
   const checkPart = async (download: DownloadRecord): Promise<void> => {
+    if (download.whole) {
+      await attempts.abandon(download, 'io-error', 'The upload was cut off.')
+      return
+    }
     const received = await jobs.received(download.id, download.attempt)
     const size = await bytes.partSize(download)
     if (size !== undefined && size >= (received.at(-1)?.end ?? 0)) return
@@ -54,7 +60,7 @@ export function createSweeper(deps: {
       if (await wanted(part)) continue
       const download = await jobs.findDownload(part.id)
       // Cancelled between the link and its row: the name goes, too.
-      if (download?.status === 'cancelled' && download.name !== null) await bytes.removeContent(download.name)
+      if (download?.status === 'cancelled' && download.name !== null) await bytes.unpublish(part, download.name)
       await jobs.transition({
         id: part.id,
         from: ['failed', 'expired'],
@@ -90,10 +96,11 @@ export function createSweeper(deps: {
       for (const id of await jobs.expired(clock.now(), EXPIRED_PER_STEP)) await downloads.expire(id)
     },
 
+    verifyLeft: () => eachWith('verifying', async ({ id }) => void verifier.finish(id)),
+
     async tidy() {
       await removeLeftovers()
       await verifier.forgetEnded()
-      await eachWith('verifying', async ({ id }) => void verifier.finish(id))
       await jobs.forgetIdempotencyKeys(clock.now() - KEEP_IDEMPOTENCY_KEY)
     },
   }

@@ -109,18 +109,18 @@ export function createVerifier(deps: {
     try {
       digest = await digestOf(download, download.size ?? 0)
     } catch (error) {
-      report(error, download.id)
-      return reject(download, `The store could not be read back: ${messageOf(error)}`)
+      // Only what proves a loss costs the attempt; a read that fails now may succeed later.
+      if (!isAppError(error, 'content-removed')) throw error
+      return reject(download, `The store lost bytes: ${messageOf(error)}`)
     }
     if (download.sha256 === null || download.sha256 === digest) return publish(download, digest)
     return reject(download, `What lies in the store has the SHA-256 ${digest}, not the announced ${download.sha256}.`)
   }
 
   const finishNow = async (id: string): Promise<void> => {
-    const download = await jobs.findDownload(id)
-    if (download?.status !== 'verifying') return
     try {
-      await verify(download)
+      const download = await jobs.findDownload(id)
+      if (download?.status === 'verifying') await verify(download)
     } catch (error) {
       // It stays in verifying, and the sweeper asks again.
       report(error, id)

@@ -42,15 +42,17 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
       return judgeOverlap(chunk, overlapping)
     }
     const lease = await chunks.hold(part, whole, '', signal)
+    let tap: Tap | undefined
     try {
       const hash = newSha256()
-      const tap = createTap(body(lease.signal), (piece) => hash.update(piece))
+      tap = createTap(body(lease.signal), (piece) => hash.update(piece))
       for (const range of pieces(whole, defaults.chunk.preferred)) {
         await chunks.store({ part, range, lease, pieces: tap.take(range.end - range.start), check })
         await chunks.landed(part)
       }
       return hash.digest('hex')
     } finally {
+      await tap?.close()
       lease.release()
     }
   }
@@ -59,7 +61,7 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
     async put(request) {
       const download = await downloads.find(request.id)
       checkOpen(download)
-      const started = await attempts.start(download, { source: `whole-${randomUUID()}`, size: request.size })
+      const started = await attempts.start(download, { source: randomUUID(), whole: true, size: request.size })
       if (!started) throw new AppError('attempt-superseded', 'The job changed meanwhile; send the file again.')
       try {
         const digest = await receive(started, request)
@@ -79,11 +81,13 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
   }
 }
 
+interface Tap {
+  take(length: number): AsyncGenerator<Uint8Array>
+  close(): Promise<void>
+}
+
 /** Takes a stream apart into lengths, without joining or copying its pieces. */
-function createTap(
-  source: AsyncIterable<Uint8Array>,
-  see: (piece: Uint8Array) => void,
-): { take(length: number): AsyncGenerator<Uint8Array> } {
+function createTap(source: AsyncIterable<Uint8Array>, see: (piece: Uint8Array) => void): Tap {
   const iterator = source[Symbol.asyncIterator]()
   let rest: Uint8Array = new Uint8Array(0)
   return {
@@ -100,6 +104,9 @@ function createTap(
         left -= piece.byteLength
         yield piece
       }
+    },
+    async close() {
+      await iterator.return?.()
     },
   }
 }

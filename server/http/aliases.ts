@@ -5,7 +5,7 @@ import { AppError, isAppError } from '../../shared/errors.ts'
 import { clientIdSchema, pathSchema } from '../../shared/protocol.ts'
 import type { DownloadRecord } from '../ports.ts'
 import type { RouteDeps } from './agents.ts'
-import { sendContent } from './content.ts'
+import { describeExisting, sendContent } from './content.ts'
 import { bodyOf, jsonBody } from './json.ts'
 import { clientIdOf, downloadIdOf } from './request.ts'
 
@@ -74,9 +74,14 @@ export function aliasRoutes(
 
   router.get('/api/download/:id', async (ctx) => {
     const clientId = clientIdOf(ctx)
+    if (ctx.method === 'HEAD') return describeExisting(ctx, domain, clientId, null)
     try {
       const download = await domain.contents.request(clientId, null)
-      await sendContent(ctx, domain, download.id, { beginMs: downloadTimeout, firstByteMs: downloadTimeout })
+      await sendContent(ctx, domain, download.id, {
+        beginMs: downloadTimeout,
+        firstByteMs: downloadTimeout,
+        onlineOnly: true,
+      })
     } catch (error) {
       if (isAppError(error, 'begin-timeout'))
         throw new AppError('client-timeout', `Client ${clientId} did not answer in time.`)

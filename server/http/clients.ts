@@ -4,7 +4,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { Client, ClientList } from '../../shared/operator.ts'
 import { pathSchema } from '../../shared/protocol.ts'
 import type { RouteDeps } from './agents.ts'
-import { BEGIN_WITHIN, describe, sendContent } from './content.ts'
+import { BEGIN_WITHIN, describeExisting, sendContent } from './content.ts'
 import { valid } from './json.ts'
 import { clientIdOf, integerQuery, labelsQuery, parameter, query } from './request.ts'
 
@@ -34,14 +34,12 @@ export function clientRoutes(router: Router, { domain, present }: RouteDeps): vo
     const id = clientIdOf(ctx)
     const path = valid(pathSchema, query(ctx, 'path') ?? parameter(ctx, 'path'), 'path')
     const wait = integerQuery(ctx, 'wait', { min: 0, max: 300 })
-    if (ctx.method === 'HEAD') {
-      const existing = await domain.contents.existing(id, path)
-      if (!existing)
-        throw new AppError('download-unknown', `Nothing of ${id} was asked for under this path; GET asks for it.`)
-      return describe(ctx, existing)
-    }
+    if (ctx.method === 'HEAD') return describeExisting(ctx, domain, id, path)
     const download = await domain.contents.request(id, path)
     ctx.set('Content-Location', `/downloads/${download.id}/content`)
-    await sendContent(ctx, domain, download.id, { beginMs: wait === undefined ? BEGIN_WITHIN : wait * 1000 })
+    await sendContent(ctx, domain, download.id, {
+      beginMs: wait === undefined ? BEGIN_WITHIN : wait * 1000,
+      onlineOnly: true,
+    })
   })
 }

@@ -11,7 +11,7 @@ import { pause } from '../../shared/wait.ts'
 import { checkUsable, type Opened } from '../domain/content.ts'
 import type { Domain } from '../domain/index.ts'
 import { safeName } from '../domain/names.ts'
-import type { Content, DownloadRecord } from '../ports.ts'
+import type { DownloadRecord } from '../ports.ts'
 import type { RouteDeps } from './agents.ts'
 import { callerGone } from './body.ts'
 import { downloadIdOf, preferredWait } from './request.ts'
@@ -30,6 +30,8 @@ export function contentRoutes(router: Router, { domain }: RouteDeps): void {
 export interface SendOptions {
   /** How long to wait for the transfer to begin, in ms. */
   beginMs: number
+  /** Do not wait for a client that is offline. */
+  onlineOnly?: boolean
   /** How long to wait for the first byte, in ms; for ever without it. */
   firstByteMs?: number
 }
@@ -40,9 +42,11 @@ export interface SendOptions {
  */
 export async function sendContent(ctx: Context, domain: Domain, id: string, options: SendOptions): Promise<void> {
   const signal = callerGone(ctx)
-  const opened = await domain.contents.open(id, { beginMs: options.beginMs, signal })
+  const { beginMs, onlineOnly } = options
+  const opened = await domain.contents.open(id, { beginMs, onlineOnly, signal })
+  closeWith(ctx, opened)
   ctx.req.socket.setNoDelay(true)
-  if (opened.kind === 'stored') await sendStored(ctx, opened)
+  if (opened.kind === 'stored') sendStored(ctx, opened)
   else await sendArriving(ctx, domain, opened, options.firstByteMs)
 }
 
@@ -52,6 +56,18 @@ export function describe(ctx: Context, download: DownloadRecord): void {
   setHeaders(ctx, download)
   ctx.status = 200
   if (download.size !== null) ctx.length = download.size
+}
+
+/** HEAD of a client's file: it never queues. @throws AppError `download-unknown` when nobody has asked for the path */
+export async function describeExisting(
+  ctx: Context,
+  domain: Domain,
+  clientId: string,
+  path: string | null,
+): Promise<void> {
+  const existing = await domain.contents.existing(clientId, path)
+  if (existing) return describe(ctx, existing)
+  throw new AppError('download-unknown', `Nothing of ${clientId} was asked for under this path; GET asks for it.`)
 }
 
 async function sendArriving(
@@ -66,6 +82,10 @@ async function sendArriving(
     throw error
   })
   const now = await domain.downloads.find(download.id)
+  // The ETag names the attempt that the bytes are of, never a newer one.
+  if (now.attempt !== download.attempt) {
+    throw new AppError('content-broken', `A new attempt of ${download.id} has begun; ask again.`)
+  }
   if (first.done && now.status !== 'completed') {
     throw new AppError('content-broken', `The transfer of ${download.id} ended before it was whole.`)
   }
@@ -94,24 +114,26 @@ async function* resume(
   first: IteratorResult<Uint8Array>,
   rest: AsyncGenerator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-  try {
-    if (!first.done) yield first.value
-    yield* rest
-  } finally {
-    await rest.return(undefined)
-  }
+  if (!first.done) yield first.value
+  yield* rest
 }
 
-async function sendStored(ctx: Context, { download, content }: Extract<Opened, { kind: 'stored' }>): Promise<void> {
+/** A generator that was never started runs no `finally`: what is open ends with the answer. */
+function closeWith(ctx: Context, opened: Opened): void {
+  const close = (): void => void opened.close().catch(() => undefined)
+  if (ctx.res.closed) close()
+  else ctx.res.once('close', close)
+}
+
+function sendStored(ctx: Context, { download, content }: Extract<Opened, { kind: 'stored' }>): void {
   setHeaders(ctx, download)
   ctx.status = 200
   if (ctx.fresh) {
     ctx.status = 304
-    return content.close()
+    return
   }
   const asked = askedRange(ctx, download, content.size)
   if (asked === 'unsatisfiable') {
-    await content.close()
     ctx.set('Content-Range', `bytes */${content.size}`)
     throw new AppError(
       'range-not-satisfiable',
@@ -123,16 +145,8 @@ async function sendStored(ctx: Context, { download, content }: Extract<Opened, {
     ctx.status = 206
     ctx.set('Content-Range', `bytes ${range.start}-${range.end - 1}/${content.size}`)
   }
-  ctx.body = Readable.from(readAndClose(content, range), { objectMode: false })
+  ctx.body = Readable.from(content.read(range), { objectMode: false })
   ctx.length = range.end - range.start
-}
-
-async function* readAndClose(content: Content, range: Range): AsyncGenerator<Uint8Array> {
-  try {
-    yield* content.read(range)
-  } finally {
-    await content.close()
-  }
 }
 
 /**

@@ -44,7 +44,7 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
     const status = query(ctx, 'status')
     const found = await domain.listDownloads({
       clientId: valid(clientIdSchema.optional(), query(ctx, 'client'), 'client'),
-      status: status === undefined ? undefined : valid(z.array(z.enum(statuses)), status.split(','), 'status'),
+      status: status?.split(',').map((one) => valid(z.enum(statuses), one, 'status')),
       batchId: query(ctx, 'batch'),
       note: query(ctx, 'note'),
       labels: labelsQuery(ctx),

@@ -2,6 +2,7 @@ import { koaBody } from 'koa-body'
 import type { Context, Middleware } from 'koa'
 import type { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
+import { pause } from '../../shared/wait.ts'
 
 const LIMIT = 1024 * 1024
 
@@ -26,7 +27,25 @@ export const jsonBody: Middleware = async (ctx, next) => {
       `The body must be application/json, not ${ctx.get('Content-Type') || 'of no type'}; curl: -H 'content-type: application/json'.`,
     )
   }
-  await parse(ctx, next)
+  await parseInTime(ctx)
+  await next()
+}
+
+/** A JSON body is small: one that takes this long, in ms, stands still. */
+const WITHIN = 60_000
+
+async function parseInTime(ctx: Context): Promise<void> {
+  const parsed = new AbortController()
+  const orLate = async (): Promise<void> => {
+    await pause(WITHIN, parsed.signal)
+    if (parsed.signal.aborted) return
+    throw new AppError('body-timeout', `The body was not whole after ${WITHIN / 1000} s.`)
+  }
+  try {
+    await Promise.race([parse(ctx, async () => undefined), orLate()])
+  } finally {
+    parsed.abort()
+  }
 }
 
 function hasBody(ctx: Context): boolean {

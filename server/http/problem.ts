@@ -112,6 +112,7 @@ function present(ctx: Context, error: AppError, spread: () => number): void {
   ctx.set('Cache-Control', 'no-store')
   const wait = error.code === 'shutting-down' ? Math.ceil(Math.random() * spread()) : retryAfter[error.code]
   if (wait !== undefined) ctx.set('Retry-After', String(wait))
+  if (error.code === 'shutting-down') ctx.set('Connection', 'close')
   const { limit } = error.details
   if (error.code === 'too-large' && typeof limit === 'number') ctx.set(headers.uploadLimit, `max-append-size=${limit}`)
   sendBeforeBody(ctx, text)

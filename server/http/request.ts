@@ -1,7 +1,7 @@
 import type { Context } from 'koa'
 import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
-import { clientIdSchema } from '../../shared/protocol.ts'
+import { clientIdSchema, labelsSchema } from '../../shared/protocol.ts'
 import { valid } from './json.ts'
 
 /** No caller is held for longer than this, in seconds. */
@@ -32,14 +32,14 @@ export function integerQuery(ctx: Context, name: string, bounds: { min: number; 
 /** `label=k=v`, any number of times. @throws AppError `invalid` */
 export function labelsQuery(ctx: Context): Record<string, string> {
   const given = ctx.query['label'] ?? []
-  return Object.fromEntries(
-    (Array.isArray(given) ? given : [given]).map((text) => {
-      const at = text.indexOf('=')
-      if (at < 1)
-        throw new AppError('invalid', `label must read key=value, not "${text.slice(0, 100)}".`, { field: 'label' })
-      return [text.slice(0, at), text.slice(at + 1)]
-    }),
-  )
+  const pairs = (Array.isArray(given) ? given : [given]).map((text) => {
+    const at = text.indexOf('=')
+    if (at < 1) {
+      throw new AppError('invalid', `label must read key=value, not "${text.slice(0, 100)}".`, { field: 'label' })
+    }
+    return [text.slice(0, at), text.slice(at + 1)]
+  })
+  return valid(labelsSchema, Object.fromEntries(pairs), 'label')
 }
 
 /** A client's id from the route. @throws AppError `invalid` */

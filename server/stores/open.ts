@@ -39,7 +39,7 @@ export async function openStores({ database, storage }: StoreAddresses): Promise
   try {
     const { openSqliteJobs } = await import('./sqlite/index.ts')
     const { createLocalWakes } = await import('./wake-local.ts')
-    return { jobs: openSqliteJobs({ path: database.path }), bytes, wakes: createLocalWakes() }
+    return { jobs: await openSqliteJobs({ path: database.path }), bytes, wakes: createLocalWakes() }
   } catch (error) {
     await bytes.close()
     throw error

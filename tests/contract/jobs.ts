@@ -22,8 +22,8 @@ export function jobStoreContract(
     })
 
     const create = async (extra: Partial<DownloadDraft> = {}): Promise<DownloadRecord> => {
-      const [created] = await jobs.createDownloads([draft('r1', extra)])
-      return created!
+      const { downloads } = await jobs.createDownloads([draft('r1', extra)])
+      return downloads[0]!
     }
     const begin = (id: string, attempt = 1, size = 100): Promise<DownloadRecord | undefined> =>
       jobs.transition({ id, from: ['queued'], set: { status: 'transferring', attempt, source: 'v1', size } })
@@ -101,9 +101,10 @@ export function jobStoreContract(
     })
 
     test('an idempotency key answers what it made before, and refuses another request', async () => {
-      const [made] = await jobs.createDownloads([draft('r1')], { key: 'k', request: 'a' })
-      const [again] = await jobs.createDownloads([draft('r1')], { key: 'k', request: 'a' })
-      expect(again?.id).toBe(made?.id)
+      const made = await jobs.createDownloads([draft('r1')], { key: 'k', request: 'a' })
+      const again = await jobs.createDownloads([draft('r1')], { key: 'k', request: 'a' })
+      expect([made.replayed, again.replayed]).toEqual([false, true])
+      expect(again.downloads).toEqual(made.downloads)
       await expect(jobs.createDownloads([draft('r1')], { key: 'k', request: 'b' })).rejects.toMatchObject({
         code: 'idempotency-mismatch',
       })
@@ -258,6 +259,7 @@ export function jobStoreContract(
       expect(await jobs.expired(15, 10)).toEqual([late.id])
       expect(await jobs.expired(20, 10)).toEqual([late.id, running.id])
       expect(await jobs.outstandingBytes()).toBe(60)
+      expect(await jobs.outstandingBytes(running.id)).toBe(0)
       expect(await jobs.countOpen()).toEqual([
         { status: 'queued', count: 1 },
         { status: 'transferring', count: 1 },

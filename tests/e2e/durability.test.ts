@@ -152,18 +152,20 @@ describe('durability', () => {
     const env = { PORT: '0', DATABASE_URL: `sqlite:${stack.folder}/npm.db`, STORAGE_URL: `file:${stack.folder}/npm` }
     const npm = startNpm(['start'], env)
     const { pid, port } = await npm.line((line) => line['msg'] === 'listening')
-    process.kill(npm.pid, 'SIGTERM')
-    await until(
-      'the server to be gone',
-      async () => !(await fetch(`http://127.0.0.1:${String(port)}/health`).catch(() => undefined)),
-    )
-    await until('its process to be gone', async () => {
+    const gone = async (): Promise<boolean> => {
       try {
         return !process.kill(Number(pid), 0)
       } catch {
         return true
       }
-    })
+    }
+    try {
+      process.kill(npm.pid, 'SIGTERM')
+      await until('the server to be gone', gone)
+      await expect(fetch(`http://127.0.0.1:${String(port)}/health`)).rejects.toThrow()
+    } finally {
+      if (!(await gone())) process.kill(Number(pid), 'SIGKILL')
+    }
   })
 
   test('every mistake of the configuration is told at once, by name', async () => {

@@ -2,14 +2,15 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { parentPort } from 'node:worker_threads'
 import type { Hash } from 'node:crypto'
 import { sha256 } from '../../../shared/digest.ts'
-import { messageOf } from '../../../shared/errors.ts'
+import { messageOf, systemCode } from '../../../shared/errors.ts'
 
 /** Hashes files in a thread of its own, each one following the bytes that it was told are durable. */
 export type ToWorker =
   | { type: 'extend'; key: number; path: string; end: number }
   | { type: 'digest'; key: number; path: string; size: number }
   | { type: 'close'; key: number }
-export type FromWorker = { key: number; sha256: string } | { key: number; error: string }
+/** `lost`: the bytes are not there; any other error may pass. */
+export type FromWorker = { key: number; sha256: string } | { key: number; error: string; lost: boolean }
 
 interface Follower {
   hash: Hash
@@ -18,25 +19,38 @@ interface Follower {
   running: Promise<void> | undefined
 }
 
+class ShortPart extends Error {}
+
 const BLOCK = 1024 * 1024
-/** Blocks are used again: garbage of this size would outgrow everything else. */
-const blocks: Buffer[] = []
+/** Files read at the same time; each takes a block and a descriptor. */
+const AT_ONCE = 2
+const blocks: Buffer[] = Array.from({ length: AT_ONCE }, () => Buffer.allocUnsafeSlow(BLOCK))
+const queue: ((block: Buffer) => void)[] = []
 const followers = new Map<number, Follower>()
 const port = parentPort!
 
-async function advance(follower: Follower, path: string): Promise<void> {
+async function withBlock(work: (block: Buffer) => Promise<void>): Promise<void> {
+  const block = blocks.pop() ?? (await new Promise<Buffer>((resolve) => queue.push(resolve)))
+  try {
+    await work(block)
+  } finally {
+    const next = queue.shift()
+    if (next) next(block)
+    else blocks.push(block)
+  }
+}
+
+async function advance(follower: Follower, path: string, block: Buffer): Promise<void> {
   let file: FileHandle | undefined
-  const block = blocks.pop() ?? Buffer.allocUnsafeSlow(BLOCK)
   try {
     file = await open(path, 'r')
     while (follower.at < follower.end) {
       const { bytesRead } = await file.read(block, 0, Math.min(BLOCK, follower.end - follower.at), follower.at)
-      if (bytesRead === 0) throw new Error(`the part ends at ${follower.at}, before ${follower.end}`)
+      if (bytesRead === 0) throw new ShortPart(`the part ends at ${follower.at}, before ${follower.end}`)
       follower.hash.update(block.subarray(0, bytesRead))
       follower.at += bytesRead
     }
   } finally {
-    blocks.push(block)
     await file?.close()
   }
 }
@@ -49,7 +63,7 @@ function follow(key: number, path: string, end: number): Follower {
   }
   follower.end = Math.max(follower.end, end)
   const current = follower
-  current.running ??= advance(current, path).finally(() => {
+  current.running ??= withBlock((block) => advance(current, path, block)).finally(() => {
     current.running = undefined
   })
   return current
@@ -65,7 +79,8 @@ async function digest(key: number, path: string, size: number): Promise<void> {
     port.postMessage({ key, sha256: follower.hash.copy().digest('hex') } satisfies FromWorker)
   } catch (error) {
     followers.delete(key)
-    port.postMessage({ key, error: messageOf(error) } satisfies FromWorker)
+    const lost = error instanceof ShortPart || systemCode(error) === 'ENOENT'
+    port.postMessage({ key, error: messageOf(error), lost } satisfies FromWorker)
   }
 }
 

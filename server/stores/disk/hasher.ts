@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Sha256 } from '../../../shared/digest.ts'
+import { AppError } from '../../../shared/errors.ts'
 import type { PartHasher } from '../../ports.ts'
 import type { FromWorker, ToWorker } from './hash-worker.ts'
 
@@ -10,39 +11,43 @@ interface Pending {
 
 export interface Hashers {
   open(path: string): PartHasher
+  /** Ends the thread. A digest under way is never answered: nothing can be said of its part. */
   close(): Promise<void>
 }
 
-/** Hashers that share one worker thread, started when first needed and started again should it die. */
+/** Hashers that share one worker thread; it is started at once, and started again should it die. */
 export function createHashers(): Hashers {
   const pending = new Map<number, Pending>()
-  let worker: Worker | undefined
   let nextKey = 0
+  let closed = false
 
-  const failAll = (error: Error): void => {
-    worker = undefined
+  const start = (): Worker => {
+    // Node strips the types by itself: the thread needs no loader, and its memory.
+    const started = new Worker(new URL('./hash-worker.ts', import.meta.url), { execArgv: [] })
+    started.unref()
+    started.on('message', settle)
+    started.on('error', (error) => replace(started, error))
+    started.on('exit', () => replace(started, new Error('the hashing thread ended')))
+    return started
+  }
+
+  const settle = (message: FromWorker): void => {
+    const waiting = pending.get(message.key)
+    pending.delete(message.key)
+    if (!('error' in message)) waiting?.resolve(message.sha256)
+    else if (message.lost) waiting?.reject(new AppError('content-removed', message.error))
+    else waiting?.reject(new Error(message.error))
+  }
+
+  const replace = (dead: Worker, error: Error): void => {
+    if (closed || dead !== worker) return
+    worker = start()
     for (const { reject } of pending.values()) reject(error)
     pending.clear()
   }
 
-  const start = (): Worker => {
-    const started = new Worker(new URL('./hash-worker.ts', import.meta.url), { execArgv: [] })
-    started.unref()
-    started.on('message', (message: FromWorker) => {
-      const waiting = pending.get(message.key)
-      pending.delete(message.key)
-      if ('error' in message) waiting?.reject(new Error(message.error))
-      else waiting?.resolve(message.sha256)
-    })
-    started.on('error', failAll)
-    started.on('exit', () => failAll(new Error('the hashing thread ended')))
-    return started
-  }
-
-  const send = (message: ToWorker): void => {
-    worker ??= start()
-    worker.postMessage(message)
-  }
+  let worker = start()
+  const send = (message: ToWorker): void => worker.postMessage(message)
 
   return {
     open(path) {
@@ -58,7 +63,8 @@ export function createHashers(): Hashers {
       }
     },
     async close() {
-      await worker?.terminate()
+      closed = true
+      await worker.terminate()
     },
   }
 }

@@ -1,8 +1,8 @@
-import { mkdir, link, open, readdir, stat, statfs, unlink } from 'node:fs/promises'
+import { link, open, readdir, stat, statfs, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { AppError, systemCode } from '../../../shared/errors.ts'
 import type { ByteStore, Part } from '../../ports.ts'
-import { syncFolder, unlessMissing } from './files.ts'
+import { asStoreFull, makeFolder, syncFolder, unlessMissing } from '../files.ts'
 import { createHashers } from './hasher.ts'
 import { lockExclusively } from '../lock.ts'
 import { readRange } from './reader.ts'
@@ -18,11 +18,15 @@ const PARTS = '.incoming'
 export async function openDiskBytes({ folder }: { folder: string }): Promise<ByteStore> {
   const root = resolve(folder)
   const parts = join(root, PARTS)
-  await mkdir(parts, { recursive: true })
-  await syncFolder(root)
+  await makeFolder(parts)
   const unlock = lockExclusively(join(parts, 'lock.db'), root)
   const hashers = createHashers()
   const partPath = ({ id, attempt }: Part): string => join(parts, `${id}.${attempt}.part`)
+
+  const removeName = async (name: string): Promise<void> => {
+    await unlessMissing(unlink(join(root, name)))
+    await syncFolder(root)
+  }
 
   return {
     async createPart(part, size) {
@@ -32,14 +36,15 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
           await file.truncate(size)
           await file.sync()
         } catch (error) {
-          await unlink(partPath(part))
+          // The first error is the one to tell; a part that stays is swept.
+          await unlink(partPath(part)).catch(() => undefined)
           throw error
         } finally {
           await file.close()
         }
       } catch (error) {
         if (systemCode(error) === 'EEXIST') return false
-        throw error
+        throw asStoreFull(error)
       }
       await syncFolder(parts)
       return true
@@ -86,10 +91,11 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
       return { size, read: (range) => readRange(file, range), close: () => file.close() }
     },
 
-    async removeContent(name) {
-      await unlessMissing(unlink(join(root, name)))
-      await syncFolder(root)
+    async unpublish(part, name) {
+      if (await sameFile(partPath(part), join(root, name))) await removeName(name)
     },
+
+    removeContent: (name) => removeName(name),
 
     location: (name) => join(root, name),
 

@@ -2,6 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { AppError, systemCode } from '../../../shared/errors.ts'
 import type { Range } from '../../../shared/ranges.ts'
 import type { ChunkWriter } from '../../ports.ts'
+import { asStoreFull } from '../files.ts'
 
 /** Pieces are gathered up to this many bytes, so that a chunk costs few system calls. */
 const BATCH = 1024 * 1024
@@ -57,7 +58,6 @@ async function writeAll(file: FileHandle, batch: Uint8Array[], position: number)
       done += (await file.write(rest, done, rest.byteLength - done, position + bytesWritten + done)).bytesWritten
     }
   } catch (error) {
-    if (systemCode(error) !== 'ENOSPC' && systemCode(error) !== 'EDQUOT') throw error
-    throw new AppError('store-full', 'The disk of the store is full; free some room.', {}, { cause: error })
+    throw asStoreFull(error)
   }
 }

@@ -93,16 +93,14 @@ function replaceSession(db: Database, request: SessionRequest, at: number, insta
   }
 }
 
-/** A condition that `column` is a client with all of `labels`; true for none. */
+/** A condition that `column` is a client with all of `labels`; one text however many there are, as statements are kept. */
 export function labelCondition(
   column: string,
   labels: Readonly<Record<string, string>>,
-): { sql: string; parameters: Record<string, string> } {
-  const parameters: Record<string, string> = {}
-  const conditions = Object.entries(labels).map(([key, value], index) => {
-    parameters[`label_key_${index}`] = key
-    parameters[`label_value_${index}`] = value
-    return `EXISTS (SELECT 1 FROM labels WHERE key = :label_key_${index} AND value = :label_value_${index} AND client_id = ${column})`
-  })
-  return { sql: conditions.join(' AND ') || 'TRUE', parameters }
+): { sql: string; parameters: Record<string, string | number> } {
+  const count = Object.keys(labels).length
+  if (count === 0) return { sql: 'TRUE', parameters: {} }
+  const matches = `SELECT count(*) FROM json_each(:labels) AS wanted JOIN labels
+    ON labels.key = wanted.key AND labels.value = wanted.value AND labels.client_id = ${column}`
+  return { sql: `(${matches}) = :label_count`, parameters: { labels: JSON.stringify(labels), label_count: count } }
 }

@@ -32,7 +32,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
     async createDownloads(drafts, idempotency) {
       return db.transaction(() => {
         const before = idempotency && madeBefore(db, idempotency)
-        if (before) return before.map((id) => find(id)!)
+        if (before) return { downloads: before.map((id) => find(id)!), replayed: true }
         for (const draft of drafts) insertDraft(db, draft)
         const ids = drafts.map((draft) => draft.id)
         if (idempotency) {
@@ -46,7 +46,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
             },
           )
         }
-        return ids.map((id) => find(id)!)
+        return { downloads: ids.map((id) => find(id)!), replayed: false }
       })
     },
 
@@ -117,9 +117,10 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
       return rows.map((row) => String(row['id']))
     },
 
-    async outstandingBytes() {
+    async outstandingBytes(except = '') {
       const row = db.one(
-        `SELECT sum(size - bytes_received) AS bytes FROM downloads WHERE status = 'transferring' AND size IS NOT NULL`,
+        `SELECT sum(size - bytes_received) AS bytes FROM downloads WHERE status = 'transferring' AND size IS NOT NULL AND id <> :except`,
+        { except },
       )
       return Number(row?.['bytes'] ?? 0)
     },

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { JobStore } from '../../ports.ts'
+import { makeFolder } from '../files.ts'
 import { lockExclusively } from '../lock.ts'
 import { createChunkStore } from './chunks.ts'
 import { createClientStore } from './clients.ts'
@@ -8,8 +8,8 @@ import { openDatabase } from './database.ts'
 import { createDownloadStore } from './downloads.ts'
 
 /** Jobs, clients and received ranges in one SQLite file at `path`, held exclusively until close; its folder is made. */
-export function openSqliteJobs({ path }: { path: string }): JobStore {
-  mkdirSync(dirname(path), { recursive: true })
+export async function openSqliteJobs({ path }: { path: string }): Promise<JobStore> {
+  await makeFolder(dirname(resolve(path)))
   // What a start repairs is repaired once: two servers on one database would take each other's work apart.
   const unlock = lockExclusively(`${path}.lock`, path)
   const db = openDatabase(path)

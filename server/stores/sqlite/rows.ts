@@ -41,6 +41,7 @@ export function toDownload(row: Row): DownloadRecord {
     detail: textOrNull(row['detail']),
     attempt: Number(row['attempt']),
     source: textOrNull(row['source']),
+    whole: row['whole'] === 1,
     size: numberOrNull(row['size']),
     bytesReceived: Number(row['bytes_received']),
     bytesResent: Number(row['bytes_resent']),

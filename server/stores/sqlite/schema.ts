@@ -42,6 +42,7 @@ export const migrations: readonly string[] = [
     detail TEXT,
     attempt INTEGER NOT NULL DEFAULT 0,
     source TEXT,
+    whole INTEGER NOT NULL DEFAULT 0,
     size INTEGER,
     bytes_received INTEGER NOT NULL DEFAULT 0,
     bytes_resent INTEGER NOT NULL DEFAULT 0,
