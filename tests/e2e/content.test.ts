@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, readlink, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -229,6 +229,25 @@ describe('content', () => {
     expect((await stack.get(`/downloads?client=${clientId}`))['count']).toBe(1)
   })
 
+  test('readers that go away leave no file open, and HEAD opens none', async () => {
+    const { id, put, clientId, url } = await begun()
+    await put(0, 500_000)
+    for (let round = 0; round < 20; round += 1) {
+      const leaving = new AbortController()
+      const response = await fetch(url, { signal: leaving.signal })
+      leaving.abort()
+      await response.arrayBuffer().catch(() => undefined)
+      await fetch(`${stack.url}/api/download/${clientId}`, { method: 'HEAD' })
+    }
+    await until('the descriptors to be closed', async () => {
+      const folder = `/proc/${stack.server.pid}/fd`
+      const open = await readdir(folder).catch(() => [])
+      const targets = await Promise.all(open.map((fd) => readlink(join(folder, fd)).catch(() => '')))
+      return targets.every((target) => !target.includes(id))
+    })
+    expect((await stack.get(`/downloads?client=${clientId}`))['count']).toBe(1)
+  })
+
   test('an agent whose poll is cut off is offline a few seconds later', async () => {
     const clientId = `client-${randomUUID()}`
     const agent = await rawAgent(stack, clientId)
@@ -241,6 +260,9 @@ describe('content', () => {
     expect(await stack.get(`/clients/${clientId}`)).toMatchObject({ status: 'online' })
     poll.abort()
     await held
+    // Who asks before that is told as soon as it is known, and not after the whole wait.
+    const asked = await fetch(`${stack.url}/clients/${clientId}/files/early?wait=300`)
+    expect([asked.status, await asked.json()]).toMatchObject([503, { code: 'client-offline' }])
     await until(
       'the client to be offline',
       async () => (await stack.get(`/clients/${clientId}`))['status'] === 'offline',

@@ -77,6 +77,14 @@ describe('operator API', () => {
     ['GET', '/downloads?client=a%2Fb', undefined, {}, 400, 'invalid'],
     ['GET', '/downloads?client=a&client=b', undefined, {}, 400, 'invalid'],
     ['GET', '/clients?status=gone', undefined, {}, 400, 'invalid'],
+    [
+      'GET',
+      `/clients?${Array.from({ length: 40 }, (_, n) => `label=k${n}%3Dv`).join('&')}`,
+      undefined,
+      {},
+      400,
+      'invalid',
+    ],
     ['GET', '/clients?label=west', undefined, {}, 400, 'invalid'],
     ['GET', '/clients/nobody', undefined, {}, 404, 'client-unknown'],
     ['GET', '/clients/nobody/files/x', undefined, {}, 404, 'client-unknown'],
@@ -114,6 +122,9 @@ describe('operator API', () => {
       send('POST', '/downloads', JSON.stringify({ clientId: 'known', path }), { ...json, 'idempotency-key': 'key-1' })
     const first = await ask('same')
     expect((await ask('same')).body['id']).toBe(first.body['id'])
+    expect(
+      (await stack.get('/downloads?client=known&status=queued'))['downloads'].filter((d: Json) => d['path'] === 'same'),
+    ).toHaveLength(1)
     expect(await ask('other')).toMatchObject({ status: 422, body: { code: 'idempotency-mismatch' } })
   })
 
@@ -176,6 +187,19 @@ describe('operator API', () => {
     ).toBe(304)
     // A finished download does not change: there is nothing to wait for.
     expect((await send('GET', `/downloads/${id}`, undefined, { prefer: 'wait=60' })).status).toBe(200)
+  })
+
+  test('a poll that is refused makes no client known', async () => {
+    const headers = { 'agent-session': '5.unknown' }
+    expect(await send('GET', '/jobs?client=ghost', undefined, headers)).toMatchObject({
+      status: 409,
+      body: { code: 'session-unknown' },
+    })
+    expect(await send('GET', '/clients/ghost')).toMatchObject({ status: 404 })
+  })
+
+  test('null is the default file, as in answers', async () => {
+    expect(await stack.ask({ clientId: 'known', path: null })).toMatchObject({ path: null, status: 'queued' })
   })
 
   test('retry takes failed ones only, and gives them their whole time again, no more', async () => {
