@@ -20,7 +20,7 @@ describe('bars', () => {
 
   test('have the bar, the rate and the time left at 80 columns', () => {
     expect(barLine({ ...state, columns: 80 })).toMatch(
-      /^restaurant.*… \[█+░+\] 34% 20\.0 MiB of 57\.2 MiB {2}9\.4 MiB\/s {2}3\.9 s left$/,
+      /^restaur.*… \[█+░+\] 34% 20\.0 MiB of 57\.2 MiB {2}9\.4 MiB\/s {2}3\.9 s left$/,
     )
   })
 
