@@ -58,6 +58,16 @@ export function createMetrics(): Metrics {
       )
       registry.registerMetric(
         new Gauge({
+          name: 'backhaul_polls_open',
+          help: 'Polls held.',
+          registers: [],
+          collect() {
+            this.set(presence.openPolls())
+          },
+        }),
+      )
+      registry.registerMetric(
+        new Gauge({
           name: 'backhaul_downloads_open',
           help: 'Downloads that have not ended, by status.',
           labelNames: ['status'],

@@ -29,6 +29,8 @@ export interface Presence {
   /** When the client last called: epoch ms. */
   lastSeen(client: Pick<ClientRecord, 'id' | 'lastSeen'>): number
   onlineCount(): number
+  /** Polls held at this moment. */
+  openPolls(): number
   /** Writes down, in one batch, who was seen since the last time. */
   flush(): Promise<void>
 }
@@ -86,6 +88,7 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
 
     lastSeen: (client) => Math.max(entries.get(client.id)?.seenAt ?? 0, client.lastSeen),
     onlineCount: () => [...entries.values()].filter(alive).length,
+    openPolls: () => [...entries.values()].reduce((sum, entry) => sum + entry.openPolls, 0),
 
     async flush() {
       const unwritten = [...entries].filter(([, entry]) => !entry.written)

@@ -257,6 +257,9 @@ describe('content', () => {
     const held = fetch(`${stack.url}/jobs?client=${clientId}&seen=${rev}`, { headers, signal: poll.signal }).catch(
       () => undefined,
     )
+    await until('the poll to be held', async () =>
+      /^backhaul_polls_open 1$/m.test(await (await fetch(`${stack.url}/metrics`)).text()),
+    )
     expect(await stack.get(`/clients/${clientId}`)).toMatchObject({ status: 'online' })
     poll.abort()
     await held
