@@ -42,6 +42,8 @@ export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting:
         return await waiting.until([clientTopic(clientId)], read, { ms: waitMs * (1 - Math.random() / 16), signal })
       } finally {
         closed(signal.aborted)
+        // The answer can still find nobody there.
+        signal.addEventListener('abort', () => presence.lost(clientId), { once: true })
       }
     },
   }

@@ -25,6 +25,8 @@ export interface Presence {
    * @returns to be called at its end, saying whether it was cut from the client's side
    */
   pollOpened(clientId: string, waitMs: number): (cut: boolean) => void
+  /** Notes that an answer did not reach the client. */
+  lost(clientId: string): void
   isOnline(client: Pick<ClientRecord, 'id' | 'lastSeen'>): boolean
   /** When the client last called: epoch ms. */
   lastSeen(client: Pick<ClientRecord, 'id' | 'lastSeen'>): number
@@ -61,6 +63,11 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
     return entry
   }
 
+  const lost = (clientId: string): void => {
+    const entry = entries.get(clientId)
+    if (entry?.openPolls === 0) entry.lostAt = clock.monotonic()
+  }
+
   const alive = (entry: Entry): boolean => {
     if (entry.openPolls > 0) return true
     if (entry.lostAt !== undefined && clock.monotonic() - entry.lostAt > RECONNECT_GRACE) return false
@@ -76,10 +83,12 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
       entry.waitMs = Math.max(pollWaitMs, 1000)
       return (cut) => {
         entry.openPolls -= 1
-        if (cut && entry.openPolls === 0) entry.lostAt = clock.monotonic()
+        if (cut) lost(clientId)
         else hear(entry)
       }
     },
+
+    lost,
 
     isOnline(client) {
       const entry = entries.get(client.id)

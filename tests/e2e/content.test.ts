@@ -254,15 +254,16 @@ describe('content', () => {
     const { rev } = await stack.get(`/jobs?client=${clientId}&seen=0`, agent.headers)
     const poll = new AbortController()
     const headers = { ...agent.headers, prefer: 'wait=60' }
-    const held = fetch(`${stack.url}/jobs?client=${clientId}&seen=${rev}`, { headers, signal: poll.signal }).catch(
+    const aborted = fetch(`${stack.url}/jobs?client=${clientId}&seen=${rev}`, { headers, signal: poll.signal }).catch(
       () => undefined,
     )
-    await until('the poll to be held', async () =>
-      /^backhaul_polls_open 1$/m.test(await (await fetch(`${stack.url}/metrics`)).text()),
-    )
+    const held = async (polls: number): Promise<boolean> =>
+      (await (await fetch(`${stack.url}/metrics`)).text()).includes(`\nbackhaul_polls_open ${polls}\n`)
+    await until('the poll to be held', () => held(1))
     expect(await stack.get(`/clients/${clientId}`)).toMatchObject({ status: 'online' })
     poll.abort()
-    await held
+    await aborted
+    await until('the server to notice', () => held(0))
     // Who asks before that is told as soon as it is known, and not after the whole wait.
     const asked = await fetch(`${stack.url}/clients/${clientId}/files/early?wait=300`)
     expect([asked.status, await asked.json()]).toMatchObject([503, { code: 'client-offline' }])
