@@ -2,7 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import { openStatuses, type BeginRequest } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore, Clock, DownloadRecord, JobStore } from '../ports.ts'
-import type { Downloads } from './downloads.ts'
+import { NO_BYTES, type Downloads } from './downloads.ts'
 import { findClaimed } from './guards.ts'
 
 /** A source to begin with; a `whole` one comes in one request and cannot be resumed. */
@@ -102,14 +102,7 @@ export function createAttempts(deps: {
   const failChanged = async (download: DownloadRecord, session: string): Promise<never> => {
     const detail = 'The file changed at the site since the transfer began. Ask again, or with the policy restart.'
     const { id, attempt } = download
-    const failed = await downloads.change({
-      id,
-      from: openStatuses,
-      attempt,
-      session,
-      set: { status: 'failed', reason: 'changed', detail, source: null, bytesReceived: 0, completedAt: clock.now() },
-    })
-    if (failed) await downloads.discardPart(id, attempt)
+    await downloads.failAndDiscard(id, { from: openStatuses, attempt, session, reason: 'changed', detail })
     throw new AppError('source-changed', detail)
   }
 
@@ -139,7 +132,7 @@ export function createAttempts(deps: {
         id,
         from: ['transferring', 'verifying'],
         attempt,
-        set: { status: 'queued', reason, detail, source: null, sha256: null, bytesReceived: 0 },
+        set: { status: 'queued', reason, detail, sha256: null, ...NO_BYTES },
       })
       if (abandoned) await downloads.discardPart(id, attempt)
       return abandoned !== undefined

@@ -4,7 +4,7 @@ import type { CompleteRequest } from '../../shared/protocol.ts'
 import { missing } from '../../shared/ranges.ts'
 import type { Clock, DownloadRecord, JobStore } from '../ports.ts'
 import type { Downloads } from './downloads.ts'
-import { checkAttempt, checkOpen, checkSession, findClaimed, unknownDownload } from './guards.ts'
+import { checkAttempt, checkOpen, findClaimed, findForSession } from './guards.ts'
 import { finalNames } from './names.ts'
 import { downloadTopic } from './topics.ts'
 import type { Verifier } from './verifier.ts'
@@ -88,8 +88,7 @@ export function createCompletion(deps: {
         },
       )
     if (!(await enterVerifying(download, sha256, session))) {
-      const now = await downloads.find(id)
-      if (session !== undefined) checkSession((await jobs.findClient(now.clientId))?.session ?? null, session)
+      const now = await findForSession({ jobs }, id, session)
       if (now.status !== 'verifying' && now.status !== 'completed') checkAttempt(now, attempt)
     }
     void verifier.finish(id)
@@ -100,10 +99,7 @@ export function createCompletion(deps: {
     completeAttempt,
 
     async complete(id, session, { attempt, size, sha256 }, signal) {
-      const before = await jobs.findDownload(id)
-      if (!before) throw unknownDownload(id)
-      const client = await jobs.findClient(before.clientId)
-      checkSession(client?.session ?? null, session)
+      const before = await findForSession({ jobs }, id, session)
       const asked = before.attempt === attempt && before.sha256 === sha256
       if (asked && (before.status === 'verifying' || before.status === 'completed')) return outcome(id, attempt, signal)
       const download = await findClaimed({ jobs }, id, { session, attempt })

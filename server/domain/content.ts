@@ -3,6 +3,7 @@ import { pathSchema } from '../../shared/protocol.ts'
 import type { ByteStore, Content, DownloadRecord, JobStore } from '../ports.ts'
 import type { Downloads } from './downloads.ts'
 import { createFollower } from './follower.ts'
+import { unknownClient } from './guards.ts'
 import type { Presence } from './presence.ts'
 import { downloadTopic } from './topics.ts'
 import type { Waiting } from './waiting.ts'
@@ -105,11 +106,7 @@ export function createContents(deps: ContentDeps): Contents {
 
     async request(clientId, path) {
       const client = await jobs.findClient(clientId)
-      if (!client)
-        throw new AppError(
-          'client-unknown',
-          `No agent has ever called as ${clientId}; GET /clients?status=all lists the known ones.`,
-        )
+      if (!client) throw unknownClient(clientId)
       const online = presence.isOnline(client)
       const open = await findOpen(clientId, path, ['queued', 'transferring', 'verifying'])
       // What is under way is worth joining, even where nothing but the upload itself was heard of late.

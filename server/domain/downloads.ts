@@ -1,6 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { AppError } from '../../shared/errors.ts'
-import { defaults, FILE_KIND, openStatuses, type FailRequest } from '../../shared/protocol.ts'
+import {
+  defaults,
+  FILE_KIND,
+  openStatuses,
+  type FailRequest,
+  type FailureCode,
+  type Status,
+} from '../../shared/protocol.ts'
 import type { DownloadRequest } from '../../shared/operator.ts'
 import type {
   ByteStore,
@@ -12,7 +19,7 @@ import type {
   Transition,
   WakeBus,
 } from '../ports.ts'
-import { checkOpen, checkSession, unknownDownload } from './guards.ts'
+import { checkOpen, findForSession, unknownClient, unknownDownload } from './guards.ts'
 import { clientTopic, downloadTopic } from './topics.ts'
 
 export interface DownloadsDeps {
@@ -27,6 +34,18 @@ export interface CreateOptions {
   idempotencyKey?: string | undefined
   naming?: DownloadRecord['naming']
 }
+
+/** Why an attempt under way fails. */
+export interface Failure {
+  from: readonly Status[]
+  attempt: number
+  session?: string | undefined
+  reason: FailureCode
+  detail?: string | undefined
+}
+
+/** What a download shows of an attempt whose bytes are discarded: the next begin makes a new one. */
+export const NO_BYTES = { source: null, bytesReceived: 0 } as const
 
 export interface Downloads {
   /**
@@ -44,6 +63,8 @@ export interface Downloads {
   retry(id: string): Promise<DownloadRecord>
   /** Fails a job as its agent says. @throws AppError `job-gone`, `session-superseded` */
   fail(id: string, session: string | undefined, request: FailRequest): Promise<DownloadRecord>
+  /** Fails an attempt whose bytes help no retry, and discards them. @returns undefined when it was no longer under way */
+  failAndDiscard(id: string, failure: Failure): Promise<DownloadRecord | undefined>
   expire(id: string): Promise<void>
   /** Removes a finished file; the record stays. @throws AppError `not-finished` */
   removeContent(id: string): Promise<DownloadRecord>
@@ -74,6 +95,25 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
     await bytes.removePart({ id, attempt })
   }
 
+  const markFailed = (
+    id: string,
+    { from, attempt, session, reason, detail }: Failure,
+    more: Transition['set'] = {},
+  ): Promise<DownloadRecord | undefined> =>
+    change({
+      id,
+      from,
+      attempt,
+      session,
+      set: { status: 'failed', reason, detail: detail ?? null, completedAt: clock.now(), ...more },
+    })
+
+  const failAndDiscard = async (id: string, failure: Failure): Promise<DownloadRecord | undefined> => {
+    const failed = await markFailed(id, failure, NO_BYTES)
+    if (failed) await discardPart(id, failed.attempt)
+    return failed
+  }
+
   const targets = async ({ clientId, clientIds, labels }: DownloadRequest): Promise<string[]> => {
     if (clientIds === '*') {
       const all = await jobs.listClients({ labels })
@@ -87,11 +127,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
     const found = await Promise.all(ids.map((id) => jobs.findClient(id)))
     const unknown = ids.filter((_, index) => !found[index])
     if (unknown.length > 0) {
-      throw new AppError(
-        'client-unknown',
-        `No agent has ever called as ${unknown.join(', ')}; GET /clients?status=all lists the known ones.`,
-        { unknown },
-      )
+      throw unknownClient(unknown.join(', '), { unknown })
     }
     return ids
   }
@@ -99,6 +135,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
   return {
     find,
     change,
+    failAndDiscard,
     discardPart,
 
     async create(request, { idempotencyKey, naming = 'plain' } = {}) {
@@ -171,26 +208,13 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
     },
 
     async fail(id, session, { attempt, code, detail }) {
-      const download = await find(id)
-      if (session !== undefined) checkSession((await jobs.findClient(download.clientId))?.session ?? null, session)
+      const download = await findForSession({ jobs }, id, session)
       if (download.status === 'failed' && download.reason === code) return download
       checkOpen(download)
+      const failure = { from: openStatuses, attempt: attempt || download.attempt, session, reason: code, detail }
       // Bytes of a version that is gone, or that are not what they should be, help no retry.
       const useless = code === 'changed' || code === 'damaged'
-      const failed = await change({
-        id,
-        from: openStatuses,
-        attempt: attempt || download.attempt,
-        session,
-        set: {
-          status: 'failed',
-          reason: code,
-          detail: detail ?? null,
-          completedAt: clock.now(),
-          ...(useless ? { source: null, bytesReceived: 0 } : {}),
-        },
-      })
-      if (failed && useless) await discardPart(id, failed.attempt)
+      const failed = await (useless ? failAndDiscard(id, failure) : markFailed(id, failure))
       if (failed) return failed
       checkOpen(await find(id))
       throw new AppError(

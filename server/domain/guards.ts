@@ -1,4 +1,4 @@
-import { AppError } from '../../shared/errors.ts'
+import { AppError, type ErrorDetails } from '../../shared/errors.ts'
 import { openStatuses } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
 import type { Chunk, DownloadRecord, JobStore } from '../ports.ts'
@@ -49,14 +49,29 @@ export function checkAttempt(download: DownloadRecord, attempt: number): void {
 }
 
 /**
+ * Finds a download whose caller must hold the client's newest session.
+ * @param session none, and nothing is checked of it: an agent of curl has none
+ * @throws AppError `download-unknown` and those of checkSession
+ */
+export async function findForSession(
+  { jobs }: { jobs: JobStore },
+  id: string,
+  session: string | undefined,
+): Promise<DownloadRecord> {
+  const download = await jobs.findDownload(id)
+  if (!download) throw unknownDownload(id)
+  if (session === undefined) return download
+  const client = await jobs.findClient(download.clientId)
+  checkSession(client?.session ?? null, session)
+  return download
+}
+
+/**
  * Finds the job of a claim, checked in the protocol's order: session, job, attempt.
  * @throws AppError `download-unknown` and those of the checks
  */
-export async function findClaimed({ jobs }: { jobs: JobStore }, id: string, claim: Claim): Promise<DownloadRecord> {
-  const download = await jobs.findDownload(id)
-  if (!download) throw unknownDownload(id)
-  const client = await jobs.findClient(download.clientId)
-  checkSession(client?.session ?? null, claim.session)
+export async function findClaimed(deps: { jobs: JobStore }, id: string, claim: Claim): Promise<DownloadRecord> {
+  const download = await findForSession(deps, id, claim.session)
   checkOpen(download)
   if (claim.attempt !== undefined) checkAttempt(download, claim.attempt)
   return download
@@ -83,5 +98,10 @@ export function judgeOverlap(chunk: Range & { digest: string }, overlapping: rea
 }
 
 export function unknownDownload(id: string): AppError {
-  return new AppError('download-unknown', `There is no download ${id.slice(0, 64)}; GET /downloads lists them.`)
+  return new AppError('download-unknown', `There is no download "${id.slice(0, 64)}"; GET /downloads lists them.`)
+}
+
+export function unknownClient(ids: string, details: ErrorDetails = {}): AppError {
+  const detail = `No agent has ever called as ${ids}; GET /clients?status=all lists the known ones.`
+  return new AppError('client-unknown', detail, details)
 }

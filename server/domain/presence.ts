@@ -9,7 +9,7 @@ interface Entry {
   openPolls: number
   /** Epoch ms, to be shown and written down. */
   seenAt: number
-  /** The same moment and the next on the clock that never goes back: ms. */
+  /** The same moment on the clock that never goes back, in ms. */
   heardAt: number
   waitMs: number
   /** When its last poll was cut from its side, with no word since. */

@@ -1,6 +1,6 @@
-import type { ByteStore, Clock, DownloadRecord, JobStore, Part } from '../ports.ts'
+import type { ByteStore, Clock, DownloadRecord, JobStore } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
-import type { Downloads } from './downloads.ts'
+import { NO_BYTES, type Downloads } from './downloads.ts'
 import type { Verifier } from './verifier.ts'
 
 const MINUTE = 60_000
@@ -45,8 +45,7 @@ export function createSweeper(deps: {
     await attempts.abandon(download, 'io-error', 'The store lost bytes of this attempt.')
   }
 
-  const wanted = async ({ id, attempt }: Part): Promise<boolean> => {
-    const download = await jobs.findDownload(id)
+  const wanted = (attempt: number, download: DownloadRecord | undefined): boolean => {
     // A part is made before its row; while serving, a higher number is an attempt that is just beginning.
     if (serving && download && attempt > download.attempt) return true
     if (!download || download.attempt !== attempt || download.source === null) return false
@@ -57,15 +56,15 @@ export function createSweeper(deps: {
 
   const removeLeftovers = async (): Promise<void> => {
     for (const part of await bytes.listParts()) {
-      if (await wanted(part)) continue
       const download = await jobs.findDownload(part.id)
+      if (wanted(part.attempt, download)) continue
       // Cancelled between the link and its row: the name goes, too.
       if (download?.status === 'cancelled' && download.name !== null) await bytes.unpublish(part, download.name)
       await jobs.transition({
         id: part.id,
         from: ['failed', 'expired'],
         attempt: part.attempt,
-        set: { source: null, bytesReceived: 0 },
+        set: NO_BYTES,
       })
       await downloads.discardPart(part.id, part.attempt)
     }
@@ -84,11 +83,13 @@ export function createSweeper(deps: {
     }
   }
 
+  const verifyLeft = (): Promise<void> => eachWith('verifying', async ({ id }) => void verifier.finish(id))
+
   return {
     async recover() {
       await eachWith('transferring', checkPart)
       await removeLeftovers()
-      await eachWith('verifying', async ({ id }) => void verifier.finish(id))
+      await verifyLeft()
       serving = true
     },
 
@@ -96,7 +97,7 @@ export function createSweeper(deps: {
       for (const id of await jobs.expired(clock.now(), EXPIRED_PER_STEP)) await downloads.expire(id)
     },
 
-    verifyLeft: () => eachWith('verifying', async ({ id }) => void verifier.finish(id)),
+    verifyLeft,
 
     async tidy() {
       await removeLeftovers()

@@ -90,18 +90,9 @@ export function createVerifier(deps: {
   const reject = async (download: DownloadRecord, detail: string): Promise<void> => {
     const { id, attempt } = download
     const mismatches = download.mismatches + 1
-    if (mismatches <= NEW_ATTEMPTS) {
-      await jobs.transition({ id, from: ['verifying'], attempt, set: { mismatches } })
-      await attempts.abandon(download, 'damaged', detail)
-      return
-    }
-    const failed = await downloads.change({
-      id,
-      from: ['verifying'],
-      attempt,
-      set: { status: 'failed', reason: 'damaged', detail, source: null, mismatches, completedAt: clock.now() },
-    })
-    if (failed) await downloads.discardPart(id, attempt)
+    await jobs.transition({ id, from: ['verifying'], attempt, set: { mismatches } })
+    if (mismatches <= NEW_ATTEMPTS) await attempts.abandon(download, 'damaged', detail)
+    else await downloads.failAndDiscard(id, { from: ['verifying'], attempt, reason: 'damaged', detail })
   }
 
   const verify = async (download: DownloadRecord): Promise<void> => {

@@ -23,20 +23,21 @@ export function aliasRoutes(
   router: Router,
   { domain, present, downloadTimeout }: RouteDeps & { downloadTimeout: number },
 ): void {
+  const onlineIds = async (): Promise<string[]> =>
+    (await domain.listClients({})).filter(domain.presence.isOnline).map((client) => client.id)
+
   /** These systems knew no queue: a client that is away is refused, with the ids of those that are there. */
   const ask = async (
     clientId: string,
     path: string | undefined,
     naming: DownloadRecord['naming'],
   ): Promise<DownloadRecord> => {
-    const online = (await domain.listClients({})).map(present.client).filter((client) => client.status === 'online')
-    if (!online.some((client) => client.id === clientId)) {
+    const availableClients = await onlineIds()
+    if (!availableClients.includes(clientId)) {
       throw new AppError(
         'client-not-connected',
         `Client ${clientId} is not connected. POST /downloads queues for a known client that is away.`,
-        {
-          availableClients: online.map((client) => client.id),
-        },
+        { availableClients },
       )
     }
     const [created] = await domain.downloads.create({ clientId, path }, { naming })
@@ -68,8 +69,8 @@ export function aliasRoutes(
   router.get(['/download/:id', '/api/downloads/:id'], status)
 
   router.get('/api/clients', async (ctx) => {
-    const online = (await domain.listClients({})).map(present.client).filter((client) => client.status === 'online')
-    ctx.body = { count: online.length, clients: online.map((client) => client.id) }
+    const clients = await onlineIds()
+    ctx.body = { count: clients.length, clients }
   })
 
   router.get('/api/download/:id', async (ctx) => {

@@ -1,8 +1,8 @@
 import type { Router } from '@koa/router'
 import { z } from 'zod'
-import { AppError } from '../../shared/errors.ts'
 import type { Client, ClientList } from '../../shared/operator.ts'
 import { pathSchema } from '../../shared/protocol.ts'
+import { unknownClient } from '../domain/guards.ts'
 import type { RouteDeps } from './agents.ts'
 import { BEGIN_WITHIN, describeExisting, sendContent } from './content.ts'
 import { valid } from './json.ts'
@@ -22,11 +22,7 @@ export function clientRoutes(router: Router, { domain, present }: RouteDeps): vo
   router.get('/clients/:id', async (ctx) => {
     const id = clientIdOf(ctx)
     const client = await domain.findClient(id)
-    if (!client)
-      throw new AppError(
-        'client-unknown',
-        `No agent has ever called as ${id}; GET /clients?status=all lists the known ones.`,
-      )
+    if (!client) throw unknownClient(id)
     ctx.body = present.client(client) satisfies Client
   })
 

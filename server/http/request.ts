@@ -2,6 +2,7 @@ import type { Context } from 'koa'
 import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
 import { clientIdSchema, labelsSchema } from '../../shared/protocol.ts'
+import { unknownDownload } from '../domain/guards.ts'
 import { valid } from './json.ts'
 
 /** No caller is held for longer than this, in seconds. */
@@ -51,7 +52,7 @@ export function clientIdOf(ctx: Context, name = 'id'): string {
 export function downloadIdOf(ctx: Context): string {
   const id = parameter(ctx, 'id')
   if (downloadId.safeParse(id).success) return id
-  throw new AppError('download-unknown', `There is no download "${id.slice(0, 64)}"; GET /downloads lists them.`)
+  throw unknownDownload(id)
 }
 
 /**
