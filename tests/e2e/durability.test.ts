@@ -26,7 +26,7 @@ describe('durability', () => {
   const begun = () => beginByHand(stack, content)
 
   testWith(
-    'strace',
+    { programs: ['strace'] },
     'a system call trace: the data is synced after its last write and before the row, the row before each 204',
     async () => {
       const { put } = await begun()

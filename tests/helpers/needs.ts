@@ -1,9 +1,38 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { test } from '@jest/globals'
 
-/** A test that needs a program which a user's machine may lack; without it, it is left out, and the closing lines say so. */
-export function testWith(program: string, name: string, run: () => Promise<void>): void {
-  const found = spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
-  if (found) test(name, run)
-  else test.skip.call(undefined, `${name} (needs ${program}, which is not installed)`, run)
+/** What a test needs that a user's machine may lack. */
+export interface Needs {
+  /** Programs on the PATH. */
+  programs?: readonly string[]
+  /** The rights of root, as for mounting. */
+  root?: boolean
+  /** A file or folder. */
+  path?: string
+  /** Minutes, because it waits for real limits to pass: it runs with BACKHAUL_TESTS=all only. */
+  long?: boolean
+}
+
+/** Programs of the system's administrator lie outside of a user's PATH. */
+const path = `${process.env['PATH']}:/usr/sbin:/sbin`
+
+const has = (program: string): boolean =>
+  spawnSync('sh', ['-c', `command -v ${program}`], { env: { PATH: path } }).status === 0
+
+function lacking({ programs = [], root, path: file, long }: Needs): string[] {
+  const absent = programs.filter((program) => !has(program))
+  return [
+    ...(absent.length > 0 ? [`needs ${absent.join(' and ')}, not installed here`] : []),
+    ...(root && process.getuid?.() !== 0 ? ['needs root'] : []),
+    ...(file !== undefined && !existsSync(file) ? [`needs ${file}`] : []),
+    ...(long && process.env['BACKHAUL_TESTS'] !== 'all' ? ['takes minutes; BACKHAUL_TESTS=all runs it'] : []),
+  ]
+}
+
+/** A test that is left out where something that it needs is not there; the closing lines then say so, and why. */
+export function testWith(needs: Needs, name: string, run: () => Promise<void>, timeoutMs?: number): void {
+  const lacks = lacking(needs)
+  if (lacks.length === 0) test(name, run, timeoutMs)
+  else test.skip.call(undefined, `${name} (${lacks.join('; ')})`, run)
 }
