@@ -14,6 +14,7 @@ import { createFinish } from './finish.ts'
 import { clip, JobDropped, JobFailure, quote } from './failure.ts'
 import type { Lanes } from './lanes.ts'
 import type { ChunkLimits } from './limits.ts'
+import type { Patience } from './patience.ts'
 import type { Retry } from './retry.ts'
 import { openSource, type Source } from './source.ts'
 import { createUpload } from './upload.ts'
@@ -36,6 +37,7 @@ export interface JobDeps {
   retry: Retry
   lanes: Lanes
   limits: ChunkLimits
+  patience: Patience
   shared: Shared
   log: Log
   progress: Progress

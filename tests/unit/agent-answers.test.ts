@@ -22,6 +22,7 @@ describe('answers to a chunk', () => {
     status,
     headers,
     json: undefined,
+    quietMs: 0,
     retryAfterMs: undefined,
     problem: code === undefined ? undefined : { type: 'about:blank', title: 'T', status, code, ...more },
   })
