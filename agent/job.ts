@@ -41,8 +41,8 @@ export interface JobDeps {
   shared: Shared
   log: Log
   progress: Progress
-  /** Called at the first bytes that arrived: the job gets on. */
-  onAdvance: () => void
+  /** Called with the bytes that the server has at begin. */
+  onBegun: (received: number) => Promise<void>
   view: JobView
   signal: AbortSignal
 }
@@ -84,6 +84,7 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
   view.size = size
   view.attempt = attempt
   const received = checkedRanges(begun.received, size)
+  await deps.onBegun(totalLength(received))
   if (totalLength(received) !== totalLength(union(begun.received)))
     log.warn({ id: job.id }, 'the server claims ranges that cannot be; they are sent again')
   log.info({ id: job.id, attempt, path: printable(source.path), size, resumedAt: totalLength(received) }, 'job started')
@@ -139,11 +140,10 @@ interface Counter {
 function createCounter({
   view,
   progress,
-  onAdvance,
   size,
   received,
   label,
-}: Pick<JobDeps, 'view' | 'progress' | 'onAdvance'> & {
+}: Pick<JobDeps, 'view' | 'progress'> & {
   size: number
   received: readonly Range[]
   label: string
@@ -160,7 +160,6 @@ function createCounter({
   show()
   return {
     add(ranges) {
-      if (totalLength(durable) === before) onAdvance()
       durable = union([...durable, ...ranges])
       show()
     },

@@ -34,7 +34,11 @@ describe('kills', () => {
       const args = ['--file', file, '--server', proxy.url, '--chunk-size', '64KiB']
       let agent = await stack.online('site', args)
       const { id } = await stack.ask({ clientId: 'site' })
-      const received = async (): Promise<number> => (await stack.get(`/downloads/${id}`))['bytesReceived']
+      const received = async (): Promise<number> => {
+        const download = await stack.get(`/downloads/${id}`)
+        if (download['completedAt'] !== null) throw new Error(`it has ended: ${JSON.stringify(download)}`)
+        return download['bytesReceived']
+      }
       let last = 0
       const grown = async (): Promise<void> => {
         last = await until('more bytes', async () => {
