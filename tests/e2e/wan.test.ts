@@ -66,14 +66,7 @@ describe('a site behind NAT', () => {
   }
 
   const complete = async ({ id, sha256 }: { id: string; sha256: string }, faults: number): Promise<void> => {
-    const done = await until(
-      'the end',
-      async () => {
-        const download = await stack.get(`/downloads/${id}`)
-        return download['completedAt'] === null ? undefined : download
-      },
-      5 * MINUTES,
-    )
+    const done = await stack.ended(id, 5 * MINUTES)
     expect(done).toMatchObject({ status: 'completed', sha256, verified: true, attempt: 1 })
     expect(done['bytesResent']).toBeLessThanOrEqual(faults * IN_FLIGHT)
   }

@@ -26,6 +26,8 @@ export interface Stack {
   ask(body: Json): Promise<Json>
   /** The download once its status is one of `statuses`. */
   reached(id: string, ...statuses: string[]): Promise<Json>
+  /** The download once it has ended, however; within `ms`. */
+  ended(id: string, ms: number): Promise<Json>
   stop(): Promise<void>
 }
 
@@ -123,6 +125,15 @@ export async function startStack(
         }
         return undefined
       }),
+    ended: (id, ms) =>
+      until(
+        `${id} to end`,
+        async () => {
+          const download = await get(`/downloads/${id}`)
+          return download['completedAt'] !== null && download
+        },
+        ms,
+      ),
     async stop() {
       await Promise.all(agents.map((running) => running.kill('SIGKILL')))
       await server.kill('SIGTERM')
