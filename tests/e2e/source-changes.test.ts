@@ -1,12 +1,11 @@
-import { appendFile, mkdir, open, rename, truncate, unlink, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, open, rename, truncate, unlink, utimes, writeFile } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { policies, type Policy } from '../../shared/protocol.ts'
 import { sha256OfFile } from '../helpers/folder.ts'
 import { holdUpload } from '../helpers/held.ts'
-import type { Running } from '../helpers/process.ts'
-import { startProxy, type Proxy } from '../helpers/proxy.ts'
+import { goOn, interrupt, startSite, writeOld, type Site } from '../helpers/site.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
 const KiB = 1024
@@ -14,7 +13,6 @@ const SIZE = 1024 * KiB
 const CHUNK = 64 * KiB
 /** More than four chunks in flight, and less than half of the file. */
 const HELD_AFTER = 400 * KiB
-const longAgo = new Date('2020-01-02T03:04:05Z')
 
 const rewrite = async (file: string): Promise<void> => {
   const handle = await open(file, 'r+')
@@ -66,14 +64,6 @@ const whileInterrupted: Record<Change, Record<Policy, Outcome>> = {
   deleted: outcomes('not-found', 'not-found', 'not-found', 'not-found', 'not-found'),
 }
 
-interface Site {
-  policy: Policy
-  root: string
-  proxy: Proxy
-  args: string[]
-  agent: Running
-}
-
 interface Held {
   site: Site
   file: string
@@ -87,29 +77,18 @@ describe('a source that changes', () => {
 
   beforeAll(async () => {
     stack = await startStack({ LOG_LEVEL: 'debug' })
-    sites = await Promise.all(policies.map(startSite))
+    sites = await Promise.all(policies.map((policy) => startSite(stack, policy)))
   })
   afterAll(async () => {
     await stack.stop()
     await Promise.all(sites.map(({ proxy }) => proxy.close()))
   })
 
-  /** A client for one policy, behind a line of its own. */
-  const startSite = async (policy: Policy): Promise<Site> => {
-    const root = join(stack.folder, policy)
-    await mkdir(root)
-    const proxy = await startProxy(stack.url)
-    const args = ['--root', root, '--server', proxy.url, '--chunk-size', '64KiB']
-    return { policy, root, proxy, args, agent: await stack.online(policy, args) }
-  }
-
-  /** A transfer in its middle. The file was modified long ago: nothing but its change makes it suspect. */
+  /** A transfer in its middle, of the client that is named after its policy. */
   const hold = async (site: Site, name: string): Promise<Held> => {
     const file = join(site.root, name)
-    await writeFile(file, randomBytes(SIZE))
-    await utimes(file, longAgo, longAgo)
-    const before = await sha256OfFile(file)
-    const ask = { clientId: site.policy, policy: site.policy, path: name }
+    const before = await writeOld(file, SIZE)
+    const ask = { clientId: site.id, policy: site.id, path: name }
     const download = await holdUpload({ stack, proxy: site.proxy }, ask, HELD_AFTER)
     return { site, file, before, download }
   }
@@ -126,7 +105,7 @@ describe('a source that changes', () => {
   }
 
   const ended = async (held: readonly Held[]): Promise<Record<string, Outcome>> => {
-    const ends = await Promise.all(held.map(async (one) => [one.site.policy, (await endOf(one)).outcome] as const))
+    const ends = await Promise.all(held.map(async (one) => [one.site.id, (await endOf(one)).outcome] as const))
     return Object.fromEntries(ends)
   }
 
@@ -136,19 +115,6 @@ describe('a source that changes', () => {
     for (const { site } of held) site.proxy.allow(Infinity)
     expect(await ended(held)).toEqual(whileRead[change])
   })
-
-  /** Ends the agents in mid-upload; what is on the line is lost. */
-  const interrupt = async (held: readonly Held[]): Promise<void> => {
-    await Promise.all(held.map(({ site }) => site.agent.kill('SIGKILL')))
-    for (const { site } of held) {
-      site.proxy.cut()
-      site.proxy.allow(Infinity)
-    }
-  }
-
-  const goOn = (held: readonly Held[]): void => {
-    for (const { site } of held) site.agent = stack.agent(site.policy, site.args)
-  }
 
   /** Chunks that the server took since a new agent began its session, from the server's log. */
   const storedSince = (mark: number, download: string): number => {
@@ -161,17 +127,17 @@ describe('a source that changes', () => {
     'between an interruption and the resume, noticed before a byte is added: %s',
     async (change) => {
       const held = await Promise.all(sites.map((site) => hold(site, `resumed, ${change}`)))
-      await interrupt(held)
+      await interrupt(sites)
       await Promise.all(held.map(({ file }) => changes[change](file)))
       const sentBefore = held.map(({ site }) => site.proxy.sent())
       const mark = stack.server.output().length
-      goOn(held)
+      goOn(stack, sites)
       expect(await ended(held)).toEqual(whileInterrupted[change])
       for (const [index, one] of held.entries()) {
         const { outcome, end } = await endOf(one)
         if (outcome === 'before' || outcome === 'after') {
           // What is gone on with is the same version; another one gets an attempt of its own.
-          expect([one.site.policy, end['attempt']]).toEqual([one.site.policy, one.site.policy === 'restart' ? 2 : 1])
+          expect([one.site.id, end['attempt']]).toEqual([one.site.id, one.site.id === 'restart' ? 2 : 1])
           expect(storedSince(mark, one.download)).toBeGreaterThan(0)
         } else {
           expect(end['attempt']).toBe(1)
