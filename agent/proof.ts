@@ -1,5 +1,6 @@
 import { chunksSchema, type ChunksPage } from '../shared/protocol.ts'
-import { missing, union, type Range } from '../shared/ranges.ts'
+import type { Log } from '../shared/log.ts'
+import { missing, totalLength, union, type Range } from '../shared/ranges.ts'
 import type { Api } from './api.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
 import type { Lanes } from './lanes.ts'
@@ -27,11 +28,13 @@ export function createProof({
   api,
   lanes,
   source,
+  log,
   signal,
 }: {
   api: Api
   lanes: Lanes
   source: Source
+  log: Log
   signal: AbortSignal
 }): Proof {
   const ask = async ({ id, attempt }: Resumed, from: number): Promise<ChunksPage> => {
@@ -56,6 +59,8 @@ export function createProof({
   }
 
   return async (resumed) => {
+    const { id, received } = resumed
+    log.info({ id, bytes: totalLength(received) }, 'comparing what the server has with the source')
     let proven: Range[] = []
     for (let from: number | null = 0; from !== null;) {
       const page = await ask(resumed, from)
@@ -64,8 +69,8 @@ export function createProof({
       proven = union([...proven, ...page.chunks])
       from = page.next
     }
-    const unproven = resumed.received.some(({ start, end }) => missing(proven, end).some((hole) => hole.end > start))
-    if (unproven) throw nonsense(resumed.id, 'no digests of bytes that it has')
+    const unproven = received.some(({ start, end }) => missing(proven, end).some((hole) => hole.end > start))
+    if (unproven) throw nonsense(id, 'no digests of bytes that it has')
   }
 }
 

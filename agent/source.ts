@@ -47,6 +47,8 @@ const codes: Readonly<Record<string, FailureCode>> = {
   EBUSY: 'locked',
   ETXTBSY: 'locked',
   ELOOP: 'not-allowed',
+  // Removed or replaced by somebody else, on a network file system.
+  ESTALE: 'changed',
   ENXIO: 'not-a-file',
   ENODEV: 'not-a-file',
   EISDIR: 'not-a-file',
@@ -57,6 +59,7 @@ const advice: Partial<Record<FailureCode, string>> = {
   'not-allowed': 'is a link that leads outside of what this agent shares.',
   denied: 'may not be read by the user that the agent runs as. Give it the right to read it.',
   'not-a-file': 'is not a regular file. Ask for a file, not for a folder, a pipe, a socket or a device.',
+  changed: 'was removed or replaced on its file server. Ask again.',
   locked: 'is held by another program. Ask again when that is done.',
 }
 

@@ -49,7 +49,8 @@ async function prove(pages: Record<number, Partial<ChunksPage>>, received: Range
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const http = createHttp({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, userAgent: 'test' })
-  const retry = createRetry({ log: pino({ level: 'silent' }) })
+  const log = pino({ level: 'silent' })
+  const retry = createRetry({ log })
   const shared = { file: join(folder, 'file'), roots: [] }
   const source = await openSource({ requested: null, policy: 'prefix', shared })
   try {
@@ -57,6 +58,7 @@ async function prove(pages: Record<number, Partial<ChunksPage>>, received: Range
       api: createApi({ http, retry, session: '1.x', onSessionEnd: () => undefined }),
       lanes: createLanes({ count: 1 }),
       source,
+      log,
       signal: new AbortController().signal,
     })({ id: 'job', attempt: 3, size: SIZE, received })
     return asked
