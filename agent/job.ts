@@ -15,6 +15,7 @@ import { clip, JobDropped, JobFailure, quote } from './failure.ts'
 import type { Lanes } from './lanes.ts'
 import type { ChunkLimits } from './limits.ts'
 import type { Patience } from './patience.ts'
+import { createProof } from './proof.ts'
 import type { Retry } from './retry.ts'
 import { openSource, type Source } from './source.ts'
 import { createUpload } from './upload.ts'
@@ -88,6 +89,9 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
   if (totalLength(received) !== totalLength(union(begun.received)))
     log.warn({ id: job.id }, 'the server claims ranges that cannot be; they are sent again')
   log.info({ id: job.id, attempt, path: printable(source.path), size, resumedAt: totalLength(received) }, 'job started')
+  // What the version does not tell is proven before a byte is added.
+  if (source.loose && received.length > 0)
+    await createProof({ ...deps, source })({ id: job.id, attempt, size, received })
   const startedAt = performance.now()
   const counter = createCounter({ ...deps, size, received, label: clip(basename(source.path), 40) })
   const upload = createUpload({
