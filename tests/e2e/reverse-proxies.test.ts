@@ -107,12 +107,12 @@ describe('reverse proxies', () => {
   }
 
   testWith({ programs: ['nginx'] }, 'a slow upload is not killed: limits are on idleness, not on length', async () => {
-    const limits = 'client_body_timeout 2s; send_timeout 2s; proxy_send_timeout 2s;'
+    const limits = 'client_max_body_size 4m; client_body_timeout 2s; send_timeout 2s; proxy_send_timeout 2s;'
     const nginx = kept(await startNginx({ upstream: stack.url, settings: limits }))
     const line = await startProxy(nginx.url)
     kept({ stop: () => line.close() })
     await agentBehind('slow', line)
-    line.slow(1.5 * MiB)
+    line.slow(2.5 * MiB)
     await fetchWhole('slow')
     const longest = Math.max(...chunks(await nginx.passed()).map(({ seconds }) => seconds))
     expect(longest).toBeGreaterThan(2)

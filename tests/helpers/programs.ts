@@ -14,6 +14,8 @@ export interface Program {
   folder: string
   /** What it has logged so far, to its file `log` and to its output. */
   log(): Promise<string>
+  /** Lets it stand still, its connections open, or go on. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void
   stop(): Promise<void>
 }
 
@@ -72,7 +74,8 @@ async function startOnce({ command, host = '127.0.0.1', args, files, folders = [
     await stop()
     throw error
   }
-  return { port, address: `${host}:${port}`, folder, log, stop }
+  const signal = (name: NodeJS.Signals): void => void process.kill(running.pid, name)
+  return { port, address: `${host}:${port}`, folder, log, signal, stop }
 }
 
 async function freePort(host: string): Promise<number> {
