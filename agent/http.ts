@@ -92,7 +92,12 @@ export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
         const answered = responseOf(error)
         // An answer counts even if the connection broke while we were still sending, or before its body was whole.
         if (answered) return throughProxy(toAnswer(answered), proxy)
-        throw toTransient(error, { midBody: stream?.begun() ?? false, reused: sent?.reusedSocket ?? false, limitMs })
+        throw toTransient(error, {
+          midBody: stream?.begun() ?? false,
+          reused: sent?.reusedSocket ?? false,
+          limitMs,
+          proxy,
+        })
       } finally {
         stream?.readable.destroy()
       }
@@ -164,11 +169,18 @@ function refusedBy(proxy: Proxy, status: number): TransientError {
 
 const resets = new Set(['ECONNRESET', 'EPIPE'])
 
-function toTransient(error: unknown, sent: { midBody: boolean; reused: boolean; limitMs: number }): TransientError {
+function toTransient(
+  error: unknown,
+  sent: { midBody: boolean; reused: boolean; limitMs: number; proxy: Proxy | undefined },
+): TransientError {
   const code = systemCode(error) ?? ''
   const event = typeof error === 'object' && error !== null && 'event' in error ? error.event : undefined
   if (event === 'request')
     return new TransientError(`no answer within ${sent.limitMs / 1000} s`, { cut: true, expired: true })
   const reset = resets.has(code)
-  return new TransientError(messageOf(error) || code, { cut: reset, reset: reset && sent.midBody && !sent.reused })
+  const way = sent.proxy ? `, by way of the proxy ${sent.proxy.shown}` : ''
+  return new TransientError(`${messageOf(error) || code}${way}`, {
+    cut: reset,
+    reset: reset && sent.midBody && !sent.reused,
+  })
 }

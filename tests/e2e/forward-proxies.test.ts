@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { startSquid, startTinyproxy, type Login } from '../helpers/forward-proxies.ts'
 import { testWith } from '../helpers/needs.ts'
@@ -133,6 +133,17 @@ describe('forward proxies', () => {
       )
     }
   }
+
+  test('a proxy that cannot be one is a mistake told at start, without its password', async () => {
+    const env = { HTTP_PROXY: `http://till:${login.password}/x@proxy.example:1` }
+    const agent = stack.agent('mistaken', [], env)
+    const cli = start('cli/main.ts', ['clients'], env)
+    for (const process of [agent, cli]) {
+      expect(await process.exited).toBe(2)
+      expect(process.output()).toContain('HTTP_PROXY must read http://HOST:PORT')
+      expectNoSecret(process.output())
+    }
+  })
 
   testWith({ programs: ['tinyproxy', 'nginx'] }, 'NO_PROXY: what it names is asked without the proxy', async () => {
     const proxy = await started(startTinyproxy())

@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises'
-import { Agent, get, type IncomingMessage } from 'node:http'
+import { randomBytes } from 'node:crypto'
+import { Agent, get, request, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
+import { formatDigest } from '../../shared/digest.ts'
+import { beginByHand } from '../helpers/by-hand.ts'
+import { sha256Of, sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 import { start } from '../helpers/process.ts'
 import type { Program } from '../helpers/programs.ts'
@@ -146,13 +149,41 @@ describe('reverse proxies', () => {
     expect(await sha256OfFile(output)).toBe(sha256)
   })
 
+  testWith({ programs: ['faketime'] }, 'uploads killed at 5 minutes: one that takes longer goes on', async () => {
+    // For this server a second is a minute: Node's own limit on a request would pass after five of them.
+    const hurried = await startStack({ LD_PRELOAD: '/usr/$LIB/faketime/libfaketime.so.1', FAKETIME: '+0 x60' })
+    kept(hurried)
+    const content = randomBytes(30)
+    const job = await beginByHand(hurried, content)
+    const upload = request(`${hurried.url}/jobs/${job.id}/file`, {
+      method: 'PUT',
+      headers: {
+        ...job.headers,
+        attempt: 1,
+        'content-range': `bytes 0-${content.length - 1}/${content.length}`,
+        'content-digest': formatDigest(sha256Of(content)),
+        'content-length': content.length,
+      },
+    })
+    const answered = once(upload, 'response') as Promise<[IncomingMessage]>
+    // 12 of the server's seconds between two bytes, six of its minutes in all.
+    for (const byte of content) {
+      upload.write(Buffer.of(byte))
+      await delay(200)
+    }
+    upload.end()
+    const [answer] = await answered
+    expect(answer.statusCode).toBe(204)
+    answer.resume()
+  })
+
   test('502 from a balancer that reused a closed connection: the server keeps connections longer than balancers', async () => {
     const balancer = new Agent({ keepAlive: true, maxSockets: 1 })
     const ask = async () => {
-      const request = get(`${stack.url}/health`, { agent: balancer })
-      const [answer] = (await once(request, 'response')) as [IncomingMessage]
+      const asking = get(`${stack.url}/health`, { agent: balancer })
+      const [answer] = (await once(asking, 'response')) as [IncomingMessage]
       await once(answer.resume(), 'end')
-      return { keepAlive: answer.headers['keep-alive'], reused: request.reusedSocket }
+      return { keepAlive: answer.headers['keep-alive'], reused: asking.reusedSocket }
     }
     const { keepAlive } = await ask()
     // nginx keeps an idle connection to a server for 60 s.
