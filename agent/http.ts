@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import got, { type Method, type Response } from 'got'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import { problemSchema, type Problem } from '../shared/protocol.ts'
-import { createAgents, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
+import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
 import { TransientError } from './retry.ts'
 
 export interface HttpRequest {
@@ -158,12 +158,13 @@ export function retryAfterMs(header: string | undefined, date: string | undefine
 
 /** @throws TransientError when it is the proxy's answer, and not the server's */
 function throughProxy(answer: Answer, proxy: Proxy | undefined): Answer {
-  if (proxy && answer.status === 407) throw refusedBy(proxy, 407)
+  if (proxy && isRefusal(proxy, answer.status, String(answer.headers['content-type'])))
+    throw refusedBy(proxy, answer.status)
   return answer
 }
 
 function refusedBy(proxy: Proxy, status: number): TransientError {
-  const wait = status === 407 || status === 403
+  const wait = [401, 403, 407].includes(status)
   return new TransientError(refusalOf(proxy, status), wait ? { retryAfterMs: REFUSED_BY_PROXY_MS } : {})
 }
 

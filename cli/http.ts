@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import got, { RequestError } from 'got'
 import { messageOf } from '../shared/errors.ts'
-import { createAgents, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
+import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
 import { refusal, type RawAnswer } from './answers.ts'
 import { CliError } from './errors.ts'
 import { shownUrl } from './server-url.ts'
@@ -76,7 +76,7 @@ export function createHttp({ server, version, proxy, signal }: HttpDeps): Http {
       const url = urlOf(ask)
       try {
         const { statusCode, headers, body } = await client(url, optionsOf(ask))
-        if (proxy && statusCode === 407) throw refusedBy(proxy, statusCode)
+        if (proxy && isRefusal(proxy, statusCode, headers['content-type'])) throw refusedBy(proxy, statusCode)
         const answer = { ...described(url, statusCode, headers), body, etag: headers.etag }
         if (statusCode !== 304 && (statusCode < 200 || statusCode > 299)) throw refusal(answer)
         return answer
@@ -100,7 +100,7 @@ export function createHttp({ server, version, proxy, signal }: HttpDeps): Http {
           request.once('error', reject)
         })
         const { statusCode: status, headers } = response
-        if (proxy && status === 407) throw refusedBy(proxy, status)
+        if (proxy && isRefusal(proxy, status, headers['content-type'])) throw refusedBy(proxy, status)
         const chunks = brokenAsSuch(request)
         if (status >= 200 && status <= 299) return { status, headers, chunks, close }
         throw refusal({ ...described(url, status, headers), body: await beginningOf(chunks) })

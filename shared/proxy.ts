@@ -69,10 +69,21 @@ function names(entry: string, host: string, port: string): boolean {
 export function createAgents(proxy: Proxy | undefined): { http: HttpAgent; https: HttpsAgent } {
   if (!proxy) return { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
   const proxyEnv = { http_proxy: proxy.url, https_proxy: proxy.url }
-  return {
-    http: new HttpAgent({ keepAlive: true, proxyEnv }),
-    // The limit ends the wait for a tunnel, and what is idle in the pool; requests have limits of their own.
-    https: new HttpsAgent({ keepAlive: true, proxyEnv, timeout: TUNNEL_MS }),
+  // The limit ends the wait for a tunnel, and what is idle in the pool; requests have limits of their own.
+  const https = new HttpsAgent({ keepAlive: true, proxyEnv, timeout: TUNNEL_MS })
+  closeRefused(https)
+  return { http: new HttpAgent({ keepAlive: true, proxyEnv }), https }
+}
+
+/** Node 24 leaves the connection open on which a tunnel was refused: one more at every try, and the process does not end. */
+function closeRefused(agent: HttpsAgent): void {
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (options, callback) => {
+    const connection = connect(options, (error, tunnel) => {
+      if (error) connection?.destroy()
+      callback?.(error, tunnel)
+    })
+    return connection
   }
 }
 
@@ -83,10 +94,17 @@ export function tunnelStatus(error: unknown): number | undefined {
   return 'statusCode' in cause && typeof cause.statusCode === 'number' ? cause.statusCode : undefined
 }
 
+/** Whether an answer is not the server's, but a proxy's that wants to know who asks. tinyproxy says 401 to a wrong password. */
+export function isRefusal({ hasPassword }: Proxy, status: number, contentType = ''): boolean {
+  if (contentType.startsWith('application/problem+json')) return false
+  return status === 407 || (status === 401 && hasPassword)
+}
+
 /** Why a proxy lets nobody pass, and what to do, without a full stop. @param status HTTP status of its answer */
 export function refusalOf({ shown, variable, hasPassword }: Proxy, status: number): string {
-  if (status !== 407) return `the proxy ${shown} opens no way to the server (HTTP ${status})`
-  return hasPassword
-    ? `the proxy ${shown} does not accept the user and password in ${variable}`
-    : `the proxy ${shown} asks for a user and password; set them in ${variable} (http://USER:PASSWORD@HOST:PORT)`
+  if (status !== 407 && status !== 401) return `the proxy ${shown} opens no way to the server (HTTP ${status})`
+  if (!hasPassword)
+    return `the proxy ${shown} asks for a user and password; set them in ${variable} (http://USER:PASSWORD@HOST:PORT)`
+  const who = status === 407 ? `the proxy ${shown}` : `the proxy ${shown}, or what is behind it,`
+  return `${who} does not accept the user and password in ${variable}`
 }

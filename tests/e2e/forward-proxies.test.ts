@@ -111,22 +111,19 @@ describe('forward proxies', () => {
           const proxy = await started(startProgram(login))
           const variable = `${scheme.toUpperCase()}_PROXY`
           const none = await agentThrough(scheme, `none_${program}_${scheme}`, await wayThrough(scheme, proxy))
-          const asked = `the proxy http://${proxy.address} asks for a user and password; set them in ${variable} (http://USER:PASSWORD@HOST:PORT)`
-          const refused = (text: string) => (line: Record<string, unknown>) =>
-            line['msg'] === `cannot begin a session: ${text}` && Number(line['againInMs']) >= 60_000
-          await none.line(refused(asked))
+          const refused = (text: RegExp) => (line: Record<string, unknown>) =>
+            text.test(String(line['msg'])) && Number(line['againInMs']) >= 60_000
+          const asked = 'asks for a user and password; set them in'
+          await none.line(refused(new RegExp(`the proxy http://${proxy.address} ${asked} ${variable} `)))
 
-          const wrong = { user: login.user, password: `${login.password}!` }
-          const env = await wayThrough(scheme, proxy, wrong)
+          const env = await wayThrough(scheme, proxy, { user: login.user, password: `${login.password}!` })
           const agent = await agentThrough(scheme, `wrong_${program}_${scheme}`, env)
-          await agent.line(
-            refused(`the proxy http://${proxy.address} does not accept the user and password in ${variable}`),
+          const text = new RegExp(
+            `the proxy http://${proxy.address}.* does not accept the user and password in ${variable}`,
           )
+          await agent.line(refused(text))
           const cli = start('cli/main.ts', ['--server', (await frontOf(scheme)).url, 'clients'], env)
-          expect([await cli.exited, cli.output()]).toEqual([
-            5,
-            expect.stringMatching(/^backhaul: the proxy .* does not accept .*\(proxy-refused\)\n$/),
-          ])
+          expect([await cli.exited, cli.output()]).toEqual([5, expect.stringMatching(text)])
           expectNoSecret(agent.output(), cli.output(), await statusOf(agent))
           expect([none.child.exitCode, agent.child.exitCode]).toEqual([null, null])
         },
