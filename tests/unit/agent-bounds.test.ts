@@ -100,6 +100,12 @@ describe('pace of polls', () => {
     expect(polls.seconds()).toBe(5)
   })
 
+  test('a gateway that answers 504 at once says nothing about waiting', async () => {
+    const polls = await pace()
+    polls.timedOut(300)
+    expect(polls.seconds()).toBe(25)
+  })
+
   test('an answer that never came shortens by the wait, for the age says nothing', async () => {
     const polls = await pace()
     polls.cut(35_000)
