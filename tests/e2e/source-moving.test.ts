@@ -80,9 +80,9 @@ describe('a source on the move', () => {
 
   test('a file that keeps changing is begun again with growing pauses; a cancel ends that, and so does rest', async () => {
     const files = ['cancelled', 'resting'].map((name) => join(site.root, name))
-    const write = (): void => files.forEach((file) => writeFileSync(file, randomBytes(SIZE)))
-    write()
-    const writing = setInterval(write, 20)
+    await Promise.all(files.map((file) => writeOld(file, SIZE)))
+    const write = (): void => files.forEach((file) => writeFileSync(file, randomBytes(8), { flag: 'r+' }))
+    const writing = setInterval(write, 10)
     const [cancelled, resting] = await Promise.all(
       ['cancelled', 'resting'].map(async (path) =>
         String((await stack.ask({ clientId: 'mover', path, policy: 'restart' }))['id']),
@@ -95,7 +95,7 @@ describe('a source on the move', () => {
       await delay(3000)
       expect(await attempts()).toBeLessThan(15)
       await fetch(`${stack.url}/downloads/${cancelled}`, { method: 'DELETE' })
-      await site.agent.line(({ id, msg }) => id === cancelled && String(msg).startsWith('job stopped'))
+      await site.agent.line(({ id, msg }) => id === cancelled && String(msg).includes('is cancelled'))
     } finally {
       clearInterval(writing)
     }
