@@ -137,7 +137,8 @@ describe('a source on the move', () => {
   // The system reports the first write to a page that is mapped, and no other until the page is on disk.
   const writer = `
 import mmap, sys
-data = mmap.mmap(open(sys.argv[1], 'r+b').fileno(), 0)
+file = open(sys.argv[1], 'r+b')
+data = mmap.mmap(file.fileno(), 0)
 for line in ['dirty', 'again']:
     for at in range(0, len(data), 4096): data[at] ^= 255
     print(line, flush=True)
@@ -147,11 +148,12 @@ for line in ['dirty', 'again']:
     const file = join(site.root, 'mapped')
     await writeOld(file, SIZE)
     const child = spawn('python3', ['-c', writer, file], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const written = () => once(child.stdout, 'data', { signal: AbortSignal.timeout(20_000) })
     try {
-      await once(child.stdout, 'data')
+      await written()
       const download = await hold('mapped', 'reread')
       child.stdin.write('\n')
-      await once(child.stdout, 'data')
+      await written()
       site.proxy.allow(Infinity)
       expect(await stack.reached(download, 'failed', 'completed')).toMatchObject({ reason: 'changed' })
     } finally {
