@@ -80,9 +80,9 @@ describe('a source on the move', () => {
 
   test('a file that keeps changing is begun again with growing pauses; a cancel ends that, and so does rest', async () => {
     const files = ['cancelled', 'resting'].map((name) => join(site.root, name))
-    const write = (): void => files.forEach((file) => writeFileSync(file, randomBytes(SIZE)))
-    write()
-    const writing = setInterval(write, 20)
+    await Promise.all(files.map((file) => writeOld(file, SIZE)))
+    const write = (): void => files.forEach((file) => writeFileSync(file, randomBytes(8), { flag: 'r+' }))
+    const writing = setInterval(write, 10)
     const [cancelled, resting] = await Promise.all(
       ['cancelled', 'resting'].map(async (path) =>
         String((await stack.ask({ clientId: 'mover', path, policy: 'restart' }))['id']),
@@ -95,7 +95,7 @@ describe('a source on the move', () => {
       await delay(3000)
       expect(await attempts()).toBeLessThan(15)
       await fetch(`${stack.url}/downloads/${cancelled}`, { method: 'DELETE' })
-      await site.agent.line(({ id, msg }) => id === cancelled && String(msg).startsWith('job stopped'))
+      await site.agent.line(({ id, msg }) => id === cancelled && String(msg).includes('is cancelled'))
     } finally {
       clearInterval(writing)
     }
@@ -137,7 +137,8 @@ describe('a source on the move', () => {
   // The system reports the first write to a page that is mapped, and no other until the page is on disk.
   const writer = `
 import mmap, sys
-data = mmap.mmap(open(sys.argv[1], 'r+b').fileno(), 0)
+file = open(sys.argv[1], 'r+b')
+data = mmap.mmap(file.fileno(), 0)
 for line in ['dirty', 'again']:
     for at in range(0, len(data), 4096): data[at] ^= 255
     print(line, flush=True)
@@ -147,11 +148,12 @@ for line in ['dirty', 'again']:
     const file = join(site.root, 'mapped')
     await writeOld(file, SIZE)
     const child = spawn('python3', ['-c', writer, file], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const written = () => once(child.stdout, 'data', { signal: AbortSignal.timeout(20_000) })
     try {
-      await once(child.stdout, 'data')
+      await written()
       const download = await hold('mapped', 'reread')
       child.stdin.write('\n')
-      await once(child.stdout, 'data')
+      await written()
       site.proxy.allow(Infinity)
       expect(await stack.reached(download, 'failed', 'completed')).toMatchObject({ reason: 'changed' })
     } finally {
