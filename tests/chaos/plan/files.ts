@@ -70,6 +70,9 @@ export function planFiles(random: Random, scale: Scale): FilePlan[] {
     file(client, random.pick(oddNames), random.int(1, 256 * KiB)),
   ]
   const clients = Array.from({ length: scale.clients }, (_, client) => client)
+  const tiny = clients.flatMap((client) =>
+    Array.from({ length: scale.tiny }, (_, index) => file(client, `tiny-${index}.txt`, random.int(0, 16 * KiB))),
+  )
   const special = [
     file(0, 'sparse.img', scale.sparse, {
       version: { size: scale.sparse, key: null, patches: islands },
@@ -81,6 +84,7 @@ export function planFiles(random: Random, scale: Scale): FilePlan[] {
   ]
   const small = [
     ...clients.flatMap(odd),
+    ...tiny,
     ...special,
     ...edges.map((size, client) => file(client, `size-${size}`, size)),
   ]

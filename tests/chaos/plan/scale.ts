@@ -4,6 +4,8 @@ export interface Scale {
   clients: number
   /** Bytes asked for in all, but for the sparse file. */
   bytes: number
+  /** Tiny files of each client. */
+  tiny: number
   /** Of the largest file of random bytes. */
   largest: number
   /** Of the file that is nearly all holes. */
@@ -24,7 +26,8 @@ export function scaleOf(seconds: number): Scale {
   return {
     seconds,
     clients: patient ? 4 : 2,
-    bytes: Math.min(1000, seconds * 5) * MiB,
+    bytes: Math.min(2000, seconds * (patient ? 10 : 6)) * MiB,
+    tiny: Math.min(60, Math.ceil(seconds / 3)),
     largest: (patient ? 48 : 12) * MiB,
     sparse: (patient ? 1024 : 32) * MiB,
     longestFault: Math.min(40, seconds / 4),
