@@ -21,6 +21,7 @@ const deeds: Readonly<Record<FaultName, Do>> = {
     const running = site.second()
     await running.line((line) => line['msg'] === 'agent starting')
     await delay(forMs)
+    if (running.child.exitCode !== null) throw new Error('it ended by itself')
     await running.kill('SIGKILL')
   },
   'line cut': async (_fault, { proxy }) => proxy.cut(),

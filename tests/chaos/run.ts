@@ -32,6 +32,9 @@ export interface Progress {
   open: number
 }
 
+/** How long the server may take to list everything at the end, in ms. */
+const LIST_WITHIN_MS = 60_000
+
 /**
  * Carries the plan out and judges what came of it.
  * @param onEnd sees the stage before it is cleared away
@@ -101,7 +104,7 @@ async function perform(
   phase = 'checking'
   tell()
   clearInterval(telling)
-  const list = createOperator(stack.url, outer).all
+  const list = createOperator(stack.url, AbortSignal.any([outer, AbortSignal.timeout(LIST_WITHIN_MS)])).all
   const { downloads, wrong } = await checkAll({ stage, sources, asked: asking.asked, faults, list })
   const sent = sites.reduce((sum, { proxy }) => sum + proxy.sent(), 0)
   const bytes = countBytes({ downloads, faults, clients: sites.length, sent })

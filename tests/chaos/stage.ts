@@ -42,9 +42,26 @@ export function impossible(): Map<FaultName, string> {
 
 const DISK_MARGIN = 700 * 1024 * 1024
 
-/** Starts everything that the plan needs; `stop` leaves nothing behind. */
-export async function startStage({ seed, scale, faults }: Plan): Promise<Stage> {
+/** Starts everything that the plan needs; `stop`, or a failure, leaves nothing behind. */
+export async function startStage(plan: Plan): Promise<Stage> {
   const { folder, remove } = await temporaryFolder()
+  const closers = [remove]
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).toReversed()) await close()
+  }
+  try {
+    return { ...(await build(plan, folder, closers)), stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function build(
+  { seed, scale, faults }: Plan,
+  folder: string,
+  closers: (() => Promise<void>)[],
+): Promise<Omit<Stage, 'stop'>> {
   const incidents: string[] = []
   const processes: Stage['processes'] = []
   const incident = (what: string): void => void incidents.push(what)
@@ -52,45 +69,31 @@ export async function startStage({ seed, scale, faults }: Plan): Promise<Stage> 
   const library = faketimeLibrary()
   const wantsDisk = faults.some(({ name }) => name === 'disk full')
   const disk = wantsDisk ? await mountDisk(folder, scale.bytes + scale.sparse + DISK_MARGIN) : undefined
+  if (disk) closers.push(disk.close)
   const place = disk?.folder ?? folder
   const [store, database] = [join(place, 'downloads'), join(place, 'data', 'backhaul.db')]
   const serverClock = createClock(join(folder, 'clock-server'), library)
-  const env = { STORAGE_URL: `file:${store}`, DATABASE_URL: `sqlite:${database}`, ...serverClock.env }
 
-  let stack: Stack
+  const env = { STORAGE_URL: `file:${store}`, DATABASE_URL: `sqlite:${database}`, ...serverClock.env }
+  const stack = await startStack(env)
+  closers.push(stack.stop)
   const begin = async (): Promise<Running> => {
-    if (stack === undefined) stack = await startStack(env)
-    else await stack.restart()
+    if (stack.server.child.exitCode !== null || stack.server.child.signalCode !== null) await stack.restart()
     onProcess('server', stack.server)
     return stack.server
   }
   const server = await keep({ name: 'the server', begin, incident })
-  stack = stack!
+  closers.push(async () => server.release())
 
   const random = createRandom(seed + 3)
-  const clients = Array.from({ length: scale.clients }, (_, client) => client)
   const deps = { stack, random, library, incident, onProcess }
-  const sites = await Promise.all(clients.map((client) => startSite(client, deps)))
+  const sites: Site[] = []
+  for (let client = 0; client < scale.clients; client += 1) {
+    const site = await startSite(client, deps)
+    closers.push(site.proxy.close, async () => site.agent.release())
+    sites.push(site)
+  }
   for (const { id } of sites)
     await until(`${id} to be online`, async () => (await stack.get(`/clients/${id}`))['status'] === 'online')
-
-  return {
-    stack,
-    server,
-    serverClock,
-    store,
-    database,
-    disk,
-    sites,
-    incidents,
-    processes,
-    async stop() {
-      for (const { agent } of sites) agent.release()
-      server.release()
-      await stack.stop()
-      await Promise.all(sites.map(({ proxy }) => proxy.close()))
-      await disk?.close()
-      await remove()
-    },
-  }
+  return { stack, server, serverClock, store, database, disk, sites, incidents, processes }
 }
