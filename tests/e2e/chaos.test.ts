@@ -10,10 +10,10 @@ describe('chaos', () => {
   })
 
   test('nothing is lost, and every reason is true, while processes die, lines break, bits flip and clocks jump', async () => {
-    const chaos = start('tests/chaos/main.ts', ['--seed', '1', '--minutes', '0.2', '--json'], {})
+    const chaos = start('tests/chaos/main.ts', ['--seed', '91', '--minutes', '0.2', '--json'], {})
     try {
       const summary = await chaos.line(() => true)
-      expect(summary).toMatchObject({ seed: 1, ok: true, wrong: [] })
+      expect(summary).toMatchObject({ seed: 91, ok: true, wrong: [] })
       expect(summary['faults']).not.toHaveLength(0)
       expect(await chaos.exited).toBe(0)
     } finally {

@@ -26,7 +26,7 @@ export function scaleOf(seconds: number): Scale {
   return {
     seconds,
     clients: patient ? 4 : 2,
-    bytes: Math.min(2000, seconds * (patient ? 10 : 6)) * MiB,
+    bytes: Math.min(2000, seconds * 6) * MiB,
     tiny: Math.min(60, Math.ceil(seconds / 3)),
     largest: (patient ? 48 : 12) * MiB,
     sparse: (patient ? 1024 : 32) * MiB,
