@@ -111,7 +111,9 @@ export function createAsking({
   const send = async (plans: readonly AskPlan[]): Promise<void> => {
     const startedAt = performance.now()
     for (const plan of plans) {
-      await delay(plan.atMs - (performance.now() - startedAt), undefined, { signal }).catch(() => undefined)
+      await delay(Math.max(1, plan.atMs - (performance.now() - startedAt)), undefined, { signal }).catch(
+        () => undefined,
+      )
       if (signal.aborted) return
       beside(ask(plan))
     }

@@ -77,7 +77,7 @@ export async function makeFaults(
   const busy = new Map<string, Promise<void>>()
   const all: Promise<void>[] = []
   for (const fault of faults) {
-    await delay(fault.atMs - (performance.now() - startedAt), undefined, { signal }).catch(() => undefined)
+    await delay(Math.max(1, fault.atMs - (performance.now() - startedAt)), undefined, { signal }).catch(() => undefined)
     if (signal.aborted) break
     const site = stage.sites[fault.client]!
     const keys = [...(ofServer(fault.name) ? ['server'] : []), ...(ofAgent(fault.name) ? [site.id] : [])]
