@@ -11,6 +11,7 @@ import { createJobs } from './jobs.ts'
 import { createLanes } from './lanes.ts'
 import { createChunkLimits } from './limits.ts'
 import { createPace } from './pace.ts'
+import { createPatience } from './patience.ts'
 import { createPoll } from './poll.ts'
 import type { Retry } from './retry.ts'
 import { createSessions, type Identity } from './session.ts'
@@ -48,6 +49,7 @@ export function createAgent(deps: AgentDeps): Agent {
   const { http, retry, state, log, identity } = deps
   const sessions = createSessions(deps)
   const limits = createChunkLimits({ cap: deps.chunkSize, state, log })
+  const patience = createPatience()
   let connected = false
   let session: string | null = null
   let jobViews: () => JobView[] = () => []
@@ -71,7 +73,7 @@ export function createAgent(deps: AgentDeps): Agent {
       },
     })
     const lanes = createLanes({ count: Math.min(current.parallel, MAX_PARALLEL) })
-    const jobs = createJobs({ ...deps, api, lanes, limits, onWanted: () => poll.refresh() })
+    const jobs = createJobs({ ...deps, api, lanes, limits, patience, onWanted: () => poll.refresh() })
     const poll = createPoll({
       api,
       retry,

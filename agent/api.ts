@@ -56,7 +56,7 @@ export interface Api {
 }
 
 const LIMIT_MS = 60_000
-const IDLE_MS = 30_000
+const IDLE_MS = 20_000
 
 /** @throws Refused, TransientError */
 export function interpret<T>(answer: Answer, schema: z.ZodType<T>): Reply<T> {

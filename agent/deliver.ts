@@ -5,10 +5,12 @@ import { fullJitter, pause } from '../shared/wait.ts'
 import { judgeChunk, type ChunkVerdict } from './answers.ts'
 import type { Api } from './api.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
+import type { Answer } from './http.ts'
 import type { Lane } from './lanes.ts'
 import type { ChunkLimits } from './limits.ts'
 import { TransientError, type Retry } from './retry.ts'
 import type { Loaded, Loader } from './load.ts'
+import type { Patience } from './patience.ts'
 
 /** The attempt that chunks belong to. */
 export interface Target {
@@ -33,6 +35,7 @@ export interface DeliverDeps {
   api: Api
   retry: Retry
   limits: ChunkLimits
+  patience: Patience
   load: Loader
   target: Target
   /** Ranges that the server has for certain. */
@@ -40,7 +43,6 @@ export interface DeliverDeps {
 }
 
 const LIMIT_MS = 15 * 60_000
-const IDLE_MS = 30_000
 /** A chunk that arrives damaged, or is refused, this often was not damaged by chance. */
 const MAX_DAMAGED = 4
 const LOOK = 'Check the memory and the network at the client.'
@@ -48,25 +50,40 @@ const LOOK = 'Check the memory and the network at the client.'
 type Settled = Extract<ChunkVerdict, { act: 'durable' | 'replan' }> | { act: 'resized' }
 
 /** The delivery of one chunk after the other, following the protocol's table of answers. */
-export function createDeliver({ api, retry, limits, load, target, onDurable }: DeliverDeps): Deliver {
+export function createDeliver({ api, retry, limits, patience, load, target, onDurable }: DeliverDeps): Deliver {
   const { id, attempt, size } = target
 
   const put = async (range: Range, lane: Lane, digest: Sha256, signal: AbortSignal): Promise<ChunkVerdict> => {
-    const answer = await api.send({
-      method: 'PUT',
-      path: `/jobs/${encodeURIComponent(id)}/file`,
-      headers: {
-        'content-type': 'application/octet-stream',
-        [headers.attempt]: String(attempt),
-        [headers.contentRange]: formatContentRange(range, size),
-        [headers.contentDigest]: formatDigest(digest),
-      },
-      body: lane.bytes(range.end - range.start),
-      limitMs: LIMIT_MS,
-      idleMs: IDLE_MS,
-      signal,
-    })
+    const answer = await patiently((idleMs) =>
+      api.send({
+        method: 'PUT',
+        path: `/jobs/${encodeURIComponent(id)}/file`,
+        headers: {
+          'content-type': 'application/octet-stream',
+          [headers.attempt]: String(attempt),
+          [headers.contentRange]: formatContentRange(range, size),
+          [headers.contentDigest]: formatDigest(digest),
+        },
+        body: lane.bytes(range.end - range.start),
+        limitMs: LIMIT_MS,
+        idleMs,
+        signal,
+      }),
+    )
     return judgeChunk(answer, size)
+  }
+
+  /** A request that learns how quiet the line may be, and teaches it. */
+  const patiently = async (send: (idleMs: number) => Promise<Answer>): Promise<Answer> => {
+    const idleMs = patience.limit()
+    try {
+      const answer = await send(idleMs)
+      patience.answered(answer.quietMs)
+      return answer
+    } catch (error) {
+      if (error instanceof TransientError && error.stalled) patience.stalled(idleMs)
+      throw error
+    }
   }
 
   /** One range, tried until its verdict is final. Between two tries the buffer is free for others. */

@@ -49,7 +49,7 @@ export function createFinish({
         const missing = checkedRanges(error.problem.missing, size)
         if (missing.length === 0) throw new JobDropped(`${messageOf(error)} It names none of them.`, { again: true })
         log.warn({ id, missing: missing.length }, 'the server lacks ranges that it had confirmed; sending them again')
-        await upload.send(missing)
+        await upload.send(missing, sha256)
         if (incomplete > 0) await pause(fullJitter(incomplete, { baseMs: 500, capMs: 60_000 }), signal)
         incomplete += 1
       }

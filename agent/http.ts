@@ -30,6 +30,8 @@ export interface Answer {
   problem: Problem | undefined
   /** From Retry-After, capped at 300 s. */
   retryAfterMs: number | undefined
+  /** The longest time in which nothing of the body moved, in ms. */
+  quietMs: number
 }
 
 export interface Http {
@@ -40,8 +42,9 @@ export interface Http {
   request(request: HttpRequest): Promise<Answer>
 }
 
-const SLICE = 1024 * 1024
-const MAX_ANSWER = 16 * SLICE
+/** Small enough to show that a slow line moves. */
+const SLICE = 256 * 1024
+const MAX_ANSWER = 16 * 1024 * 1024
 const CONNECT_MS = 10_000
 const MAX_RETRY_AFTER_MS = 300_000
 
@@ -59,14 +62,14 @@ export function createHttp({ server, userAgent }: { server: string; userAgent: s
     async request({ method, path, headers, json, body, limitMs, idleMs, signal }) {
       signal.throwIfAborted()
       const stop = new AbortController()
-      const stream = body && bodyStream(body)
+      const stream = bodyStream(body ?? Buffer.alloc(0))
       const options = {
         method,
         headers: { ...headers, ...(body ? { 'content-length': String(body.length) } : {}) },
         timeout: { connect: CONNECT_MS, request: limitMs, ...(idleMs === undefined ? {} : { socket: idleMs }) },
         signal: AbortSignal.any([signal, stop.signal]),
         ...(json === undefined ? {} : { json }),
-        ...(stream ? { body: stream.readable } : {}),
+        ...(body ? { body: stream.readable } : {}),
       }
       const pending = client(`${server}${path}`, options)
       let sent: ClientRequest | undefined
@@ -75,30 +78,35 @@ export function createHttp({ server, userAgent }: { server: string; userAgent: s
         if (transferred > MAX_ANSWER) stop.abort(new Error('the answer is too large'))
       })
       try {
-        return toAnswer(await pending)
+        return toAnswer(await pending, stream.quietMs())
       } catch (error) {
         signal.throwIfAborted()
         const answered = responseOf(error)
         // An answer counts even if the connection broke while we were still sending, or before its body was whole.
-        if (answered) return toAnswer(answered)
-        throw toTransient(error, { midBody: stream?.begun() ?? false, reused: sent?.reusedSocket ?? false, limitMs })
+        if (answered) return toAnswer(answered, stream.quietMs())
+        throw toTransient(error, { midBody: stream.begun(), reused: sent?.reusedSocket ?? false, limitMs })
       } finally {
-        stream?.readable.destroy()
+        stream.readable.destroy()
       }
     },
   }
 }
 
 /** The body in slices: handing got the whole buffer costs several times the processor time. */
-function bodyStream(body: Buffer): { readable: Readable; begun: () => boolean } {
+function bodyStream(body: Buffer): { readable: Readable; begun: () => boolean; quietMs: () => number } {
   let begun = false
+  let movedAt = performance.now()
+  let longest = 0
+  const quietMs = (): number => Math.max(longest, performance.now() - movedAt)
   const slices = function* (): Generator<Buffer> {
     for (let at = 0; at < body.length; at += SLICE) {
       yield body.subarray(at, at + SLICE)
       begun = true
+      longest = quietMs()
+      movedAt = performance.now()
     }
   }
-  return { readable: Readable.from(slices(), { highWaterMark: 1 }), begun: () => begun }
+  return { readable: Readable.from(slices(), { highWaterMark: 1 }), begun: () => begun, quietMs }
 }
 
 function responseOf(error: unknown): Response | undefined {
@@ -107,7 +115,7 @@ function responseOf(error: unknown): Response | undefined {
   return response?.statusCode === undefined ? undefined : response
 }
 
-function toAnswer(response: Response): Answer {
+function toAnswer(response: Response, quietMs: number): Answer {
   const json = parseJson(response)
   const problem = problemSchema.safeParse(json)
   const isProblem = (response.headers['content-type'] ?? '').startsWith('application/problem+json')
@@ -117,6 +125,7 @@ function toAnswer(response: Response): Answer {
     json,
     problem: isProblem && problem.success ? problem.data : undefined,
     retryAfterMs: retryAfterMs(response.headers['retry-after'], response.headers.date),
+    quietMs,
   }
 }
 
@@ -146,7 +155,16 @@ function toTransient(error: unknown, sent: { midBody: boolean; reused: boolean; 
   const code = systemCode(error) ?? ''
   const event = typeof error === 'object' && error !== null && 'event' in error ? error.event : undefined
   if (event === 'request')
-    return new TransientError(`no answer within ${sent.limitMs / 1000} s`, { cut: true, expired: true })
+    return new TransientError(`no answer within ${sent.limitMs / 1000} s`, {
+      cut: true,
+      expired: true,
+      unanswered: true,
+    })
   const reset = resets.has(code)
-  return new TransientError(messageOf(error) || code, { cut: reset, reset: reset && sent.midBody && !sent.reused })
+  return new TransientError(messageOf(error) || code, {
+    cut: reset,
+    reset: reset && sent.midBody && !sent.reused,
+    stalled: event === 'socket',
+    unanswered: true,
+  })
 }

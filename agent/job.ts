@@ -14,6 +14,8 @@ import { createFinish } from './finish.ts'
 import { clip, JobDropped, JobFailure, quote } from './failure.ts'
 import type { Lanes } from './lanes.ts'
 import type { ChunkLimits } from './limits.ts'
+import type { Patience } from './patience.ts'
+import { createProof } from './proof.ts'
 import type { Retry } from './retry.ts'
 import { openSource, type Source } from './source.ts'
 import { createUpload } from './upload.ts'
@@ -36,11 +38,12 @@ export interface JobDeps {
   retry: Retry
   lanes: Lanes
   limits: ChunkLimits
+  patience: Patience
   shared: Shared
   log: Log
   progress: Progress
-  /** Called at the first bytes that arrived: the job gets on. */
-  onAdvance: () => void
+  /** Called with the bytes that the server has at begin. */
+  onBegun: (received: number) => Promise<void>
   view: JobView
   signal: AbortSignal
 }
@@ -82,9 +85,13 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
   view.size = size
   view.attempt = attempt
   const received = checkedRanges(begun.received, size)
+  await deps.onBegun(totalLength(received))
   if (totalLength(received) !== totalLength(union(begun.received)))
     log.warn({ id: job.id }, 'the server claims ranges that cannot be; they are sent again')
   log.info({ id: job.id, attempt, path: printable(source.path), size, resumedAt: totalLength(received) }, 'job started')
+  // What the version does not tell is proven before a byte is added.
+  if (source.loose && received.length > 0)
+    await createProof({ ...deps, source })({ id: job.id, attempt, size, received })
   const startedAt = performance.now()
   const counter = createCounter({ ...deps, size, received, label: clip(basename(source.path), 40) })
   const upload = createUpload({
@@ -137,11 +144,10 @@ interface Counter {
 function createCounter({
   view,
   progress,
-  onAdvance,
   size,
   received,
   label,
-}: Pick<JobDeps, 'view' | 'progress' | 'onAdvance'> & {
+}: Pick<JobDeps, 'view' | 'progress'> & {
   size: number
   received: readonly Range[]
   label: string
@@ -158,7 +164,6 @@ function createCounter({
   show()
   return {
     add(ranges) {
-      if (totalLength(durable) === before) onAdvance()
       durable = union([...durable, ...ranges])
       show()
     },

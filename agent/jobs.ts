@@ -17,7 +17,7 @@ export interface Jobs {
   stop(): Promise<void>
 }
 
-export interface JobsDeps extends Omit<JobDeps, 'onAdvance' | 'view' | 'signal'> {
+export interface JobsDeps extends Omit<JobDeps, 'onBegun' | 'view' | 'signal'> {
   api: Api
   state: State
   /** Called when a listed job that was left can be started now: the list must be asked for again. */
@@ -31,7 +31,7 @@ interface Running {
 }
 
 const AT_ONCE = 4
-/** Starts without an end or a byte's progress, after which a job is taken for what brings the agent down. */
+/** Starts without an end and without a byte more at the server, after which a job is taken for what brings the agent down. */
 const MAX_STARTS = 5
 /** Statuses in which a running job is still wanted. */
 const wanted: readonly Status[] = ['queued', 'transferring', 'verifying', 'completed']
@@ -87,7 +87,7 @@ export function createJobs(deps: JobsDeps): Jobs {
           `The agent ended ${MAX_STARTS} times in the middle of this job. See its log, then retry the job.`,
         )
       }
-      await workOn(job, { ...deps, view, signal, onAdvance: () => void state.ended(id) })
+      await workOn(job, { ...deps, view, signal, onBegun: (received) => state.begun(id, received) })
       resting.delete(id)
     } catch (error) {
       if (signal.aborted) log.info({ id }, `job stopped: ${printable(messageOf(signal.reason))}`)
@@ -105,7 +105,7 @@ export function createJobs(deps: JobsDeps): Jobs {
     running.delete(job.id)
     progress.remove(job.id)
     if (leftOver) wantAgain()
-    await state.ended(job.id)
+    await (stopping.signal.aborted ? state.parked(job.id) : state.ended(job.id))
   }
 
   const start = (job: Job): void => {
@@ -148,6 +148,7 @@ export function createJobs(deps: JobsDeps): Jobs {
       if (stopping.signal.aborted) return
       const ids = new Set(listed.map(({ id }) => id))
       for (const [id, job] of running) if (!ids.has(id)) void inquire(id, job)
+      void state.keepOnly(new Set([...ids, ...running.keys()]))
       for (const id of resting.keys()) if (!ids.has(id) && !running.has(id)) resting.delete(id)
       const next = listed.filter(startable)
       for (const job of next.slice(0, Math.max(0, AT_ONCE - running.size))) start(job)

@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto'
 import { sha256, type Sha256 } from '../shared/digest.ts'
-import type { Range } from '../shared/ranges.ts'
+import { pieces, type Range } from '../shared/ranges.ts'
 import { JobFailure, quote } from './failure.ts'
 import type { Lane, Lanes } from './lanes.ts'
 import type { Source } from './source.ts'
@@ -51,28 +51,28 @@ export function createLoader({ source, lanes }: { source: Source; lanes: Lanes }
   }
 }
 
-/** The SHA-256 of the first `size` bytes, read once more through one lane. */
-export async function digestAgain({
+/** The SHA-256 of a range of any length, read in slices through one lane. Throws as a Loader does. */
+export async function digestOf({
   source,
-  size,
+  range,
   lanes,
   signal,
 }: {
   source: Source
-  size: number
+  range: Range
   lanes: Lanes
   signal: AbortSignal
 }): Promise<Sha256> {
-  const whole = sha256()
+  const digest = sha256()
   const lane = await lanes.acquire(signal)
   try {
-    for (let at = 0; at < size; at += SLICE) {
+    for (const { start, end } of pieces(range, SLICE)) {
       signal.throwIfAborted()
-      const slice = lane.bytes(Math.min(SLICE, size - at))
-      await source.read(slice, at)
-      whole.update(slice)
+      const slice = lane.bytes(end - start)
+      await source.read(slice, start)
+      digest.update(slice)
     }
-    return whole.digest('hex')
+    return digest.digest('hex')
   } finally {
     lane.release()
   }

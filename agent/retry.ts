@@ -15,6 +15,10 @@ export class TransientError extends Error {
   readonly cut: boolean
   /** It ran into its hard limit. */
   readonly expired: boolean
+  /** Nothing moved for the time allowed. */
+  readonly stalled: boolean
+  /** Nobody was reached, or nobody answered: the line may be dead. */
+  readonly unanswered: boolean
   readonly status: number | undefined
 
   constructor(
@@ -24,6 +28,8 @@ export class TransientError extends Error {
       reset?: boolean
       cut?: boolean
       expired?: boolean
+      stalled?: boolean
+      unanswered?: boolean
       status?: number
     } = {},
   ) {
@@ -32,6 +38,8 @@ export class TransientError extends Error {
     this.reset = details.reset ?? false
     this.cut = details.cut ?? false
     this.expired = details.expired ?? false
+    this.stalled = details.stalled ?? false
+    this.unanswered = details.unanswered ?? false
     this.status = details.status
   }
 }
@@ -49,29 +57,57 @@ export interface PersistOptions {
 export interface Retry {
   /**
    * Tries `operation` until it settles with anything but a TransientError, with full jitter from 500 ms up to 60 s.
+   * Whoever waits because nobody answered tries again as soon as anybody else is answered after a silence.
    * @throws whatever else the operation throws, and the signal's reason
    */
   persist<T>(operation: () => Promise<T>, options: PersistOptions): Promise<T>
 }
 
 const URGENT_FOR_MS = 10 * 60_000
+/** So long without an answer, in ms, is a silence: the line was dead, and not only unlucky for one request. */
+const SILENCE_MS = 2_000
+
+export interface RetryClock {
+  /** Monotonic ms. */
+  now(): number
+  pause(ms: number, signal: AbortSignal): Promise<void>
+}
+
+const realClock: RetryClock = { now: () => performance.now(), pause }
 
 /** The one owner of retries: nothing else in the agent repeats a request. */
-export function createRetry({ log }: { log: Log }): Retry {
+export function createRetry({ log, clock = realClock }: { log: Log; clock?: RetryClock }): Retry {
+  let lineBack = new AbortController()
+  let heardAt = clock.now()
+
+  const heard = (): void => {
+    const silent = clock.now() - heardAt > SILENCE_MS
+    heardAt = clock.now()
+    if (!silent) return
+    lineBack.abort()
+    lineBack = new AbortController()
+  }
+
   return {
-    persist(operation, { what, signal, urgent, firstDelayMs }) {
+    persist<T>(operation: () => Promise<T>, { what, signal, urgent, firstDelayMs }: PersistOptions): Promise<T> {
       let firstFailure: number | undefined
 
+      const tryOnce = async (): Promise<T> => {
+        const result = await operation()
+        heard()
+        return result
+      }
+
       const delayMs = (error: TransientError, attempt: number): number => {
-        firstFailure ??= performance.now()
+        firstFailure ??= clock.now()
         // A little more than was asked for, so that not everybody who was told the same returns at once.
         if (error.retryAfterMs !== undefined) return error.retryAfterMs * (1 + Math.random() / 8)
         if (attempt === 1 && firstDelayMs) return firstDelayMs()
-        const short = urgent() && performance.now() - firstFailure < URGENT_FOR_MS
+        const short = urgent() && clock.now() - firstFailure < URGENT_FOR_MS
         return fullJitter(attempt - 1, { baseMs: 500, capMs: short ? 4000 : 60_000 })
       }
 
-      return pRetry(operation, {
+      return pRetry(tryOnce, {
         retries: Number.POSITIVE_INFINITY,
         // The pause is ours, below: the library's jitter is not the full one and knows no Retry-After.
         minTimeout: 0,
@@ -85,7 +121,7 @@ export function createRetry({ log }: { log: Log }): Retry {
             { try: attemptNumber, againInMs: Math.round(wait) },
             `cannot ${what}: ${printable(messageOf(error))}`,
           )
-          await pause(wait, signal)
+          await clock.pause(wait, error.unanswered ? AbortSignal.any([signal, lineBack.signal]) : signal)
         },
         shouldRetry: ({ error }) => error instanceof TransientError,
       })

@@ -5,6 +5,7 @@ import { pause } from '../shared/wait.ts'
 import { interpret, isRefused } from './api.ts'
 import type { Http } from './http.ts'
 import type { Retry } from './retry.ts'
+import type { State } from './state.ts'
 
 export interface Sessions {
   /**
@@ -24,11 +25,13 @@ export function createSessions({
   http,
   retry,
   identity,
+  state,
   log,
 }: {
   http: Http
   retry: Retry
   identity: Identity
+  state: Pick<State, 'underWay'>
   log: Log
 }): Sessions {
   /** One instance, asked for until there is an answer: a lost answer must not make a second session. */
@@ -45,7 +48,7 @@ export function createSessions({
           await http.request({ method: 'POST', path: '/sessions', json, limitMs: LIMIT_MS, signal }),
           sessionSchema,
         ).value,
-      { what: 'begin a session', signal, urgent: () => false },
+      { what: 'begin a session', signal, urgent: state.underWay },
     )
   }
 

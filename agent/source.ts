@@ -13,6 +13,8 @@ export interface Source {
   size: number
   /** The validator sent to the server; what it holds depends on the policy. */
   version: string
+  /** The version overlooks times or growth: two openings with the same one need not hold the same bytes. */
+  loose: boolean
   /** ISO 8601, or undefined for a time that cannot be written so. */
   modified: string | undefined
   /** Modified so recently that a further write might leave the same time behind. */
@@ -24,6 +26,11 @@ export interface Source {
   read(buffer: Buffer, position: number): Promise<void>
   /** @throws JobFailure `changed` when the file is not the opened version any more, or shorter than `size` bytes */
   check(size: number): Promise<void>
+  /**
+   * Whether size, times or inode differ from what they were when the file was opened, whatever the policy.
+   * @throws JobFailure `io-error`
+   */
+  touched(): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -40,6 +47,8 @@ const codes: Readonly<Record<string, FailureCode>> = {
   EBUSY: 'locked',
   ETXTBSY: 'locked',
   ELOOP: 'not-allowed',
+  // Removed or replaced by somebody else, on a network file system.
+  ESTALE: 'changed',
   ENXIO: 'not-a-file',
   ENODEV: 'not-a-file',
   EISDIR: 'not-a-file',
@@ -50,6 +59,7 @@ const advice: Partial<Record<FailureCode, string>> = {
   'not-allowed': 'is a link that leads outside of what this agent shares.',
   denied: 'may not be read by the user that the agent runs as. Give it the right to read it.',
   'not-a-file': 'is not a regular file. Ask for a file, not for a folder, a pipe, a socket or a device.',
+  changed: 'was removed or replaced on its file server. Ask again.',
   locked: 'is held by another program. Ask again when that is done.',
 }
 
@@ -98,14 +108,18 @@ async function realPathOf(file: FileHandle, path: string, opened: BigIntStats): 
 }
 
 /** What makes two openings the same source. No device number: it changes at a reboot. */
-function versionOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats, policy: string): string {
-  if (policy === 'prefix') return `ino-${ino}`
-  if (policy === 'size-only') return `size-${size}`
+function versionOf(stats: BigIntStats, policy: string): string {
+  if (policy === 'prefix') return `ino-${stats.ino}`
+  if (policy === 'size-only') return `size-${stats.size}`
+  return everythingOf(stats)
+}
+
+function everythingOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string {
   return `${size}-${mtimeNs}-${ctimeNs}-${ino}`
 }
 
-function otherPolicies(policy: string): string {
-  return policy === 'prefix' || policy === 'size-only' ? 'restart' : 'restart or prefix'
+function isLoose(policy: string): boolean {
+  return policy === 'prefix' || policy === 'size-only'
 }
 
 function createSource({
@@ -126,7 +140,7 @@ function createSource({
   const changed = (how: string): JobFailure =>
     new JobFailure(
       'changed',
-      `${shown} ${how} while it was being sent. Ask again, or use the policy ${otherPolicies(policy)}.`,
+      `${shown} ${how} while it was being sent. Ask again, or use the policy ${isLoose(policy) ? 'restart' : 'restart or prefix'}.`,
     )
 
   const check = async (size: number): Promise<void> => {
@@ -147,6 +161,7 @@ function createSource({
     path,
     size: Number(stats.size),
     version,
+    loose: isLoose(policy),
     modified: modifiedMs >= 0 && modifiedMs < Date.UTC(9999, 0) ? new Date(modifiedMs).toISOString() : undefined,
     fresh: modifiedMs > Date.now() - FRESH_MS,
     async read(buffer, position) {
@@ -160,6 +175,13 @@ function createSource({
     async check(size) {
       try {
         await check(size)
+      } catch (error) {
+        throw asFailure(error, shown)
+      }
+    },
+    async touched() {
+      try {
+        return everythingOf(await file.stat({ bigint: true })) !== everythingOf(stats)
       } catch (error) {
         throw asFailure(error, shown)
       }

@@ -12,9 +12,17 @@ export interface State {
   /** How long a poll may stay open on the way to this server, in seconds. */
   wait(): number | undefined
   rememberWait(seconds: number): Promise<void>
-  /** Counts a start of a job, on disk before it returns. The count goes back to nothing with `ended`. */
+  /** Counts a start of a job, on disk before it returns, since it last got on. */
   started(jobId: string): Promise<number>
+  /** A started job has so many bytes at the server: when that is not what it was at its last start, it gets on. */
+  begun(jobId: string, received: number): Promise<void>
+  /** The agent stops in the middle of the job, as it should. */
+  parked(jobId: string): Promise<void>
   ended(jobId: string): Promise<void>
+  /** Forgets the starts of all other jobs. */
+  keepOnly(jobIds: ReadonlySet<string>): Promise<void>
+  /** Whether a job was started and has not ended, as far as is known. */
+  underWay(): boolean
   /** Resolves when everything so far is on disk, or was found not to get there. */
   flush(): Promise<void>
 }
@@ -26,7 +34,7 @@ const learnedSchema = z.object({
 })
 const stateSchema = z.object({
   servers: z.record(z.string(), learnedSchema).default({}),
-  starts: z.array(z.object({ id: z.string(), count: z.int().min(1) })).default([]),
+  starts: z.array(z.object({ id: z.string(), count: z.int().min(0), received: z.int().min(0).default(0) })).default([]),
 })
 type Content = z.infer<typeof stateSchema>
 
@@ -57,6 +65,13 @@ export async function openState({ dir, server, log }: { dir: string; server: str
   }
   const save = (): Promise<void> => (lastWrite = lastWrite.then(write))
 
+  const keep = async (wanted: (id: string) => boolean): Promise<void> => {
+    const kept = content.starts.filter(({ id }) => wanted(id))
+    if (kept.length === content.starts.length) return
+    content.starts = kept
+    await save()
+  }
+
   return {
     flush: () => lastWrite,
     ceiling: () => (Math.abs(Date.now() - (learned.ceilingAt ?? 0)) < CEILING_HOLDS_MS ? learned.ceiling : undefined),
@@ -71,17 +86,27 @@ export async function openState({ dir, server, log }: { dir: string; server: str
       return save()
     },
     async started(jobId) {
-      const count = (content.starts.find(({ id }) => id === jobId)?.count ?? 0) + 1
-      content.starts = [...content.starts.filter(({ id }) => id !== jobId), { id: jobId, count }].slice(-MAX_STARTS)
+      const before = content.starts.find(({ id }) => id === jobId)
+      const start = { id: jobId, count: (before?.count ?? 0) + 1, received: before?.received ?? 0 }
+      content.starts = [...content.starts.filter((other) => other !== before), start].slice(-MAX_STARTS)
       await save()
-      return count
+      return start.count
     },
-    async ended(jobId) {
-      const rest = content.starts.filter(({ id }) => id !== jobId)
-      if (rest.length === content.starts.length) return
-      content.starts = rest
+    async begun(jobId, received) {
+      const start = content.starts.find(({ id }) => id === jobId)
+      if (!start || received === start.received) return
+      start.count = 1
+      start.received = received
       await save()
     },
+    async parked(jobId) {
+      const start = content.starts.find(({ id }) => id === jobId)
+      if (start) start.count = 0
+      await save()
+    },
+    ended: (jobId) => keep((id) => id !== jobId),
+    keepOnly: (jobIds) => keep((id) => jobIds.has(id)),
+    underWay: () => content.starts.length > 0,
   }
 }
 

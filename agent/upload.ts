@@ -4,7 +4,7 @@ import { createCrew, type Crew } from './crew.ts'
 import { createDeliver, type DeliverDeps } from './deliver.ts'
 import { JobFailure, quote } from './failure.ts'
 import type { Lanes } from './lanes.ts'
-import { createLoader, digestAgain } from './load.ts'
+import { createLoader, digestOf } from './load.ts'
 import type { Source } from './source.ts'
 
 export interface Upload {
@@ -14,8 +14,11 @@ export interface Upload {
    * @throws JobFailure, JobDropped, the signal's reason; nothing of it runs on afterwards
    */
   sendMissing(received: readonly Range[]): Promise<Sha256>
-  /** Sends ranges that the server turned out to lack after all. Throws as `sendMissing` does. */
-  send(ranges: readonly Range[]): Promise<void>
+  /**
+   * Sends ranges that the server turned out to lack after all, and proves that the whole still has this SHA-256.
+   * Throws as `sendMissing` does.
+   */
+  send(ranges: readonly Range[], whole: Sha256): Promise<void>
 }
 
 export interface UploadDeps extends Omit<DeliverDeps, 'load'> {
@@ -23,7 +26,7 @@ export interface UploadDeps extends Omit<DeliverDeps, 'load'> {
   lanes: Lanes
   /** Chunks of this job in flight at once. */
   parallel: number
-  /** Hash the source a second time at the end: its times cannot be trusted to tell of every change. */
+  /** Hash the source a second time at the end in any case: its times cannot be trusted to tell of every change. */
   reread: boolean
   signal: AbortSignal
 }
@@ -66,27 +69,33 @@ export function createUpload(deps: UploadDeps): Upload {
       return whole.digest('hex')
     })
 
+  /** A version that overlooks times or growth proves nothing of a file that was touched; only its bytes do. */
+  const confirm = async (whole: Sha256): Promise<void> => {
+    const again = reread || (await source.touched())
+    if (again && (await digestOf({ source, range: { start: 0, end: target.size }, lanes, signal })) !== whole) {
+      throw new JobFailure(
+        'changed',
+        `${quote(target.path)} changed while it was being sent. Ask again when nothing writes to it.`,
+      )
+    }
+    await source.check(target.size)
+  }
+
   return {
     async sendMissing(received) {
-      const digest = await pass(received)
-      if (reread && (await digestAgain({ source, size: target.size, lanes, signal })) !== digest) {
-        throw new JobFailure(
-          'changed',
-          `${quote(target.path)} changed while it was being sent. Ask again when nothing writes to it.`,
-        )
-      }
-      await source.check(target.size)
-      return digest
+      const whole = await pass(received)
+      await confirm(whole)
+      return whole
     },
 
-    async send(ranges) {
+    async send(ranges, whole) {
       await withCrew(async (crew) => {
         for (const range of ranges.flatMap((wanted) => [...pieces(wanted, limits.length(target.chunk))])) {
           await crew.room()
           crew.start(() => deliver(range, crew.signal))
         }
       })
-      await source.check(target.size)
+      await confirm(whole)
     },
   }
 }

@@ -161,6 +161,17 @@ export const jobStateSchema = z.object({
 })
 export type JobState = z.infer<typeof jobStateSchema>
 
+/** How many durable chunks `GET /jobs/ID/chunks` tells at once. */
+export const CHUNKS_PER_PAGE = 1000
+
+export const chunksSchema = z.object({
+  attempt,
+  chunks: z.array(z.strictObject({ start: size, end: size, digest })),
+  /** Where the next page begins, or null on the last. */
+  next: size.nullable(),
+})
+export type ChunksPage = z.infer<typeof chunksSchema>
+
 /** An answer of ours that is no success: RFC 9457, told from a proxy's by its `code`. */
 export const problemSchema = z.looseObject({
   type: z.string(),

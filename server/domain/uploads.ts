@@ -1,10 +1,10 @@
 import type { Sha256 } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
-import { defaults, type Session } from '../../shared/protocol.ts'
+import { CHUNKS_PER_PAGE, defaults, type ChunksPage, type Session } from '../../shared/protocol.ts'
 import type { ContentRange } from '../../shared/ranges.ts'
-import type { Chunk, CommitState, JobStore } from '../ports.ts'
+import type { Chunk, CommitState, JobStore, Part } from '../ports.ts'
 import type { Body, Chunks } from './chunks.ts'
-import { checkAttempt, checkOpen, checkSession, findClaimed, judgeOverlap } from './guards.ts'
+import { checkAttempt, checkOpen, checkSession, findClaimed, findForSession, judgeOverlap } from './guards.ts'
 
 export interface ChunkRequest {
   id: string
@@ -23,6 +23,11 @@ export interface Uploads {
    * @throws AppError as in the protocol's table
    */
   put(request: ChunkRequest): Promise<void>
+  /**
+   * What is durable of the attempt under way, chunk by chunk, from the one that holds the offset `from` on. Disturbs nothing.
+   * @throws AppError `download-unknown`, `job-gone`, `attempt-superseded`
+   */
+  list(part: Part, from: number): Promise<ChunksPage>
 }
 
 /** An agent's chunks: in any order, over several connections, again after a lost answer. */
@@ -55,6 +60,16 @@ export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks
   }
 
   return {
+    async list({ id, attempt }, from) {
+      const download = await findForSession({ jobs }, id, undefined)
+      checkOpen(download)
+      checkAttempt(download, attempt)
+      // One more than is told says whether there is a next page.
+      const rows = await jobs.chunksFrom(id, attempt, from, CHUNKS_PER_PAGE + 1)
+      const page = rows.slice(0, CHUNKS_PER_PAGE).map(({ start, end, digest }) => ({ start, end, digest }))
+      return { attempt, chunks: page, next: rows[CHUNKS_PER_PAGE]?.start ?? null }
+    },
+
     async put(request) {
       const { id, session, attempt, range } = request
       const download = await findClaimed({ jobs }, id, { session, attempt })

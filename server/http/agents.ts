@@ -56,6 +56,14 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
     ctx.body = { id, status, attempt, size, reason, received: await domain.received(download) } satisfies JobState
   })
 
+  router.get('/jobs/:id/chunks', async (ctx) => {
+    const id = downloadIdOf(ctx)
+    const attempt = valid(z.int(), integerQuery(ctx, 'attempt', { min: 1, max: Number.MAX_SAFE_INTEGER }), 'attempt')
+    const from = integerQuery(ctx, 'from', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0
+    ctx.set('Cache-Control', 'no-store')
+    ctx.body = await domain.uploads.list({ id, attempt }, from)
+  })
+
   router.post('/jobs/:id/begin', jsonBody, async (ctx) => {
     const request = bodyOf(ctx, beginRequestSchema)
     const { download, received } = await domain.attempts.begin(downloadIdOf(ctx), sessionOf(ctx), request)

@@ -10,6 +10,7 @@ import {
 import {
   beginRequestSchema,
   beginSchema,
+  chunksSchema,
   completeRequestSchema,
   failRequestSchema,
   jobsSchema,
@@ -25,6 +26,7 @@ export const schemas = {
   Session: sessionSchema,
   Jobs: jobsSchema,
   JobState: jobStateSchema,
+  Chunks: chunksSchema,
   BeginRequest: beginRequestSchema,
   Begun: beginSchema,
   CompleteRequest: completeRequestSchema,
@@ -61,6 +63,11 @@ export const operations: Record<string, Operation> = {
     answers: { 200: 'Jobs', 204: 'nothing' },
   },
   'GET /jobs/{id}': { summary: 'The state of a job', answers: { 200: 'JobState' } },
+  'GET /jobs/{id}/chunks': {
+    summary: 'What is durable of the attempt under way, chunk by chunk',
+    query: ['attempt', 'from'],
+    answers: { 200: 'Chunks' },
+  },
   'POST /jobs/{id}/begin': {
     summary: 'Open a version of the source for an attempt',
     request: 'BeginRequest',

@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { beginByHand, halfPut } from '../helpers/by-hand.ts'
 import { putChunk } from '../helpers/chunks.ts'
@@ -65,6 +67,43 @@ describe('protocol', () => {
         ],
       },
     })
+  })
+
+  test('the chunks of the attempt under way, with their digests, for whoever asks', async () => {
+    const { id, put } = await begun()
+    await put(200_000, 250_000)
+    await put(0, 100_000)
+    const row = (start: number, end: number) => ({ start, end, digest: sha256Of(content.subarray(start, end)) })
+    const both = [row(0, 100_000), row(200_000, 250_000)]
+    const path = `/jobs/${id}/chunks`
+    expect(await stack.get(`${path}?attempt=1`)).toEqual({ attempt: 1, chunks: both, next: null })
+    expect(await stack.get(`${path}?attempt=1&from=99999`)).toMatchObject({ chunks: both })
+    expect(await stack.get(`${path}?attempt=1&from=100000`)).toMatchObject({ chunks: [both[1]] })
+    expect(await stack.get(`${path}?attempt=1&from=250000`)).toMatchObject({ chunks: [], next: null })
+    expect(await stack.get(`${path}?attempt=2`)).toMatchObject({ status: 409, code: 'attempt-superseded' })
+    expect(await stack.get(path)).toMatchObject({ status: 400, code: 'invalid', field: 'attempt' })
+    expect(await stack.get(`${path}?attempt=1&from=-1`)).toMatchObject({ status: 400, code: 'invalid', field: 'from' })
+    await fetch(`${stack.url}/downloads/${id}`, { method: 'DELETE' })
+    expect(await stack.get(`${path}?attempt=1`)).toMatchObject({ status: 410, code: 'job-gone' })
+  })
+
+  test('chunks are told a thousand at a time', async () => {
+    const { id } = await begun()
+    const db = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'))
+    db.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+       INSERT INTO chunks SELECT ?, 1, i * 10, i * 10 + 10, ?, '' FROM n`,
+    ).run(id, sha256)
+    db.close()
+    const starts: number[] = []
+    const nexts: (number | null)[] = []
+    for (let from: number | null = 0; from !== null; from = nexts.at(-1) ?? null) {
+      const { chunks, next } = await stack.get(`/jobs/${id}/chunks?attempt=1&from=${from}`)
+      starts.push(...chunks.map(({ start }: { start: number }) => start))
+      nexts.push(next)
+    }
+    expect(nexts).toEqual([10_000, 20_000, null])
+    expect(starts).toEqual(Array.from({ length: 2001 }, (_, index) => index * 10))
   })
 
   test('a replay is 204 and counted as sent twice', async () => {

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
+import { holdUpload } from '../helpers/held.ts'
 import { startProxy, type Proxy } from '../helpers/proxy.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
@@ -40,14 +41,8 @@ describe('transfer', () => {
     const sha256 = await writeRandom(file, 48 * MiB)
     const args = ['--file', file, '--server', proxy.url, '--chunk-size', '1MiB']
     const agent = await stack.online(id, args)
-    proxy.allow(16 * MiB)
-    const { id: download } = await stack.ask({ clientId: id, ...extra })
-    await proxy.held()
-    await until(
-      'some bytes to be durable',
-      async () => (await stack.get(`/downloads/${download}`))['bytesReceived'] > 0,
-    )
-    return { file, sha256, agent, args, download: String(download) }
+    const download = await holdUpload({ stack, proxy }, { clientId: id, ...extra }, 16 * MiB)
+    return { file, sha256, agent, args, download }
   }
 
   test('queued with curl, waited for, and the same file lies in downloads/', async () => {

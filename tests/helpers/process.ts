@@ -16,12 +16,19 @@ export interface Running {
   exited: Promise<number | null>
 }
 
-/** Starts `node --import tsx FILE ARGS` of the project. */
-export function start(file: string, args: string[], env: Record<string, string>): Running {
-  return watch(
-    file,
-    spawn(process.execPath, ['--max-semi-space-size=2', '--import', 'tsx', file, ...args], optionsFor(env)),
-  )
+/**
+ * Starts `node --import tsx FILE ARGS` of the project.
+ * @param within a command that runs it, as `ip netns exec NAME`
+ */
+export function start(
+  file: string,
+  args: string[],
+  env: Record<string, string>,
+  within: readonly string[] = [],
+): Running {
+  const node = [process.execPath, '--max-semi-space-size=2', '--import', 'tsx', file, ...args]
+  const [command = '', ...rest] = [...within, ...node]
+  return watch(file, spawn(command, rest, optionsFor(env)))
 }
 
 /** Starts `npm ARGS` in the project, as a user types it; signals go to npm and what it started. */

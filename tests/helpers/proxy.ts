@@ -145,7 +145,10 @@ export async function startProxy(target: string, { random = Math.random } = {}):
       socket.on('error', () => undefined).on('close', () => void endOther(pair, other))
       socket.setNoDelay(true)
     }
-    for (const up of [true, false]) pump(pair, up).catch(() => undefined)
+    // Not before the server is reached: what nobody takes has not travelled.
+    outer.once('connect', () => {
+      for (const up of [true, false]) pump(pair, up).catch(() => undefined)
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

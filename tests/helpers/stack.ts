@@ -26,29 +26,41 @@ export interface Stack {
   ask(body: Json): Promise<Json>
   /** The download once its status is one of `statuses`. */
   reached(id: string, ...statuses: string[]): Promise<Json>
+  /** The download once it has ended, however; within `ms`. */
+  ended(id: string, ms: number): Promise<Json>
   stop(): Promise<void>
 }
 
-export async function startStack(env: Record<string, string> = {}): Promise<Stack> {
+/** Where the server runs: behind which command, and under which address it is reached from here. */
+export interface Place {
+  within?: readonly string[]
+  host?: string
+}
+
+export async function startStack(
+  env: Record<string, string> = {},
+  { within = [], host = '127.0.0.1' }: Place = {},
+): Promise<Stack> {
   const { folder, remove } = await temporaryFolder()
   const downloads = join(folder, 'downloads')
   const agents: Running[] = []
   let port = '0'
 
   const startServer = async (): Promise<Running> => {
-    const started = start('server/main.ts', [], {
+    const variables = {
       DATABASE_URL: `sqlite:${join(folder, 'data', 'backhaul.db')}`,
       STORAGE_URL: `file:${downloads}`,
       HOST: '127.0.0.1',
       PORT: port,
       ...env,
-    })
+    }
+    const started = start('server/main.ts', [], variables, within)
     port = String((await started.line((line) => line['msg'] === 'listening'))['port'])
     return started
   }
 
   let server = await startServer()
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://${host}:${port}`
 
   const get = async (path: string, headers: Record<string, string> = {}): Promise<Json> => {
     const response = await fetch(url + path, { headers })
@@ -113,6 +125,15 @@ export async function startStack(env: Record<string, string> = {}): Promise<Stac
         }
         return undefined
       }),
+    ended: (id, ms) =>
+      until(
+        `${id} to end`,
+        async () => {
+          const download = await get(`/downloads/${id}`)
+          return download['completedAt'] !== null && download
+        },
+        ms,
+      ),
     async stop() {
       await Promise.all(agents.map((running) => running.kill('SIGKILL')))
       await server.kill('SIGTERM')

@@ -111,7 +111,7 @@ describe('what is refused', () => {
     }
   })
 
-  test('links that lead outside give not-allowed, whether the target exists or not', async () => {
+  test('symlinks do not escape: not-allowed, whether the target exists or not', async () => {
     await symlink('/etc/passwd', join(root, 'out'))
     await symlink('/etc/none', join(root, 'out-dangling'))
     await symlink('..', join(root, 'up'))
@@ -135,7 +135,7 @@ describe('what is refused', () => {
     })
   })
 
-  test('not-a-file: a folder, a FIFO without a writer, a socket', async () => {
+  test('a FIFO without a writer does not block the agent: not-a-file, as a folder and a socket', async () => {
     execFileSync('mkfifo', [join(root, 'fifo')])
     const server = createServer().listen(join(root, 'socket'))
     await once(server, 'listening')
@@ -197,7 +197,7 @@ describe('versions', () => {
     await source.close()
   })
 
-  test('prefix: growing is fine, shrinking is not', async () => {
+  test('prefix: a log may grow, not shrink', async () => {
     const made = await fresh('log')
     const source = await opened('log', 'prefix')
     await appendFile(made, 'more')
@@ -209,7 +209,7 @@ describe('versions', () => {
     await source.close()
   })
 
-  test('size-only: times may wobble, the size may not', async () => {
+  test('size-only: mtimes may wobble, as on network file systems, the size may not', async () => {
     const made = await fresh('wobble')
     const source = await opened('wobble', 'size-only')
     await utimes(made, new Date(), new Date(0))

@@ -10,6 +10,7 @@ import { createApi } from '../../agent/api.ts'
 import { createHttp } from '../../agent/http.ts'
 import { createLanes } from '../../agent/lanes.ts'
 import { createChunkLimits } from '../../agent/limits.ts'
+import { createPatience } from '../../agent/patience.ts'
 import { createRetry } from '../../agent/retry.ts'
 import { openSource } from '../../agent/source.ts'
 import { openState } from '../../agent/state.ts'
@@ -99,6 +100,7 @@ async function run(answer: (put: Put) => Promise<boolean> | boolean, { received 
     }),
     retry,
     limits,
+    patience: createPatience(),
     lanes: createLanes({ count: 3 }),
     source,
     target: {

@@ -1,4 +1,3 @@
-import { union } from '../../../shared/ranges.ts'
 import type { Chunk, JobStore } from '../../ports.ts'
 import type { Database } from './database.ts'
 import { toChunk, toDownload } from './rows.ts'
@@ -57,11 +56,16 @@ export function createChunkStore({ db }: { db: Database }): ChunkStore {
     },
 
     async received(id, attempt) {
-      const rows = db.all('SELECT * FROM chunks WHERE download_id = :id AND attempt = :attempt ORDER BY start', {
-        id,
-        attempt,
-      })
-      return union(rows.map(toChunk))
+      // Joined by the database: of a large file there are more rows than should be in memory at once.
+      const rows = db.all(
+        `SELECT min(start) AS start, max(end) AS end FROM (
+           SELECT start, end, sum(apart) OVER (ORDER BY start) AS run FROM (
+             SELECT start, end, start <> coalesce(lag(end) OVER (ORDER BY start), -1) AS apart
+             FROM chunks WHERE download_id = :id AND attempt = :attempt))
+         GROUP BY run ORDER BY start`,
+        { id, attempt },
+      )
+      return rows.map((row) => ({ start: Number(row['start']), end: Number(row['end']) }))
     },
 
     async forgetChunks(id, attempt) {
