@@ -1,6 +1,6 @@
 import { formatBytes } from '../../shared/format.ts'
-import { faultNames } from './plan/faults.ts'
-import type { FaultName } from './plan/faults.ts'
+import type { Download } from '../../shared/operator.ts'
+import { faultNames, type FaultName } from './plan/faults.ts'
 import type { Outcome } from './run.ts'
 
 /** The outcome for people, in Markdown. @param without faults that could not be made here, with what they need */
@@ -11,7 +11,7 @@ export function reportOf(outcome: Outcome, without: ReadonlyMap<FaultName, strin
     '',
     ...table(['fault', 'times', 'seconds'], faultRows(outcome)),
     '',
-    ...table(['outcome of a request', 'requests'], outcomeRows(outcome)),
+    ...table(['outcome of a request', 'requests'], outcomeRows(outcome.downloads)),
     '',
     ...table(
       ['bytes', ''],
@@ -46,7 +46,7 @@ function faultRows({ faults }: Outcome): string[][] {
   })
 }
 
-function outcomeRows({ downloads }: Outcome): string[][] {
+function outcomeRows(downloads: readonly Download[]): string[][] {
   const counts = new Map<string, number>()
   for (const { status, reason } of downloads) {
     const name = status === 'failed' ? `failed: ${reason}` : status
@@ -57,9 +57,7 @@ function outcomeRows({ downloads }: Outcome): string[][] {
 
 /** The outcome for machines. */
 export function summaryOf({ plan, faults, downloads, bytes, wrong, seconds, asked }: Outcome): Record<string, unknown> {
-  const outcomes = Object.fromEntries(
-    outcomeRows({ downloads } as Outcome).map(([name, count]) => [name, Number(count)]),
-  )
+  const outcomes = Object.fromEntries(outcomeRows(downloads).map(([name, count]) => [name, Number(count)]))
   const made = faults.map(({ name, atMs, client, forMs }) => ({ name, atMs, client, forMs }))
   return { seed: plan.seed, ok: wrong.length === 0, seconds, asked: asked.length, outcomes, bytes, faults: made, wrong }
 }
