@@ -2,12 +2,15 @@ import { basename, join, resolve } from 'node:path'
 import { readEnvironment, type Environment, type EnvReader } from '../shared/env.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { clientIdSchema, labelsSchema } from '../shared/protocol.ts'
+import { readProxy, type Proxy } from '../shared/proxy.ts'
 import { parseFlags, type Flags } from './flags.ts'
 
 export interface AgentConfig {
   clientId: string
   /** Without a trailing slash. */
   server: string
+  /** On the way to the server, if there is one. */
+  proxy: Proxy | undefined
   /** The default file, absolute. */
   file: string
   /** Whether `file` is the one that is shared when nothing is said. */
@@ -55,9 +58,11 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
   const sample = flags.sample ?? false
   const file = reader.text('--file (FILE)', defaultFile)
   const clientId = reader.parsed('--id (CLIENT_ID)', sample ? 'client-1' : '', parseId)
+  const server = reader.parsed('--server (SERVER_URL)', 'http://localhost:3000', parseServer)
   const config = {
     clientId: clientId ?? '',
-    server: reader.parsed('--server (SERVER_URL)', 'http://localhost:3000', parseServer) ?? '',
+    server: server ?? '',
+    proxy: server === undefined ? undefined : readProxy(reader, new URL(server)),
     file: resolve(file),
     fileIsDefault: resolve(file) === resolve(defaultFile),
     chunkSize: reader.parsed('--chunk-size (CHUNK_SIZE)', '', parseSize),
@@ -82,13 +87,13 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
 function merge(flags: Flags, env: Environment): Environment {
   const text = (value: string | true | undefined): string | undefined => (value === true ? undefined : value)
   return {
+    ...env,
     '--id (CLIENT_ID)': text(flags.id) ?? env['CLIENT_ID'],
     '--server (SERVER_URL)': text(flags.server) ?? env['SERVER_URL'],
     '--file (FILE)': text(flags.file) ?? env['FILE'],
     '--chunk-size (CHUNK_SIZE)': text(flags.chunkSize) ?? env['CHUNK_SIZE'],
     '--state-dir (STATE_DIR)': text(flags.stateDir) ?? env['STATE_DIR'],
     '--port (CLIENT_PORT)': text(flags.port) ?? env['CLIENT_PORT'],
-    LOG_LEVEL: env['LOG_LEVEL'],
   }
 }
 

@@ -95,6 +95,8 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
     let resets = 0
 
     const tryOnce = async (): Promise<Settled> => {
+      // Another delivery may have learned a limit since the last try.
+      if (limits.length(target.chunk) < length) return { act: 'resized' }
       const { lane, digest: current } = held ?? (await load(range, signal, { expect: digest }))
       held = undefined
       digest = current
@@ -102,7 +104,9 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
         return toSettled(await put(range, lane, current, signal))
       } catch (error) {
         if (!(error instanceof TransientError)) throw error
-        resets = error.reset ? resets + 1 : 0
+        if (error.reset) resets += 1
+        // A cut on a connection that was used before tells nothing, either way.
+        else if (!error.cut) resets = 0
         // Resets can be a proxy's way to say 413; and what a slow line did not carry in the limit, it may carry in halves.
         const resized = error.expired ? limits.tooLarge(length) : resets >= 2 && limits.suspect(length)
         if (!resized) throw error

@@ -17,6 +17,7 @@ export interface Flags {
 
 const examples = `
 Every flag has a variable of the environment as well; the flag wins. A container or a service sets the variables.
+HTTPS_PROXY, HTTP_PROXY (http://USER:PASSWORD@HOST:PORT) and NO_PROXY say how to get out.
 
 Examples:
   npm run agent -- --id restaurant_1 --server https://backhaul.example.com

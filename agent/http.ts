@@ -1,9 +1,9 @@
-import { Agent as HttpAgent, type ClientRequest } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import type { ClientRequest } from 'node:http'
 import { Readable } from 'node:stream'
 import got, { type Method, type Response } from 'got'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import { problemSchema, type Problem } from '../shared/protocol.ts'
+import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
 import { TransientError } from './retry.ts'
 
 export interface HttpRequest {
@@ -47,11 +47,19 @@ const SLICE = 256 * 1024
 const MAX_ANSWER = 16 * 1024 * 1024
 const CONNECT_MS = 10_000
 const MAX_RETRY_AFTER_MS = 300_000
+/** Somebody must change a setting first; and a user who fails too often may be locked out. */
+const REFUSED_BY_PROXY_MS = 60_000
 
-/** @param server a URL without a trailing slash */
-export function createHttp({ server, userAgent }: { server: string; userAgent: string }): Http {
+export interface HttpDeps {
+  /** A URL without a trailing slash. */
+  server: string
+  userAgent: string
+  proxy?: Proxy | undefined
+}
+
+export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
   const client = got.extend({
-    agent: { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) },
+    agent: createAgents(proxy),
     headers: { 'user-agent': userAgent, accept: 'application/json, application/problem+json' },
     retry: { limit: 0 },
     throwHttpErrors: false,
@@ -78,13 +86,16 @@ export function createHttp({ server, userAgent }: { server: string; userAgent: s
         if (transferred > MAX_ANSWER) stop.abort(new Error('the answer is too large'))
       })
       try {
-        return toAnswer(await pending, stream.quietMs())
+        return throughProxy(toAnswer(await pending, stream.quietMs()), proxy)
       } catch (error) {
         signal.throwIfAborted()
+        if (error instanceof TransientError) throw error
+        const refused = proxy && tunnelStatus(error)
+        if (refused) throw refusedBy(proxy, refused)
         const answered = responseOf(error)
         // An answer counts even if the connection broke while we were still sending, or before its body was whole.
-        if (answered) return toAnswer(answered, stream.quietMs())
-        throw toTransient(error, { midBody: stream.begun(), reused: sent?.reusedSocket ?? false, limitMs })
+        if (answered) return throughProxy(toAnswer(answered, stream.quietMs()), proxy)
+        throw toTransient(error, { midBody: stream.begun(), reused: sent?.reusedSocket ?? false, limitMs, proxy })
       } finally {
         stream.readable.destroy()
       }
@@ -149,9 +160,24 @@ export function retryAfterMs(header: string | undefined, date: string | undefine
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
 }
 
+/** @throws TransientError when it is the proxy's answer, and not the server's */
+function throughProxy(answer: Answer, proxy: Proxy | undefined): Answer {
+  if (proxy && isRefusal(proxy, answer.status, String(answer.headers['content-type'])))
+    throw refusedBy(proxy, answer.status)
+  return answer
+}
+
+function refusedBy(proxy: Proxy, status: number): TransientError {
+  const wait = [401, 403, 407].includes(status)
+  return new TransientError(refusalOf(proxy, status), wait ? { retryAfterMs: REFUSED_BY_PROXY_MS } : {})
+}
+
 const resets = new Set(['ECONNRESET', 'EPIPE'])
 
-function toTransient(error: unknown, sent: { midBody: boolean; reused: boolean; limitMs: number }): TransientError {
+function toTransient(
+  error: unknown,
+  sent: { midBody: boolean; reused: boolean; limitMs: number; proxy: Proxy | undefined },
+): TransientError {
   const code = systemCode(error) ?? ''
   const event = typeof error === 'object' && error !== null && 'event' in error ? error.event : undefined
   if (event === 'request')
@@ -161,7 +187,8 @@ function toTransient(error: unknown, sent: { midBody: boolean; reused: boolean; 
       unanswered: true,
     })
   const reset = resets.has(code)
-  return new TransientError(messageOf(error) || code, {
+  const way = sent.proxy ? `, by way of the proxy ${sent.proxy.shown}` : ''
+  return new TransientError(`${messageOf(error) || code}${way}`, {
     cut: reset,
     reset: reset && sent.midBody && !sent.reused,
     stalled: event === 'socket',

@@ -52,7 +52,7 @@ async function makeSample({ file, fileIsDefault, sample }: AgentConfig, log: Log
 }
 
 async function main(config: AgentConfig): Promise<void> {
-  const { clientId, file, roots, labels, chunkSize, stateDir, port } = config
+  const { clientId, proxy, file, roots, labels, chunkSize, stateDir, port } = config
   const startedAt = new Date().toISOString()
   const progress = createProgress({ stream: process.stdout })
   const log = await createLog({ level: config.logLevel, progress })
@@ -68,14 +68,17 @@ async function main(config: AgentConfig): Promise<void> {
     },
     (code) => process.exit(code),
   )
-  log.info({ clientId, server, version, file: printable(file), roots: roots.map(printable), labels }, 'agent starting')
+  log.info(
+    { clientId, server, proxy: proxy?.shown, version, file: printable(file), roots: roots.map(printable), labels },
+    'agent starting',
+  )
   const made = makeSample(config, log, stop.signal)
   ended = made
   await made
   const shared = [file, ...roots]
   const state = await openState({ dir: stateDir, server, log })
   const agent = createAgent({
-    http: createHttp({ server: config.server, userAgent: `backhaul-agent/${version}` }),
+    http: createHttp({ server: config.server, userAgent: `backhaul-agent/${version}`, proxy }),
     retry: createRetry({ log }),
     state,
     log,

@@ -36,18 +36,22 @@ export function createPace({ longest, state, log }: { longest: number; state: St
   // An answer that never came may have been cut without a word long before: then the wait counts, not the age.
   const shorten = (age: number): void => change(0.8 * Math.min(age, wait))
 
+  // A connection lost this early, or a gateway that answers at once, says nothing about waiting.
+  const tooEarly = (ageMs: number): boolean => ageMs / 1000 < 0.8 * SHORTEST
+
   return {
     seconds: () => Math.max(1, Math.round(wait)),
     cut(ageMs) {
+      if (tooEarly(ageMs)) return
       const age = ageMs / 1000
-      // A connection lost this early says nothing about waiting.
-      if (age < 0.8 * SHORTEST) return
       uncut = 0
       const again = lastCut !== undefined && Math.abs(age - lastCut) <= Math.max(1, 0.1 * lastCut)
       lastCut = age
       if (again) shorten(age)
     },
-    timedOut: (ageMs) => shorten(ageMs / 1000),
+    timedOut(ageMs) {
+      if (!tooEarly(ageMs)) shorten(ageMs / 1000)
+    },
     uncut() {
       lastCut = undefined
       uncut += 1

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { messageOf } from '../shared/errors.ts'
-import type { Environment } from '../shared/env.ts'
+import { readEnvironment, type Environment } from '../shared/env.ts'
+import { readProxy, type Proxy } from '../shared/proxy.ts'
 import { createApi, type Api } from './api.ts'
 import { CliError } from './errors.ts'
 import { createHttp } from './http.ts'
@@ -46,8 +47,11 @@ export function createConnect({ env, stdout, stderr, cwd, signal, version }: Sur
     }>()
     const leaving = new AbortController()
     const any = AbortSignal.any([signal, leaving.signal])
+    const address = server ?? serverOf(env)
     return {
-      api: createApi({ http: createHttp({ server: server ?? serverOf(env), version, signal: any }) }),
+      api: createApi({
+        http: createHttp({ server: address, version, proxy: proxyOf(env, address), signal: any }),
+      }),
       screen: createScreen({ stdout, stderr, quiet, asJson: json }),
       stdout,
       cwd,
@@ -69,4 +73,15 @@ function serverOf(env: Environment): URL {
   } catch (error) {
     throw new CliError('usage', `SERVER_URL ${messageOf(error)}.`, { cause: error })
   }
+}
+
+function proxyOf(env: Environment, server: URL): Proxy | undefined {
+  const reader = readEnvironment(env)
+  const proxy = readProxy(reader, server)
+  try {
+    reader.finish()
+  } catch (error) {
+    throw new CliError('usage', `${messageOf(error)}.`, { cause: error })
+  }
+  return proxy
 }

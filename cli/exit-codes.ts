@@ -16,7 +16,7 @@ const codesOf: readonly [ExitCode, readonly string[]][] = [
   [exitCodes.refused, ['usage', 'file-exists', 'output-invalid']],
   [exitCodes.notFound, ['client-unknown', 'download-unknown', 'content-removed', 'route-unknown', 'not-found']],
   [exitCodes.away, ['client-offline', 'begin-timeout']],
-  [exitCodes.unreachable, ['server-unreachable', 'answer-unknown', 'store-busy', 'shutting-down']],
+  [exitCodes.unreachable, ['server-unreachable', 'proxy-refused', 'answer-unknown', 'store-busy', 'shutting-down']],
   [
     exitCodes.failed,
     [...failureCodes, 'cancelled', 'expired', 'content-broken', 'connection-broken', 'source-changed'],

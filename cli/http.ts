@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import got, { RequestError } from 'got'
 import { messageOf } from '../shared/errors.ts'
+import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
 import { refusal, type RawAnswer } from './answers.ts'
 import { CliError } from './errors.ts'
 import { shownUrl } from './server-url.ts'
@@ -27,7 +28,7 @@ export interface ContentStream {
 export interface Http {
   /**
    * One request; 2xx and 304 are answers.
-   * @throws CliError `server-unreachable`, `answer-unknown`, or the problem that the server sent
+   * @throws CliError `server-unreachable`, `proxy-refused`, `answer-unknown`, or the problem that the server sent
    */
   ask(ask: Ask): Promise<RawAnswer & { etag: string | undefined }>
   /** The same with a body that is read as it comes. What breaks in the middle is a CliError `connection-broken`. */
@@ -38,9 +39,17 @@ const usualPatience = 30_000
 const connectPatience = 10_000
 const longestProblem = 64 * 1024
 
+export interface HttpDeps {
+  server: URL
+  version: string
+  proxy?: Proxy | undefined
+  signal: AbortSignal
+}
+
 /** Requests to one server. Nothing is repeated here; what may be tried again is its caller's to know. */
-export function createHttp({ server, version, signal }: { server: URL; version: string; signal: AbortSignal }): Http {
+export function createHttp({ server, version, proxy, signal }: HttpDeps): Http {
   const client = got.extend({
+    agent: createAgents(proxy),
     retry: { limit: 0 },
     throwHttpErrors: false,
     followRedirect: false,
@@ -56,6 +65,8 @@ export function createHttp({ server, version, signal }: { server: URL; version: 
 
   function unreachable(error: unknown): unknown {
     if (signal.aborted || !(error instanceof RequestError)) return error
+    const refused = proxy && tunnelStatus(error)
+    if (refused) return refusedBy(proxy, refused)
     const message = `${shownUrl(server)} does not answer: ${messageOf(error)}; is the server running, and is --server right?`
     return new CliError('server-unreachable', message, { cause: error })
   }
@@ -65,6 +76,7 @@ export function createHttp({ server, version, signal }: { server: URL; version: 
       const url = urlOf(ask)
       try {
         const { statusCode, headers, body } = await client(url, optionsOf(ask))
+        if (proxy && isRefusal(proxy, statusCode, headers['content-type'])) throw refusedBy(proxy, statusCode)
         const answer = { ...described(url, statusCode, headers), body, etag: headers.etag }
         if (statusCode !== 304 && (statusCode < 200 || statusCode > 299)) throw refusal(answer)
         return answer
@@ -88,6 +100,7 @@ export function createHttp({ server, version, signal }: { server: URL; version: 
           request.once('error', reject)
         })
         const { statusCode: status, headers } = response
+        if (proxy && isRefusal(proxy, status, headers['content-type'])) throw refusedBy(proxy, status)
         const chunks = brokenAsSuch(request)
         if (status >= 200 && status <= 299) return { status, headers, chunks, close }
         throw refusal({ ...described(url, status, headers), body: await beginningOf(chunks) })
@@ -108,6 +121,10 @@ export function createHttp({ server, version, signal }: { server: URL; version: 
       })
     }
   }
+}
+
+function refusedBy(proxy: Proxy, status: number): CliError {
+  return new CliError('proxy-refused', `${refusalOf(proxy, status)}.`)
 }
 
 function optionsOf({ method, headers = {}, body, patience = usualPatience }: Ask) {

@@ -36,6 +36,13 @@ export function startNpm(args: string[], env: Record<string, string>): Running {
   return watch(`npm ${args.join(' ')}`, spawn('npm', args, { ...optionsFor(env), detached: true }), true)
 }
 
+/** Starts a program of the system; `as` is the user's and group's id when root should not run it. */
+export function startProgram(command: string, args: string[], as?: number): Running {
+  const path = `${process.env['PATH']}:/usr/sbin:/sbin`
+  const owner = as === undefined ? {} : { uid: as, gid: as }
+  return watch(command, spawn(command, args, { ...optionsFor({ PATH: path }), ...owner, cwd: '/' }))
+}
+
 const optionsFor = (env: Record<string, string>) => ({
   cwd: projectFolder,
   env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
