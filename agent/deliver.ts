@@ -1,5 +1,5 @@
 import { formatDigest, type Sha256 } from '../shared/digest.ts'
-import { headers } from '../shared/protocol.ts'
+import { headers, type FailureCode } from '../shared/protocol.ts'
 import { formatContentRange, missing, pieces, totalLength, type Range } from '../shared/ranges.ts'
 import { fullJitter, pause } from '../shared/wait.ts'
 import { judgeChunk, type ChunkVerdict } from './answers.ts'
@@ -43,8 +43,9 @@ export interface DeliverDeps {
 }
 
 const LIMIT_MS = 15 * 60_000
-/** A chunk that arrives damaged this often was not damaged by chance. */
+/** A chunk that arrives damaged, or is refused, this often was not damaged by chance. */
 const MAX_DAMAGED = 4
+const LOOK = 'Check the memory and the network at the client.'
 
 type Settled = Extract<ChunkVerdict, { act: 'durable' | 'replan' }> | { act: 'resized' }
 
@@ -115,21 +116,24 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
       }
     }
 
+    const damagedOnce = (why: string, code: FailureCode, detail: string): Error => {
+      damaged += 1
+      return damaged < MAX_DAMAGED
+        ? new TransientError(why, { retryAfterMs: 0 })
+        : new JobFailure(code, `${describeRange(range)} ${detail}`)
+    }
+
     const toSettled = (verdict: ChunkVerdict): Settled => {
       switch (verdict.act) {
         case 'retry':
           throw new TransientError(verdict.why, { retryAfterMs: verdict.afterMs })
         case 'damaged':
-          damaged += 1
-          if (damaged < MAX_DAMAGED) throw new TransientError('it arrived damaged', { retryAfterMs: 0 })
-          throw new JobFailure(
-            'damaged',
-            `${describeRange(range)} arrived damaged ${MAX_DAMAGED} times. Check the memory and the network at the client.`,
-          )
+          throw damagedOnce('it arrived damaged', 'damaged', `arrived damaged ${MAX_DAMAGED} times. ${LOOK}`)
+        case 'fail':
+          // A bit that flips in a header makes a mistake that nobody made.
+          throw damagedOnce(verdict.detail, 'io-error', `is refused by the server: ${verdict.detail}`)
         case 'drop':
           throw new JobDropped(verdict.why, verdict)
-        case 'fail':
-          throw new JobFailure('io-error', `The server refuses ${describeRange(range)}: ${verdict.detail}`)
         case 'cut':
           shrink(length, verdict.allowed)
           return { act: 'resized' }

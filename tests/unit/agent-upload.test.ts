@@ -196,6 +196,17 @@ test('a damaged chunk is sent again, and the fourth time the job fails', async (
   await expect(refused).rejects.toMatchObject({ code: 'damaged' })
 })
 
+test('a header that was damaged on the way is no mistake that fails the job', async () => {
+  let refused = 0
+  const { store } = await run(({ range, response }) => {
+    if (range.start !== 0 || refused === 3) return true
+    refused += 1
+    problem(response, refused === 2 ? 404 : 400, refused === 2 ? 'download-unknown' : 'range-invalid')
+    return false
+  })
+  expect(store.equals(content)).toBe(true)
+})
+
 test('a range conflict is planned again from what was received', async () => {
   const there = { start: 100 * KiB, end: 300 * KiB }
   const { stored, durable } = await run(({ range, response }) => {

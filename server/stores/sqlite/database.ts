@@ -71,6 +71,8 @@ function migrate(db: DatabaseSync, transaction: <T>(work: () => T) => T): void {
     if (version > migrations.length) {
       throw new Error(`the database is of a newer version (${version}) than this program knows (${migrations.length})`)
     }
+    // Nothing is written where nothing is to be done: a server must come up on a full disk.
+    if (version === migrations.length) return
     for (const sql of migrations.slice(version)) db.exec(sql)
     db.exec(`PRAGMA user_version = ${migrations.length}`)
   })

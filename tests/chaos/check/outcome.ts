@@ -1,0 +1,93 @@
+import { stat } from 'node:fs/promises'
+import { finalStatuses } from '../../../shared/protocol.ts'
+import type { Download } from '../../../shared/operator.ts'
+import { sha256OfFile } from '../../helpers/folder.ts'
+import type { Asked } from '../asking.ts'
+import { digestOf } from '../content.ts'
+import type { ReadResult } from '../reader.ts'
+import type { SourceFile } from '../sources.ts'
+
+/** What is needed to judge a request. */
+export interface Evidence {
+  asked: Asked
+  source: SourceFile
+  /** Its record; undefined when there is none. */
+  download: Download | undefined
+  /** Pieces damaged on the client's line. */
+  damaged: number
+}
+
+/** A chunk that arrives damaged this often fails its job. */
+const DAMAGED_TOO_OFTEN = 4
+
+/** What is lost or untrue of one request, in words; nothing when all is well. */
+export async function judge(evidence: Evidence): Promise<string[]> {
+  const { asked, download, source } = evidence
+  if (!download) return ['has no record']
+  if (!finalStatuses.includes(download.status)) return [`has not ended: ${download.status} (${download.reason})`]
+  return [
+    ...(await (download.status === 'completed' ? judgeFile(download, source) : judgeReason(download, evidence))),
+    ...(asked.cancelled && download.status !== 'cancelled' ? [`was cancelled, and is ${download.status}`] : []),
+    ...(asked.read ? judgeRead(asked.read, download, evidence) : []),
+  ]
+}
+
+/** Whether some version of the source has these first bytes. @param whole whether they must be all of it */
+function isOf({ plan, versions }: SourceFile, sha256: string | null, length: number, whole: boolean): boolean {
+  const grows = plan.policy === 'prefix'
+  return versions.some(
+    (version) =>
+      (whole && !grows ? version.size === length : version.size >= length) && digestOf(version, length) === sha256,
+  )
+}
+
+async function judgeFile(download: Download, source: SourceFile): Promise<string[]> {
+  const { filePath, sha256, verified, size } = download
+  const wrong: string[] = []
+  if (!verified) wrong.push('is completed without being verified')
+  if (filePath === null || size === null) return [...wrong, 'is completed without a file']
+  const there = await stat(filePath).catch(() => undefined)
+  if (!there) return [...wrong, `its file ${filePath} is not there`]
+  if (there.size !== size || (await sha256OfFile(filePath)) !== sha256)
+    wrong.push('its file is not what its record says')
+  if (!isOf(source, sha256, size, true)) wrong.push('its bytes are of no version of the source')
+  return wrong
+}
+
+function judgeReason({ status, reason, detail }: Download, evidence: Evidence): string[] {
+  return isTrue(reason, evidence) ? [] : [`is ${status} for a reason that is not true: ${reason} (${detail})`]
+}
+
+/** Whether what the harness did is a reason for this code. */
+function isTrue(code: string | null | undefined, { asked, source, damaged }: Evidence): boolean {
+  const { kind, policy } = asked.plan.file
+  const truths: Readonly<Record<string, boolean>> = {
+    cancelled: asked.cancelSent,
+    expired: asked.plan.expiresIn !== undefined,
+    // Before it appeared, it was not there.
+    'not-found': kind === 'absent' || kind === 'late',
+    'not-allowed': kind === 'outside',
+    'not-a-file': kind === 'folder' || kind === 'pipe',
+    changed: kind === 'rewritten' && policy === 'fail' && source.versions.length > asked.versions,
+    damaged: damaged >= DAMAGED_TOO_OFTEN,
+  }
+  return truths[code ?? ''] ?? false
+}
+
+/** Codes with which a reader may be refused besides the reason of the download. */
+const refusals = ['begin-timeout', 'content-broken', 'shutting-down', 'store-full', 'no-room', 'content-removed']
+
+function judgeRead(read: ReadResult, download: Download, evidence: Evidence): string[] {
+  const { source } = evidence
+  if (read.status !== 200) {
+    return refusals.includes(read.code ?? '') || isTrue(read.code, evidence)
+      ? []
+      : [`its reader was refused with ${read.status} ${read.code}`]
+  }
+  if (!read.whole) {
+    return isOf(source, read.sha256, read.bytes, false) ? [] : [`its reader got ${read.bytes} bytes of no version`]
+  }
+  const sameAttempt = read.etag === `"${download.id}.${download.attempt}"` && download.status === 'completed'
+  if (sameAttempt && read.sha256 !== download.sha256) return ['its reader got other bytes than the record says']
+  return isOf(source, read.sha256, read.bytes, true) ? [] : [`its reader got ${read.bytes} bytes, of no version`]
+}

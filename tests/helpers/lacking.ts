@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+
+/** What a test needs that a user's machine may lack. */
+export interface Needs {
+  /** Programs on the PATH. */
+  programs?: readonly string[]
+  /** The rights of root, as for mounting. */
+  root?: boolean
+  /** A file or folder. */
+  path?: string
+  /** Minutes, because it waits for real limits to pass: it runs with BACKHAUL_TESTS=all only. */
+  long?: boolean
+}
+
+/** Programs of the system's administrator lie outside of a user's PATH. */
+export const administratorsPath = `${process.env['PATH']}:/usr/sbin:/sbin`
+
+const has = (program: string): boolean =>
+  spawnSync('sh', ['-c', `command -v ${program}`], { env: { PATH: administratorsPath } }).status === 0
+
+/** What of it is not here, in words; nothing when all is. */
+export function lacking({ programs = [], root, path: file, long }: Needs): string[] {
+  const absent = programs.filter((program) => !has(program))
+  return [
+    ...(absent.length > 0 ? [`needs ${absent.join(' and ')}, not installed here`] : []),
+    ...(root && process.getuid?.() !== 0 ? ['needs root'] : []),
+    ...(file !== undefined && !existsSync(file) ? [`needs ${file}`] : []),
+    ...(long && process.env['BACKHAUL_TESTS'] !== 'all' ? ['takes minutes; BACKHAUL_TESTS=all runs it'] : []),
+  ]
+}
