@@ -39,7 +39,7 @@ async function main(config: Config): Promise<void> {
     pollWaitMs: defaults.waitSeconds * 1000,
     clientQuota: config.clientQuota,
     retention: config.retention,
-    report: (error, doing, id) => log.error({ err: error, id }, `${doing} failed; it is tried again`),
+    report: (error, what, id) => log.error({ err: error, id }, what),
   })
   metrics.watch({ jobs: stores.jobs, presence: domain.presence })
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'something failed that nobody waited for'))

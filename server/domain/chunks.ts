@@ -48,7 +48,7 @@ export interface ChunksDeps {
   presence: Presence
   observer: Observer
   later: Later
-  report: (error: unknown, doing: string, id: string) => void
+  report: (error: unknown, what: string, id: string) => void
 }
 
 /** Chunks, from the pieces of a body to a durable row. */
@@ -98,7 +98,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
     try {
       await jobs.addResent(id, length)
     } catch (error) {
-      report(error, 'counting what was sent in vain', id)
+      report(error, 'bytes sent in vain are not counted', id)
     }
   }
 
@@ -152,7 +152,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
       try {
         await tell(part)
       } catch (error) {
-        report(error, 'telling of a chunk', part.id)
+        report(error, 'a chunk is durable, and those who wait for it hear of it with the next', part.id)
       }
     },
   }

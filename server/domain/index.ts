@@ -62,8 +62,8 @@ export interface DomainDeps {
   clientQuota: number | undefined
   /** How long finished files are kept, in ms; undefined for ever. */
   retention: number | undefined
-  /** Hears of failures of work that no caller waits for. */
-  report: (error: unknown, doing: string, id?: string) => void
+  /** Hears of failures of work that no caller waits for, and what that means. */
+  report: (error: unknown, what: string, id?: string) => void
 }
 
 export function createDomain(deps: DomainDeps): Domain {

@@ -8,7 +8,7 @@ export interface Later {
   again(): Promise<void>
 }
 
-export function createLater({ report }: { report: (error: unknown, doing: string, id: string) => void }): Later {
+export function createLater({ report }: { report: (error: unknown, what: string, id: string) => void }): Later {
   const kept = new Map<string, () => Promise<unknown>>()
 
   const settle = async (key: string): Promise<void> => {
@@ -22,7 +22,7 @@ export function createLater({ report }: { report: (error: unknown, doing: string
     try {
       await settle(key)
     } catch (error) {
-      report(error, 'giving up an attempt', key)
+      report(error, 'an attempt cannot be given up yet; it is tried again', key)
     }
   }
 

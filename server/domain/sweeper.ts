@@ -36,7 +36,7 @@ export function createSweeper(deps: {
   clock: Clock
   /** How long finished files are kept, in ms; undefined for ever. */
   retention: number | undefined
-  report: (error: unknown, doing: string, id: string) => void
+  report: (error: unknown, what: string, id: string) => void
 }): Sweeper {
   const { jobs, bytes, downloads, attempts, verifier, later, clock, retention, report } = deps
 
@@ -96,7 +96,7 @@ export function createSweeper(deps: {
       await downloads.removeContent(id)
       return true
     } catch (error) {
-      report(error, 'the removal of a finished file', id)
+      report(error, 'a finished file cannot be removed yet; it is tried again', id)
       return false
     }
   }

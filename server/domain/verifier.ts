@@ -35,7 +35,7 @@ export function createVerifier(deps: {
   downloads: Downloads
   attempts: Attempts
   clock: Clock
-  report: (error: unknown, doing: string, id: string) => void
+  report: (error: unknown, what: string, id: string) => void
 }): Verifier {
   const { jobs, bytes, downloads, attempts, clock, report } = deps
   const followed = new Map<string, Followed>()
@@ -133,7 +133,7 @@ export function createVerifier(deps: {
       if (download?.status === 'verifying') await verify(download)
     } catch (error) {
       // It stays in verifying, and the sweeper asks again.
-      report(error, 'verification', id)
+      report(error, 'verification failed; it is tried again', id)
     }
   }
 

@@ -86,6 +86,7 @@ export function openDatabase(path: string): Database {
   }
 
   migrate(db, transaction)
+  wait(PATIENCE)
 
   return {
     all: (sql, parameters = {}) => guarded(() => prepare(sql).all(parameters)),
@@ -97,11 +98,13 @@ export function openDatabase(path: string): Database {
 }
 
 function migrate(db: DatabaseSync, transaction: <T>(work: () => T) => T): void {
+  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
+  if (version > migrations.length) {
+    throw new Error(`the database is of a newer version (${version}) than this program knows (${migrations.length})`)
+  }
+  // Without anything to write, a start needs no lock, and no room.
+  if (version === migrations.length) return
   transaction(() => {
-    const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
-    if (version > migrations.length) {
-      throw new Error(`the database is of a newer version (${version}) than this program knows (${migrations.length})`)
-    }
     for (const sql of migrations.slice(version)) db.exec(sql)
     db.exec(`PRAGMA user_version = ${migrations.length}`)
   })
