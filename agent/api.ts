@@ -22,6 +22,9 @@ export function isRefused(error: unknown, ...codes: string[]): error is Refused 
   return error instanceof Refused && (codes.length === 0 || codes.includes(error.problem.code))
 }
 
+/** A file that does not fit at present: no reason to give up, but for the job to decide about. */
+export const noRoomCodes = ['no-room', 'over-quota'] as const
+
 /** Why a session is no longer the one to work with. */
 export const sessionCodes = ['session-superseded', 'session-unknown', 'session-required'] as const
 
@@ -72,9 +75,8 @@ export function interpret<T>(answer: Answer, schema: z.ZodType<T>): Reply<T> {
     )
   }
   const wait = patience(answer)
-  // A full store is no reason to give up, but for the job to decide about.
-  if (answer.problem && (!wait || answer.problem.code === 'no-room'))
-    throw new Refused(answer.problem, answer.retryAfterMs)
+  const refused = answer.problem && new Refused(answer.problem, answer.retryAfterMs)
+  if (refused && (!wait || isRefused(refused, ...noRoomCodes))) throw refused
   throw new TransientError(wait?.why ?? describe(answer), { retryAfterMs: wait?.afterMs, status: answer.status })
 }
 

@@ -3,6 +3,7 @@ import { readEnvironment, type Environment, type EnvReader } from '../shared/env
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { clientIdSchema, labelsSchema } from '../shared/protocol.ts'
 import { readProxy, type Proxy } from '../shared/proxy.ts'
+import { parseSize } from '../shared/units.ts'
 import { parseFlags, type Flags } from './flags.ts'
 
 export interface AgentConfig {
@@ -37,15 +38,6 @@ export interface ConfigInput {
 }
 
 const MAX_ROOTS = 99
-const units: Readonly<Record<string, number>> = {
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-}
 const SMALLEST_CHUNK = 1024
 
 /**
@@ -65,7 +57,7 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     proxy: server === undefined ? undefined : readProxy(reader, new URL(server)),
     file: resolve(file),
     fileIsDefault: resolve(file) === resolve(defaultFile),
-    chunkSize: reader.parsed('--chunk-size (CHUNK_SIZE)', '', parseSize),
+    chunkSize: reader.parsed('--chunk-size (CHUNK_SIZE)', '', (text) => parseSize(text, SMALLEST_CHUNK)),
     stateDir: resolve(reader.text('--state-dir (STATE_DIR)', stateFolder(env, home, clientId ?? ''))),
     port: reader.parsed('--port (CLIENT_PORT)', '8080', parsePort),
     logLevel: reader.oneOf('LOG_LEVEL', 'info', logLevels),
@@ -116,16 +108,6 @@ function parseServer(text: string): string {
     throw new Error(`must be a URL such as http://localhost:3000, not "${text}"`)
   if (url.search !== '' || url.hash !== '') throw new Error(`must have no ? and no #, as "${text}" has`)
   return url.href.replace(/\/+$/, '')
-}
-
-function parseSize(text: string): number | undefined {
-  if (text === '') return undefined
-  const match = /^(\d{1,15})\s*([a-z]*)$/i.exec(text)
-  const unit = units[match?.[2]?.toLowerCase() || 'b']
-  if (!match || unit === undefined) throw new Error(`must be a size such as 262144, 512KiB, 1MiB or 1MB, not "${text}"`)
-  const size = Number(match[1]) * unit
-  if (size < SMALLEST_CHUNK) throw new Error(`must be at least ${SMALLEST_CHUNK} bytes, not "${text}"`)
-  return size
 }
 
 function parsePort(text: string): number | undefined {

@@ -9,7 +9,7 @@ import { totalLength, union, type Range } from '../shared/ranges.ts'
 import { fullJitter, pause } from '../shared/wait.ts'
 import type { Shared } from './allow.ts'
 import { checkedRanges } from './answers.ts'
-import { isRefused, type Api } from './api.ts'
+import { isRefused, noRoomCodes, type Api } from './api.ts'
 import { createFinish } from './finish.ts'
 import { clip, JobDropped, JobFailure, quote } from './failure.ts'
 import type { Lanes } from './lanes.ts'
@@ -126,7 +126,7 @@ async function begin(job: Job, source: Source, { api, signal }: JobDeps): Promis
     return value
   } catch (error) {
     if (isRefused(error, 'source-changed')) throw new JobDropped(messageOf(error), { again: false })
-    if (!isRefused(error, 'no-room')) throw error
+    if (!isRefused(error, ...noRoomCodes)) throw error
     throw new JobDropped(messageOf(error), {
       again: true,
       afterMs: (error.retryAfterMs ?? NO_ROOM_MS) * (1 + Math.random() / 8),

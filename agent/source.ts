@@ -3,7 +3,7 @@ import { lstat, open, readlink, realpath, stat, type FileHandle } from 'node:fs/
 import { messageOf, systemCode } from '../shared/errors.ts'
 import type { FailureCode } from '../shared/protocol.ts'
 import { isAbsent, isShared, locate, type Shared } from './allow.ts'
-import { JobFailure, quote } from './failure.ts'
+import { JobDropped, JobFailure, quote } from './failure.ts'
 
 /** One opened version of a file. */
 export interface Source {
@@ -53,6 +53,8 @@ const codes: Readonly<Record<string, FailureCode>> = {
   ENODEV: 'not-a-file',
   EISDIR: 'not-a-file',
 }
+
+const exhausted = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 
 const advice: Partial<Record<FailureCode, string>> = {
   'not-found': 'does not exist at the client. Check the name and where the file lies.',
@@ -195,8 +197,11 @@ function failure(code: FailureCode, shown: string, cause?: unknown): JobFailure 
   return new JobFailure(code, `${shown} ${text}`, { cause })
 }
 
-function asFailure(error: unknown, shown: string): JobFailure {
+function asFailure(error: unknown, shown: string): JobFailure | JobDropped {
   if (error instanceof JobFailure) return error
+  // Something else at the client uses them up; the file is as good as ever.
+  if (exhausted.has(systemCode(error) ?? ''))
+    return new JobDropped(`${shown} cannot be read now: ${messageOf(error)}`, { again: true })
   if (isAbsent(error)) return failure('not-found', shown, error)
   return failure(codes[systemCode(error) ?? ''] ?? 'io-error', shown, error)
 }

@@ -1,10 +1,10 @@
 import { InvalidArgumentError } from 'commander'
 import { messageOf } from '../shared/errors.ts'
 import { clientIdPattern, labelKeyPattern } from '../shared/protocol.ts'
+import { secondsOf } from '../shared/units.ts'
 import { CliError } from './errors.ts'
 import { parseServerUrl } from './server-url.ts'
 
-const secondsIn: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 24 * 3600, w: 7 * 24 * 3600 }
 const longest = 365 * 24 * 3600
 
 /**
@@ -12,9 +12,8 @@ const longest = 365 * 24 * 3600
  * @throws InvalidArgumentError for any other form, or outside one second to 365 days
  */
 export function parseDuration(text: string): number {
-  const match = /^(\d{1,9})([smhdw]?)$/.exec(text.trim())
-  const seconds = Number(match?.[1]) * (secondsIn[match?.[2] || 's'] ?? Number.NaN)
-  if (seconds >= 1 && seconds <= longest) return seconds
+  const seconds = secondsOf(text)
+  if (seconds !== undefined && seconds >= 1 && seconds <= longest) return seconds
   throw new InvalidArgumentError('Say seconds, or a number with s, m, h, d or w, such as 7d; 365 days at most.')
 }
 

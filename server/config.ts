@@ -1,5 +1,6 @@
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { readEnvironment, type Environment } from '../shared/env.ts'
+import { parseSize, secondsOf } from '../shared/units.ts'
 import { parseDatabaseUrl, parseStorageUrl, type StoreAddresses } from './stores/open.ts'
 
 export interface Config extends StoreAddresses {
@@ -8,6 +9,10 @@ export interface Config extends StoreAddresses {
   /** How long GET /api/download/ID waits for a first byte, in ms. */
   downloadTimeout: number
   logLevel: LogLevel
+  /** What one client's files may take up, in bytes; undefined: as much as there is. */
+  clientQuota: number | undefined
+  /** How long finished files are kept, in ms; undefined: for ever. */
+  retention: number | undefined
 }
 
 /**
@@ -22,6 +27,16 @@ export function readConfig(env: Environment): Config {
   const storage = read.parsed('STORAGE_URL', 'file:downloads', parseStorageUrl)
   const downloadTimeout = read.integer('DOWNLOAD_TIMEOUT', 60, { min: 1, max: 86_400 }) * 1000
   const logLevel = read.oneOf('LOG_LEVEL', 'info', logLevels)
+  const clientQuota = read.parsed('CLIENT_QUOTA', '', (text) => parseSize(text, 1))
+  const retention = read.parsed('RETENTION', '', parseRetention)
   read.finish()
-  return { host, port, database: database!, storage: storage!, downloadTimeout, logLevel }
+  return { host, port, database: database!, storage: storage!, downloadTimeout, logLevel, clientQuota, retention }
+}
+
+/** @returns ms */
+function parseRetention(text: string): number | undefined {
+  if (text === '') return undefined
+  const seconds = secondsOf(text)
+  if (seconds) return seconds * 1000
+  throw new Error(`must be a time such as 12h, 30d or 8w, not "${text}"`)
 }

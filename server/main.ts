@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { ConfigError } from '../shared/env.ts'
-import { messageOf } from '../shared/errors.ts'
-import { createLog } from '../shared/log.ts'
+import { isAppError, messageOf } from '../shared/errors.ts'
+import { createLog, type Log } from '../shared/log.ts'
 import { createProgress } from '../shared/progress.ts'
 import { defaults } from '../shared/protocol.ts'
 import { onShutdown } from '../shared/shutdown.ts'
 import { pause } from '../shared/wait.ts'
 import { createApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
-import { createDomain } from './domain/index.ts'
+import { createDomain, type Domain } from './domain/index.ts'
 import { createInFlight } from './http/in-flight.ts'
 import { createPresent } from './http/present.ts'
 import { listen, stopServing } from './listen.ts'
@@ -22,6 +22,8 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 /** How long requests that were cut off may take to tidy up, in ms. */
 const SETTLE_WITHIN = 2_000
+/** How long to wait for a store that is locked or full at the start, in ms. */
+const RECOVER_EVERY = 1_000
 
 // Configuration → stores → domain → app → listen → signals. The only file of the server that touches process.*
 async function main(config: Config): Promise<void> {
@@ -35,10 +37,13 @@ async function main(config: Config): Promise<void> {
     observer: bothObservers(teller, metrics),
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
     pollWaitMs: defaults.waitSeconds * 1000,
-    report: (error, id) => log.error({ err: error, id }, 'verification failed; it is tried again'),
+    clientQuota: config.clientQuota,
+    retention: config.retention,
+    report: (error, what, id) => log.error({ err: error, id }, what),
   })
   metrics.watch({ jobs: stores.jobs, presence: domain.presence })
-  await domain.sweeper.recover()
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'something failed that nobody waited for'))
+  await recover(domain, log)
 
   const present = createPresent({ bytes: stores.bytes, presence: domain.presence })
   const inFlight = createInFlight()
@@ -53,6 +58,7 @@ async function main(config: Config): Promise<void> {
   }).callback()
   const server = createServer((request, response) => void handle(request, response))
   const { address, port } = await listen(server, config)
+  server.on('error', (error) => log.error({ err: error }, 'a connection could not be taken'))
 
   const stopTimers = startTimers({
     domain,
@@ -66,7 +72,9 @@ async function main(config: Config): Promise<void> {
       await stopServing(server)
       // What was cut off tidies up first; it needs the stores.
       await Promise.race([inFlight.settled(), pause(SETTLE_WITHIN)])
-      await domain.presence.flush()
+      await domain.presence
+        .flush()
+        .catch((error: unknown) => log.warn({ err: error }, 'who was seen last is not written down'))
       await stores.bytes.close()
       await stores.jobs.close()
       progress.stop()
@@ -74,6 +82,19 @@ async function main(config: Config): Promise<void> {
     (code) => process.exit(code),
   )
   log.info({ host: address, port, storage: stores.bytes.location(''), pid: process.pid }, 'listening')
+}
+
+/** Nobody is served before the repairs are done: a store that is locked or full is waited for. */
+async function recover(domain: Domain, log: Log): Promise<void> {
+  for (;;) {
+    try {
+      return await domain.sweeper.recover()
+    } catch (error) {
+      if (!isAppError(error, 'store-busy', 'store-full')) throw error
+      log.error({ err: error }, 'cannot repair what the last stop left; trying again')
+      await pause(RECOVER_EVERY)
+    }
+  }
 }
 
 function fail(error: unknown): never {

@@ -49,7 +49,7 @@ export interface DownloadRecord {
   /** Announced by the agent at `complete`; the verified value once completed. */
   sha256: Sha256 | null
   verified: boolean
-  /** The claimed final name. */
+  /** The claimed final name; null again once the finished file was removed. */
   name: string | null
   sourcePath: string | null
   sourceModified: number | null
@@ -99,6 +99,7 @@ export interface Transition {
   attempt?: number
   /** The client's newest session must be this one. */
   session?: string | undefined
+  /** Where `bytesReceived` is set, what it was counts as `bytesResent`: those bytes were sent in vain. */
   set: Partial<Omit<DownloadRecord, 'seq' | 'id' | 'clientId'>>
 }
 
@@ -159,6 +160,12 @@ export interface JobStore {
   expired(now: number, limit: number): Promise<string[]>
   /** Bytes that attempts under way, but those of one download, have yet to receive. */
   outstandingBytes(except?: string): Promise<number>
+  /** What a client takes up, without one download: its finished files that are there, and the sizes of attempts under way. */
+  usedBytes(clientId: string, except: string): Promise<number>
+  /** Failed and expired downloads that keep their part for a retry, those that ended first at the front. */
+  keptParts(limit: number): Promise<DownloadRecord[]>
+  /** Ids of completed downloads whose file is to go: completed before a time, or removed by the row and not yet by the store. */
+  contentToRemove(completedBefore: number, limit: number): Promise<string[]>
   /** How many downloads are queued, transferring and verifying. */
   countOpen(): Promise<{ status: Status; count: number }[]>
   forgetIdempotencyKeys(before: number): Promise<void>

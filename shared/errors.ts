@@ -37,6 +37,7 @@ export const errorCodes = [
   'source-changed',
   'name-taken',
   'no-room',
+  'over-quota',
   'not-retryable',
   'already-finished',
   'not-finished',

@@ -4,12 +4,14 @@ import type { Progress } from './progress.ts'
 
 export type Log = Logger
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+/** Bytes of lines that could not be written yet; more are dropped. */
+const MAX_WAITING = 1024 * 1024
 export type LogLevel = (typeof logLevels)[number]
 
 /** JSON lines on standard output; on a terminal, lines for people, above the progress bars. */
 export async function createLog({ level, progress }: { level: LogLevel; progress: Progress }): Promise<Log> {
   const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }
-  if (!process.stdout.isTTY) return pino(options, pino.destination({ dest: 1, sync: true }))
+  if (!process.stdout.isTTY) return pino(options, lines())
   // Only people need it, and it costs memory.
   const { default: pretty } = await import('pino-pretty')
   const above = new Writable({
@@ -22,4 +24,11 @@ export async function createLog({ level, progress }: { level: LogLevel; progress
     options,
     pretty({ destination: above, colorize: true, sync: true, singleLine: true, translateTime: 'SYS:HH:MM:ss' }),
   )
+}
+
+/** Standard output may be a file on a full disk: what does not fit waits, up to a bound, and ends nothing. */
+function lines(): pino.DestinationStream {
+  const stream = pino.destination({ dest: 1, sync: true, maxLength: MAX_WAITING })
+  stream.on('error', () => undefined)
+  return stream
 }

@@ -1,9 +1,10 @@
 import { AppError } from '../../shared/errors.ts'
 import { openStatuses, type BeginRequest } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
-import type { ByteStore, Clock, DownloadRecord, JobStore } from '../ports.ts'
+import type { ByteStore, Clock, DownloadRecord, JobStore, Transition } from '../ports.ts'
 import { NO_BYTES, type Downloads } from './downloads.ts'
 import { findClaimed } from './guards.ts'
+import type { Room } from './room.ts'
 
 /** A source to begin with; a `whole` one comes in one request and cannot be resumed. */
 export type Beginning = BeginRequest & { whole?: boolean }
@@ -11,7 +12,7 @@ export type Beginning = BeginRequest & { whole?: boolean }
 export interface Attempts {
   /**
    * Opens the source's version for an attempt and answers what is here already. Idempotent.
-   * @throws AppError `source-changed`, `no-room`, `job-gone`, `session-superseded`
+   * @throws AppError `source-changed`, `no-room`, `over-quota`, `job-gone`, `session-superseded`
    */
   begin(id: string, session: string, request: BeginRequest): Promise<{ download: DownloadRecord; received: Range[] }>
   /**
@@ -20,7 +21,11 @@ export interface Attempts {
    */
   start(download: DownloadRecord, request: Beginning, session?: string): Promise<DownloadRecord | undefined>
   /** Gives up an attempt's bytes; the job is queued for another. @returns whether it was still the one under way */
-  abandon(part: { id: string; attempt: number }, reason: 'damaged' | 'io-error', detail: string): Promise<boolean>
+  abandon(
+    part: { id: string; attempt: number },
+    reason: 'damaged' | 'io-error' | 'store-full',
+    detail: string,
+  ): Promise<boolean>
 }
 
 /** Attempts: one try at assembling a job's bytes each, with a part of its own. */
@@ -28,25 +33,22 @@ export function createAttempts(deps: {
   jobs: JobStore
   bytes: ByteStore
   downloads: Downloads
+  room: Room
   clock: Clock
 }): Attempts {
-  const { jobs, bytes, downloads, clock } = deps
-  let starting: Promise<unknown> = Promise.resolve()
+  const { jobs, bytes, downloads, room, clock } = deps
+  let before: Promise<unknown> = Promise.resolve()
 
-  const checkRoom = async (download: DownloadRecord, size: number): Promise<void> => {
-    const [free, outstanding] = await Promise.all([bytes.freeBytes(), jobs.outstandingBytes(download.id)])
-    // What an attempt before holds is freed as soon as this one has begun.
-    const held = download.source === null ? 0 : download.bytesReceived
-    if (size <= free - outstanding + held) return
-    await downloads.change({
-      id: download.id,
-      from: ['queued'],
-      set: { reason: 'no-room', detail: `${size} bytes wanted` },
-    })
-    throw new AppError(
-      'no-room',
-      `${size} bytes do not fit: ${free} are free and ${outstanding} of them reserved. Remove finished files or add room.`,
-    )
+  /** The row of a part that was just made; where it cannot be written, the part goes, too. */
+  const reserve = async (attempt: number, row: Transition): Promise<DownloadRecord | undefined> => {
+    let started: DownloadRecord | undefined
+    try {
+      started = await downloads.change(row)
+      return started
+    } finally {
+      // One that stays is swept.
+      if (!started) await bytes.removePart({ id: row.id, attempt }).catch(() => undefined)
+    }
   }
 
   const startNow = async (
@@ -54,11 +56,11 @@ export function createAttempts(deps: {
     request: Beginning,
     session?: string,
   ): Promise<DownloadRecord | undefined> => {
-    await checkRoom(download, request.size)
+    await room.check(download, request.size)
     // The part first, then the row: a row never promises a part that a crash kept from being made.
     let attempt = download.attempt + 1
     while (!(await bytes.createPart({ id: download.id, attempt }, request.size))) attempt += 1
-    const started = await downloads.change({
+    const started = await reserve(attempt, {
       id: download.id,
       from: openStatuses,
       attempt: download.attempt,
@@ -78,25 +80,25 @@ export function createAttempts(deps: {
         startedAt: download.startedAt ?? clock.now(),
       },
     })
-    if (!started) await bytes.removePart({ id: download.id, attempt })
-    else if (download.attempt > 0) await downloads.discardPart(download.id, download.attempt)
+    if (started && download.attempt > 0) await downloads.discardPart(download.id, download.attempt)
     return started
   }
 
   // One after the other, so that the room found free is still free when it is reserved.
-  const start: Attempts['start'] = (download, request, session) => {
-    const started = starting.then(() => startNow(download, request, session))
-    starting = started.catch(() => undefined)
-    return started
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = before.then(work)
+    before = done.catch(() => undefined)
+    return done
   }
 
-  const resume = async (download: DownloadRecord, session: string): Promise<DownloadRecord | undefined> =>
-    downloads.change({
-      id: download.id,
-      from: openStatuses,
-      attempt: download.attempt,
-      session,
-      set: { status: 'transferring', reason: null, detail: null },
+  const start: Attempts['start'] = (download, request, session) => inTurn(() => startNow(download, request, session))
+
+  const resume = (download: DownloadRecord, session: string): Promise<DownloadRecord | undefined> =>
+    inTurn(async () => {
+      await room.check(download, download.size ?? 0)
+      const { id, attempt } = download
+      const set = { status: 'transferring', reason: null, detail: null } as const
+      return downloads.change({ id, from: openStatuses, attempt, session, set })
     })
 
   const failChanged = async (download: DownloadRecord, session: string): Promise<never> => {

@@ -4,6 +4,7 @@ import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore, Chunk, ChunkWriter, CommitState, JobStore, Observer, Part, WakeBus } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
 import { checkAttempt, checkOpen } from './guards.ts'
+import type { Later } from './later.ts'
 import type { Presence } from './presence.ts'
 import type { Lease, Reservations } from './reservations.ts'
 import { bytesTopic, downloadTopic } from './topics.ts'
@@ -31,7 +32,9 @@ export interface Chunks {
    * @throws AppError `digest-mismatch`, `range-invalid`, `attempt-superseded`, `store-full`, and what `check` throws
    */
   store(chunk: ChunkToStore): Promise<void>
-  /** Tells whoever follows the part that more of it is durable. */
+  /** Counts bytes that were sent in vain; never throws, for a figure is not worth it. */
+  resent(id: string, bytes: number): Promise<void>
+  /** Tells whoever follows the part that more of it is durable; never throws, for the chunk is. */
   landed(part: Part): Promise<void>
 }
 
@@ -44,11 +47,15 @@ export interface ChunksDeps {
   verifier: Verifier
   presence: Presence
   observer: Observer
+  later: Later
+  report: (error: unknown, what: string, id: string) => void
 }
 
 /** Chunks, from the pieces of a body to a durable row. */
 export function createChunks(deps: ChunksDeps): Chunks {
-  const { jobs, bytes, wakes, reservations, attempts, verifier, presence, observer } = deps
+  const { jobs, bytes, wakes, reservations, attempts, verifier, presence, observer, later, report } = deps
+
+  const keyOf = ({ id, attempt }: Part): string => `${id}.${attempt}`
 
   const recheck = async (part: Part, lease: Lease): Promise<void> => {
     const download = await jobs.findDownload(part.id)
@@ -78,10 +85,30 @@ export function createChunks(deps: ChunksDeps): Chunks {
     try {
       return await writer.commit()
     } catch (error) {
-      await attempts.abandon(part, 'io-error', `The store could not sync: ${messageOf(error)}`)
+      const reason = isAppError(error, 'store-full') ? 'store-full' : 'io-error'
+      await later.insist(keyOf(part), () =>
+        attempts.abandon(part, reason, `The store could not sync: ${messageOf(error)}`),
+      )
       const detail = 'The store could not sync its bytes; poll for the next attempt.'
       throw new AppError('attempt-superseded', detail, {}, { cause: error })
     }
+  }
+
+  const resent = async (id: string, length: number): Promise<void> => {
+    try {
+      await jobs.addResent(id, length)
+    } catch (error) {
+      report(error, 'bytes sent in vain are not counted', id)
+    }
+  }
+
+  const tell = async (part: Part): Promise<void> => {
+    wakes.wake([bytesTopic(part.id)])
+    await verifier.follow(part)
+    const download = await jobs.findDownload(part.id)
+    if (download?.status !== 'transferring') return
+    presence.contact(download.clientId)
+    observer.progress(download)
   }
 
   return {
@@ -100,7 +127,11 @@ export function createChunks(deps: ChunksDeps): Chunks {
       }
     },
 
+    resent,
+
     async store({ part, range, lease, pieces, check, announced }) {
+      // An attempt that is to be given up, and could not be so far, takes nothing more.
+      await later.settle(keyOf(part))
       const seen = { bytes: 0, hash: newSha256() }
       let inserted = false
       const writer = await open(part, range)
@@ -113,17 +144,16 @@ export function createChunks(deps: ChunksDeps): Chunks {
         inserted = verdict === 'insert'
       } finally {
         await writer.close()
-        if (!inserted && seen.bytes > 0) await jobs.addResent(part.id, seen.bytes)
+        if (!inserted && seen.bytes > 0) await resent(part.id, seen.bytes)
       }
     },
 
     async landed(part) {
-      wakes.wake([bytesTopic(part.id)])
-      await verifier.follow(part)
-      const download = await jobs.findDownload(part.id)
-      if (download?.status !== 'transferring') return
-      presence.contact(download.clientId)
-      observer.progress(download)
+      try {
+        await tell(part)
+      } catch (error) {
+        report(error, 'a chunk is durable, and those who wait for it hear of it with the next', part.id)
+      }
     },
   }
 }

@@ -16,6 +16,7 @@ import type {
   DownloadRecord,
   JobStore,
   Observer,
+  Part,
   Transition,
   WakeBus,
 } from '../ports.ts'
@@ -66,8 +67,10 @@ export interface Downloads {
   /** Fails an attempt whose bytes help no retry, and discards them. @returns undefined when it was no longer under way */
   failAndDiscard(id: string, failure: Failure): Promise<DownloadRecord | undefined>
   expire(id: string): Promise<void>
-  /** Removes a finished file; the record stays. @throws AppError `not-finished` */
+  /** Removes a finished file; the record stays. Repeatable, as after a crash. @throws AppError `not-finished` */
   removeContent(id: string): Promise<DownloadRecord>
+  /** Discards the part that a failed or expired download keeps for a retry. */
+  dropKept(part: Part): Promise<void>
   /** Removes an attempt's bytes: the rows first, then the file. */
   discardPart(id: string, attempt: number): Promise<void>
 }
@@ -229,12 +232,22 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
 
     async removeContent(id) {
       const download = await find(id)
-      if (download.status !== 'completed' || download.name === null) {
+      if (download.status !== 'completed') {
         throw new AppError('not-finished', `The download ${id} is ${download.status} and has no finished file.`)
       }
-      const removed = await change({ id, from: ['completed'], set: { removedAt: download.removedAt ?? clock.now() } })
+      const set = { removedAt: download.removedAt ?? clock.now() }
+      const removed = await change({ id, from: ['completed'], set })
+      if (download.name === null) return download
       await bytes.removeContent(download.name)
+      await jobs.forgetChunks(id, download.attempt)
+      // Only now is nothing left to do: a removal that was cut off before is finished by the sweeper.
+      await jobs.transition({ id, from: ['completed'], set: { name: null } })
       return removed ?? download
+    },
+
+    async dropKept({ id, attempt }) {
+      const dropped = await jobs.transition({ id, from: ['failed', 'expired'], attempt, set: NO_BYTES })
+      if (dropped) await discardPart(id, attempt)
     },
   }
 }

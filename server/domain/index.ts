@@ -14,9 +14,11 @@ import { createChunks } from './chunks.ts'
 import { createCompletion, type Completion } from './completion.ts'
 import { createContents, type Contents } from './content.ts'
 import { createDownloads, type Downloads } from './downloads.ts'
+import { createLater } from './later.ts'
 import { createPolls, type Polls } from './polls.ts'
 import { createPresence, type Presence } from './presence.ts'
 import { createReservations } from './reservations.ts'
+import { createRoom } from './room.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { createSweeper, type Sweeper } from './sweeper.ts'
 import { bytesTopic, downloadTopic } from './topics.ts'
@@ -56,8 +58,12 @@ export interface DomainDeps {
   clock: Clock
   /** How long an agent's poll is held, in ms. */
   pollWaitMs: number
-  /** Hears of failures of work that no caller waits for. */
-  report: (error: unknown, id: string) => void
+  /** What the files of one client may take up, in bytes; undefined for as much as there is. */
+  clientQuota: number | undefined
+  /** How long finished files are kept, in ms; undefined for ever. */
+  retention: number | undefined
+  /** Hears of failures of work that no caller waits for, and what that means. */
+  report: (error: unknown, what: string, id?: string) => void
 }
 
 export function createDomain(deps: DomainDeps): Domain {
@@ -65,10 +71,12 @@ export function createDomain(deps: DomainDeps): Domain {
   const waiting = createWaiting({ wakes })
   const presence = createPresence({ jobs, clock, waitMs: deps.pollWaitMs })
   const downloads = createDownloads(deps)
-  const attempts = createAttempts({ jobs, bytes, downloads, clock })
+  const room = createRoom({ jobs, bytes, downloads, quota: deps.clientQuota })
+  const attempts = createAttempts({ jobs, bytes, downloads, room, clock })
+  const later = createLater(deps)
   const verifier = createVerifier({ ...deps, downloads, attempts })
   const completion = createCompletion({ jobs, downloads, verifier, waiting, clock })
-  const chunks = createChunks({ ...deps, attempts, verifier, presence, reservations: createReservations() })
+  const chunks = createChunks({ ...deps, attempts, later, verifier, presence, reservations: createReservations() })
 
   return {
     waiting,
@@ -79,9 +87,9 @@ export function createDomain(deps: DomainDeps): Domain {
     uploads: createUploads({ jobs, chunks }),
     sessions: createSessions({ jobs, presence, wakes, clock }),
     polls: createPolls({ jobs, presence, waiting, clock }),
-    whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion }),
+    whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion, later }),
     contents: createContents({ jobs, bytes, downloads, presence, waiting }),
-    sweeper: createSweeper({ jobs, bytes, downloads, attempts, verifier, clock }),
+    sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later }),
     findClient: jobs.findClient,
     listClients: jobs.listClients,
     listDownloads: jobs.listDownloads,

@@ -102,7 +102,12 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
     async flush() {
       const unwritten = [...entries].filter(([, entry]) => !entry.written)
       for (const [, entry] of unwritten) entry.written = true
-      await jobs.recordContacts(unwritten.map(([clientId, entry]) => ({ clientId, at: entry.seenAt })))
+      try {
+        await jobs.recordContacts(unwritten.map(([clientId, entry]) => ({ clientId, at: entry.seenAt })))
+      } catch (error) {
+        for (const [, entry] of unwritten) entry.written = false
+        throw error
+      }
       for (const [clientId, entry] of entries) {
         if (entry.written && clock.monotonic() - entry.heardAt >= MISSED_WAITS * entry.waitMs && entry.openPolls === 0)
           entries.delete(clientId)

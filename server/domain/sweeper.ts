@@ -1,6 +1,7 @@
 import type { ByteStore, Clock, DownloadRecord, JobStore } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
-import { NO_BYTES, type Downloads } from './downloads.ts'
+import type { Downloads } from './downloads.ts'
+import type { Later } from './later.ts'
 import type { Verifier } from './verifier.ts'
 
 const MINUTE = 60_000
@@ -8,17 +9,21 @@ const HOUR = 60 * MINUTE
 /** A failed or expired download's part is kept this long for a retry. */
 const KEEP_PART = 24 * HOUR
 const KEEP_IDEMPOTENCY_KEY = 7 * 24 * HOUR
-const EXPIRED_PER_STEP = 100
+const PER_STEP = 100
 
 export interface Sweeper {
   /** Repairs what a crash left, before the first request is taken: parts, rows and verifications under way. */
   recover(): Promise<void>
   /** Expires what is due. */
   expire(): Promise<void>
-  /** Goes on with verifications that could not be finished. */
-  verifyLeft(): Promise<void>
-  /** Removes what nobody needs any more. */
-  tidy(): Promise<void>
+  /** Goes on with what could not be finished: verifications, and attempts to be given up. */
+  goOn(): Promise<void>
+  /** Removes parts that nobody needs any more. */
+  removeLeftovers(): Promise<void>
+  /** Removes finished files that are older than they are kept, and goes on with removals that were cut off. */
+  removeContent(): Promise<void>
+  /** Forgets what is no longer asked for: idempotency keys, digests of attempts that have ended. */
+  forget(): Promise<void>
 }
 
 export function createSweeper(deps: {
@@ -27,9 +32,13 @@ export function createSweeper(deps: {
   downloads: Downloads
   attempts: Attempts
   verifier: Verifier
+  later: Later
   clock: Clock
+  /** How long finished files are kept, in ms; undefined for ever. */
+  retention: number | undefined
+  report: (error: unknown, what: string, id: string) => void
 }): Sweeper {
-  const { jobs, bytes, downloads, attempts, verifier, clock } = deps
+  const { jobs, bytes, downloads, attempts, verifier, later, clock, retention, report } = deps
 
   let serving = false
 
@@ -60,13 +69,9 @@ export function createSweeper(deps: {
       if (wanted(part.attempt, download)) continue
       // Cancelled between the link and its row: the name goes, too.
       if (download?.status === 'cancelled' && download.name !== null) await bytes.unpublish(part, download.name)
-      await jobs.transition({
-        id: part.id,
-        from: ['failed', 'expired'],
-        attempt: part.attempt,
-        set: NO_BYTES,
-      })
-      await downloads.discardPart(part.id, part.attempt)
+      const kept = download?.attempt === part.attempt && (download.status === 'failed' || download.status === 'expired')
+      if (kept) await downloads.dropKept(part)
+      else await downloads.discardPart(part.id, part.attempt)
     }
   }
 
@@ -85,6 +90,17 @@ export function createSweeper(deps: {
 
   const verifyLeft = (): Promise<void> => eachWith('verifying', async ({ id }) => void verifier.finish(id))
 
+  /** @returns whether it is gone: one that cannot be removed must not keep the others */
+  const removeFile = async (id: string): Promise<boolean> => {
+    try {
+      await downloads.removeContent(id)
+      return true
+    } catch (error) {
+      report(error, 'a finished file cannot be removed yet; it is tried again', id)
+      return false
+    }
+  }
+
   return {
     async recover() {
       await eachWith('transferring', checkPart)
@@ -94,13 +110,25 @@ export function createSweeper(deps: {
     },
 
     async expire() {
-      for (const id of await jobs.expired(clock.now(), EXPIRED_PER_STEP)) await downloads.expire(id)
+      for (const id of await jobs.expired(clock.now(), PER_STEP)) await downloads.expire(id)
     },
 
-    verifyLeft,
+    async goOn() {
+      await later.again()
+      await verifyLeft()
+    },
 
-    async tidy() {
-      await removeLeftovers()
+    removeLeftovers,
+
+    async removeContent() {
+      const before = retention === undefined ? 0 : clock.now() - retention
+      for (let removed = 1; removed > 0;) {
+        removed = 0
+        for (const id of await jobs.contentToRemove(before, PER_STEP)) if (await removeFile(id)) removed += 1
+      }
+    },
+
+    async forget() {
       await verifier.forgetEnded()
       await jobs.forgetIdempotencyKeys(clock.now() - KEEP_IDEMPOTENCY_KEY)
     },

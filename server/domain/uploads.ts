@@ -49,7 +49,7 @@ export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks
       const overlapping = await jobs.overlappingChunks(id, attempt, range)
       const pieces = body(lease.signal)
       if (judgeOverlap({ start, end, digest }, overlapping) === 'replay') {
-        await jobs.addResent(id, await readToEnd(pieces))
+        await chunks.resent(id, await readToEnd(pieces))
         return false
       }
       await chunks.store({ part, range: { start, end }, lease, pieces, check, announced: digest })

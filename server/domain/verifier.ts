@@ -1,3 +1,4 @@
+import type { Sha256 } from '../../shared/digest.ts'
 import { isAppError, messageOf } from '../../shared/errors.ts'
 import type { ByteStore, Clock, DownloadRecord, JobStore, Part, PartHasher } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
@@ -14,6 +15,8 @@ interface Followed {
   part: Part
   hasher: PartHasher
   at: number
+  /** Of the whole, until the outcome is written down: a full disk is no reason to read everything again. */
+  digest: Sha256 | undefined
 }
 
 export interface Verifier {
@@ -32,7 +35,7 @@ export function createVerifier(deps: {
   downloads: Downloads
   attempts: Attempts
   clock: Clock
-  report: (error: unknown, id: string) => void
+  report: (error: unknown, what: string, id: string) => void
 }): Verifier {
   const { jobs, bytes, downloads, attempts, clock, report } = deps
   const followed = new Map<string, Followed>()
@@ -52,13 +55,27 @@ export function createVerifier(deps: {
     }
   }
 
-  const digestOf = async (part: Part, size: number): Promise<string> => {
-    const hasher = followed.get(keyOf(part))?.hasher ?? bytes.hasher(part)
+  const entryOf = (part: Part): Followed => {
+    const known = followed.get(keyOf(part))
+    if (known) return known
+    const entry = { part: { id: part.id, attempt: part.attempt }, hasher: bytes.hasher(part), at: 0, digest: undefined }
+    followed.set(keyOf(part), entry)
+    return entry
+  }
+
+  const drop = (part: Part): void => {
+    followed.get(keyOf(part))?.hasher.close()
+    followed.delete(keyOf(part))
+  }
+
+  const digestOf = async (part: Part, size: number): Promise<Sha256> => {
+    const entry = entryOf(part)
     try {
-      return await hasher.digest(size)
-    } finally {
-      hasher.close()
-      followed.delete(keyOf(part))
+      entry.digest ??= await entry.hasher.digest(size)
+      return entry.digest
+    } catch (error) {
+      drop(part)
+      throw error
     }
   }
 
@@ -104,8 +121,10 @@ export function createVerifier(deps: {
       if (!isAppError(error, 'content-removed')) throw error
       return reject(download, `The store lost bytes: ${messageOf(error)}`)
     }
-    if (download.sha256 === null || download.sha256 === digest) return publish(download, digest)
-    return reject(download, `What lies in the store has the SHA-256 ${digest}, not the announced ${download.sha256}.`)
+    if (download.sha256 === null || download.sha256 === digest) await publish(download, digest)
+    else
+      await reject(download, `What lies in the store has the SHA-256 ${digest}, not the announced ${download.sha256}.`)
+    drop(download)
   }
 
   const finishNow = async (id: string): Promise<void> => {
@@ -114,19 +133,14 @@ export function createVerifier(deps: {
       if (download?.status === 'verifying') await verify(download)
     } catch (error) {
       // It stays in verifying, and the sweeper asks again.
-      report(error, id)
+      report(error, 'verification failed; it is tried again', id)
     }
   }
 
   return {
     async follow(part) {
-      let entry = followed.get(keyOf(part))
-      if (!entry) {
-        if (followed.size >= MAX_FOLLOWED) return
-        entry = { part: { id: part.id, attempt: part.attempt }, hasher: bytes.hasher(part), at: 0 }
-        followed.set(keyOf(part), entry)
-      }
-      await advance(part, entry)
+      if (!followed.has(keyOf(part)) && followed.size >= MAX_FOLLOWED) return
+      await advance(part, entryOf(part))
     },
 
     async finish(id) {
@@ -136,15 +150,10 @@ export function createVerifier(deps: {
     },
 
     async forgetEnded() {
-      for (const [key, { part, hasher }] of followed) {
+      for (const { part } of followed.values()) {
         const download = await jobs.findDownload(part.id)
-        if (
-          download?.attempt === part.attempt &&
-          (download.status === 'transferring' || download.status === 'verifying')
-        )
-          continue
-        hasher.close()
-        followed.delete(key)
+        const current = download?.attempt === part.attempt
+        if (!current || (download.status !== 'transferring' && download.status !== 'verifying')) drop(part)
       }
     },
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { sha256 as newSha256, type Sha256 } from '../../shared/digest.ts'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, isAppError } from '../../shared/errors.ts'
 import { defaults } from '../../shared/protocol.ts'
 import { pieces } from '../../shared/ranges.ts'
 import type { Chunk, CommitState, DownloadRecord, JobStore } from '../ports.ts'
@@ -9,6 +9,7 @@ import type { Body, Chunks } from './chunks.ts'
 import type { Completion } from './completion.ts'
 import type { Downloads } from './downloads.ts'
 import { checkAttempt, checkOpen, judgeOverlap } from './guards.ts'
+import type { Later } from './later.ts'
 
 export interface WholeRequest {
   id: string
@@ -30,9 +31,10 @@ export interface WholeDeps {
   attempts: Attempts
   chunks: Chunks
   completion: Completion
+  later: Later
 }
 
-export function createWholeUploads({ jobs, downloads, attempts, chunks, completion }: WholeDeps): WholeUploads {
+export function createWholeUploads({ jobs, downloads, attempts, chunks, completion, later }: WholeDeps): WholeUploads {
   /** Durable chunk by chunk, so that it can be read while it arrives. @returns the SHA-256 of the whole */
   const receive = async (download: DownloadRecord, { size, body, signal }: WholeRequest): Promise<Sha256> => {
     const part = { id: download.id, attempt: download.attempt }
@@ -57,6 +59,15 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
     }
   }
 
+  const giveUp = async (started: DownloadRecord, error: unknown): Promise<void> => {
+    const { id, attempt } = started
+    const full = isAppError(error, 'store-full')
+    const detail = isAppError(error, 'store-full', 'store-busy')
+      ? error.message
+      : 'The upload was cut off, or damaged on the way.'
+    await later.insist(`${id}.${attempt}`, () => attempts.abandon(started, full ? 'store-full' : 'io-error', detail))
+  }
+
   return {
     async put(request) {
       const download = await downloads.find(request.id)
@@ -72,7 +83,7 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
           )
         }
       } catch (error) {
-        await attempts.abandon(started, 'io-error', 'The upload was cut off, or damaged on the way.')
+        await giveUp(started, error)
         throw error
       }
       const current = await jobs.findDownload(request.id)

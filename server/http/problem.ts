@@ -36,6 +36,7 @@ const statuses: Record<ErrorCode, number> = {
   'source-changed': 412,
   'name-taken': 409,
   'no-room': 507,
+  'over-quota': 507,
   'not-retryable': 409,
   'already-finished': 409,
   'not-finished': 409,
@@ -62,8 +63,9 @@ const statuses: Record<ErrorCode, number> = {
 
 /** Seconds after which a refused caller may come again. */
 const retryAfter: Partial<Record<ErrorCode, number>> = {
-  'no-room': 30,
-  'store-full': 30,
+  'no-room': 10,
+  'over-quota': 10,
+  'store-full': 10,
   'store-busy': 2,
   'client-offline': 30,
   'begin-timeout': 5,

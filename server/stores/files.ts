@@ -30,8 +30,31 @@ export async function makeFolder(path: string): Promise<void> {
   for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
 }
 
-/** A full disk or quota as an error of ours, any other as it is. */
-export function asStoreFull(error: unknown): unknown {
-  if (systemCode(error) !== 'ENOSPC' && systemCode(error) !== 'EDQUOT') return error
-  return new AppError('store-full', 'The disk of the store is full; free some room.', {}, { cause: error })
+const notNow: Readonly<Record<string, readonly ['store-full' | 'store-busy', string]>> = {
+  ENOSPC: ['store-full', 'The disk of the store is full; free some room.'],
+  EDQUOT: ['store-full', 'The disk quota of the user that the server runs as is used up; free some room.'],
+  EMFILE: ['store-busy', 'The server has too many open files; raise its limit (ulimit -n) if this lasts.'],
+  ENFILE: ['store-busy', 'The machine has too many open files; raise its limit (sysctl fs.file-max) if this lasts.'],
+  ENOMEM: ['store-busy', 'The machine has no memory left for the store.'],
+  EROFS: ['store-busy', 'The disk of the store is read-only; the log of its kernel may say why.'],
+  EIO: ['store-busy', 'The disk of the store fails; the log of its kernel may say why.'],
+  EACCES: ['store-busy', 'The store cannot be used by the user that the server runs as; check its rights.'],
+  EPERM: ['store-busy', 'The store cannot be used by the user that the server runs as; check its rights.'],
+}
+
+/** A failure of the file system that may pass, as an error of ours; any other as it is. */
+export function asStoreError(error: unknown): unknown {
+  const [code, message] = notNow[systemCode(error) ?? ''] ?? []
+  return code === undefined || message === undefined ? error : new AppError(code, message, {}, { cause: error })
+}
+
+/** The same operation, which throws such failures as errors of ours. */
+export function telling<A extends unknown[], T>(operation: (...args: A) => Promise<T>): (...args: A) => Promise<T> {
+  return async (...args) => {
+    try {
+      return await operation(...args)
+    } catch (error) {
+      throw asStoreError(error)
+    }
+  }
 }

@@ -1,9 +1,13 @@
 import { join } from 'node:path'
 import { openSqliteJobs } from '../../server/stores/sqlite/index.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { jobStoreRoomContract } from './jobs-room.ts'
 import { jobStoreContract } from './jobs.ts'
 
-jobStoreContract('sqlite', async () => {
+const place = async () => {
   const { folder, remove } = await temporaryFolder()
   return { open: async () => openSqliteJobs({ path: join(folder, 'deep', 'jobs.db') }), remove }
-})
+}
+
+jobStoreContract('sqlite', place)
+jobStoreRoomContract('sqlite', place)

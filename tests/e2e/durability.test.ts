@@ -175,10 +175,12 @@ describe('durability', () => {
       STORAGE_URL: 'downloads',
       LOG_LEVEL: 'loud',
       DOWNLOAD_TIMEOUT: '0',
+      CLIENT_QUOTA: 'much',
+      RETENTION: '0d',
     })
     expect(await wrong.exited).toBe(2)
-    for (const name of ['PORT', 'DATABASE_URL', 'STORAGE_URL', 'LOG_LEVEL', 'DOWNLOAD_TIMEOUT'])
-      expect(wrong.output()).toContain(`backhaul server: ${name} must`)
+    const names = ['PORT', 'DATABASE_URL', 'STORAGE_URL', 'LOG_LEVEL', 'DOWNLOAD_TIMEOUT', 'CLIENT_QUOTA', 'RETENTION']
+    for (const name of names) expect(wrong.output()).toContain(`backhaul server: ${name} must`)
   })
 
   test('a job of a kind that the agent does not know fails as unsupported', async () => {

@@ -2,7 +2,7 @@ import { link, open, readdir, stat, statfs, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { AppError, systemCode } from '../../../shared/errors.ts'
 import type { ByteStore, Part } from '../../ports.ts'
-import { asStoreFull, makeFolder, syncFolder, unlessMissing } from '../files.ts'
+import { makeFolder, syncFolder, telling, unlessMissing } from '../files.ts'
 import { createHashers } from './hasher.ts'
 import { lockExclusively } from '../lock.ts'
 import { readRange } from './reader.ts'
@@ -23,56 +23,60 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
   const hashers = createHashers()
   const partPath = ({ id, attempt }: Part): string => join(parts, `${id}.${attempt}.part`)
 
-  const removeName = async (name: string): Promise<void> => {
+  const removeName = telling(async (name: string): Promise<void> => {
     await unlessMissing(unlink(join(root, name)))
     await syncFolder(root)
+  })
+
+  const makePart = async (path: string, size: number): Promise<void> => {
+    const file = await open(path, 'wx')
+    try {
+      await file.truncate(size)
+      await file.sync()
+      await syncFolder(parts)
+    } catch (error) {
+      // The first error is the one to tell; a part that stays is swept.
+      await unlink(path).catch(() => undefined)
+      throw error
+    } finally {
+      await file.close()
+    }
   }
 
   return {
-    async createPart(part, size) {
+    createPart: telling(async (part, size) => {
       try {
-        const file = await open(partPath(part), 'wx')
-        try {
-          await file.truncate(size)
-          await file.sync()
-        } catch (error) {
-          // The first error is the one to tell; a part that stays is swept.
-          await unlink(partPath(part)).catch(() => undefined)
-          throw error
-        } finally {
-          await file.close()
-        }
+        await makePart(partPath(part), size)
+        return true
       } catch (error) {
         if (systemCode(error) === 'EEXIST') return false
-        throw asStoreFull(error)
+        throw error
       }
-      await syncFolder(parts)
-      return true
-    },
+    }),
 
-    openWriter: (part, range) => openPartWriter(partPath(part), range),
+    openWriter: telling((part, range) => openPartWriter(partPath(part), range)),
 
-    async openReader(part) {
+    openReader: telling(async (part) => {
       const file = await unlessMissing(open(partPath(part), 'r'))
       return file && { read: (_chunk, range) => readRange(file, range), close: () => file.close() }
-    },
+    }),
 
     hasher: (part) => hashers.open(partPath(part)),
-    partSize: async (part) => (await unlessMissing(stat(partPath(part))))?.size,
+    partSize: telling(async (part) => (await unlessMissing(stat(partPath(part))))?.size),
 
-    async listParts() {
+    listParts: telling(async () => {
       const names = await readdir(parts)
       return names.flatMap((name) => {
         const match = /^([0-9a-f-]{36})\.(\d+)\.part$/.exec(name)
         return match?.[1] ? [{ id: match[1], attempt: Number(match[2]) }] : []
       })
-    },
+    }),
 
-    async removePart(part) {
+    removePart: telling(async (part) => {
       await unlessMissing(unlink(partPath(part)))
-    },
+    }),
 
-    async publish(part, name) {
+    publish: telling(async (part, name) => {
       const target = join(root, name)
       try {
         await link(partPath(part), target)
@@ -82,27 +86,27 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
       }
       await syncFolder(root)
       return true
-    },
+    }),
 
-    async openContent(name) {
+    openContent: telling(async (name) => {
       const file = await unlessMissing(open(join(root, name), 'r'))
       if (!file) throw new AppError('content-removed', `The file ${name} is not in the store any more.`)
       const { size } = await file.stat()
       return { size, read: (range) => readRange(file, range), close: () => file.close() }
-    },
+    }),
 
-    async unpublish(part, name) {
+    unpublish: telling(async (part, name) => {
       if (await sameFile(partPath(part), join(root, name))) await removeName(name)
-    },
+    }),
 
-    removeContent: (name) => removeName(name),
+    removeContent: removeName,
 
     location: (name) => join(root, name),
 
-    async freeBytes() {
+    freeBytes: telling(async () => {
       const { bavail, bsize } = await statfs(root)
       return bavail * bsize
-    },
+    }),
 
     async close() {
       await hashers.close()

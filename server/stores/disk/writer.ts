@@ -2,14 +2,14 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { AppError, systemCode } from '../../../shared/errors.ts'
 import type { Range } from '../../../shared/ranges.ts'
 import type { ChunkWriter } from '../../ports.ts'
-import { asStoreFull } from '../files.ts'
+import { telling } from '../files.ts'
 
 /** Pieces are gathered up to this many bytes, so that a chunk costs few system calls. */
 const BATCH = 1024 * 1024
 
 /**
  * Writes a range of an existing part. The file is opened without O_CREAT: a late request must not bring a discarded part back.
- * @throws AppError `attempt-superseded` when the part is gone, `store-full` when the disk is
+ * @throws AppError `attempt-superseded` when the part is gone; `store-full` and `store-busy`
  */
 export async function openPartWriter(path: string, range: Range): Promise<ChunkWriter> {
   const file = await open(path, 'r+').catch((error: unknown) => {
@@ -20,18 +20,20 @@ export async function openPartWriter(path: string, range: Range): Promise<ChunkW
     async write(pieces) {
       let position = range.start
       for await (const batch of batches(pieces)) {
-        await writeAll(file, batch, position)
+        await write(file, batch, position)
         for (const piece of batch) position += piece.byteLength
       }
     },
-    async commit() {
+    commit: telling(async () => {
       // Data only: the part got its length, durably, when it was made.
       await file.datasync()
       return ''
-    },
+    }),
     close: () => file.close(),
   }
 }
+
+const write = telling(writeAll)
 
 async function* batches(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array[]> {
   let batch: Uint8Array[] = []
@@ -48,16 +50,12 @@ async function* batches(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
 }
 
 async function writeAll(file: FileHandle, batch: Uint8Array[], position: number): Promise<void> {
-  try {
-    const length = batch.reduce((sum, piece) => sum + piece.byteLength, 0)
-    const { bytesWritten } = await file.writev(batch, position)
-    if (bytesWritten === length) return
-    // A short write is allowed (POSIX write); what is left goes on from there.
-    const rest = Buffer.concat(batch).subarray(bytesWritten)
-    for (let done = 0; done < rest.byteLength;) {
-      done += (await file.write(rest, done, rest.byteLength - done, position + bytesWritten + done)).bytesWritten
-    }
-  } catch (error) {
-    throw asStoreFull(error)
+  const length = batch.reduce((sum, piece) => sum + piece.byteLength, 0)
+  const { bytesWritten } = await file.writev(batch, position)
+  if (bytesWritten === length) return
+  // A short write is allowed (POSIX write); what is left goes on from there.
+  const rest = Buffer.concat(batch).subarray(bytesWritten)
+  for (let done = 0; done < rest.byteLength;) {
+    done += (await file.write(rest, done, rest.byteLength - done, position + bytesWritten + done)).bytesWritten
   }
 }

@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
-import { AppError, isAppError, messageOf } from '../../../shared/errors.ts'
+import { AppError, messageOf } from '../../../shared/errors.ts'
 import { migrations } from './schema.ts'
 
 export type Row = Record<string, SQLOutputValue>
@@ -16,12 +16,20 @@ export interface Database {
   close(): void
 }
 
+/** How long opening waits for a lock that another process holds, in ms. */
+const PATIENCE_AT_OPENING = 5000
+/**
+ * The same for a call, in ms. The whole process waits meanwhile, so once that was in vain, calls wait no more until one
+ * of them has got the lock.
+ */
+const PATIENCE = 250
+
 /**
  * Opens (and makes) the database at `path`, durable at every commit (`synchronous=FULL` in WAL mode).
- * @throws AppError `store-busy` from any call while another process holds the database for longer than 5 s
+ * @throws AppError `store-busy` from any call while another process holds the database, or its disk fails; `store-full`
  */
 export function openDatabase(path: string): Database {
-  const db = new DatabaseSync(path, { timeout: 5000 })
+  const db = new DatabaseSync(path, { timeout: PATIENCE_AT_OPENING })
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;')
   const statements = new Map<string, StatementSync>()
 
@@ -34,64 +42,96 @@ export function openDatabase(path: string): Database {
     return statement
   }
 
+  let patience = PATIENCE_AT_OPENING
+  const wait = (ms: number): void => {
+    if (patience !== ms) db.exec(`PRAGMA busy_timeout = ${ms}`)
+    patience = ms
+  }
+
   const guarded = <T>(work: () => T): T => {
     try {
       return work()
     } catch (error) {
+      if (primaryCode(error) === SQLITE_BUSY) wait(0)
       throw translated(error)
     }
   }
 
+  /** Work that needs the lock. */
+  const locking = <T>(work: () => T): T => {
+    const result = guarded(work)
+    wait(PATIENCE)
+    return result
+  }
+
+  const rollBack = (): void => {
+    try {
+      if (db.isTransaction) db.exec('ROLLBACK')
+    } catch {
+      // What made it necessary is told, and the next transaction tries once more.
+    }
+  }
+
   const transaction = <T>(work: () => T): T => {
-    guarded(() => db.exec('BEGIN IMMEDIATE'))
+    rollBack()
+    locking(() => db.exec('BEGIN IMMEDIATE'))
     try {
       const result = work()
       guarded(() => db.exec('COMMIT'))
       return result
     } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK')
+      rollBack()
       throw error
     }
   }
 
   migrate(db, transaction)
+  wait(PATIENCE)
 
   return {
     all: (sql, parameters = {}) => guarded(() => prepare(sql).all(parameters)),
     one: (sql, parameters = {}) => guarded(() => prepare(sql).get(parameters)),
-    run: (sql, parameters = {}) => guarded(() => Number(prepare(sql).run(parameters).changes)),
+    run: (sql, parameters = {}) => locking(() => Number(prepare(sql).run(parameters).changes)),
     transaction,
     close: () => db.close(),
   }
 }
 
 function migrate(db: DatabaseSync, transaction: <T>(work: () => T) => T): void {
+  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
+  if (version > migrations.length) {
+    throw new Error(`the database is of a newer version (${version}) than this program knows (${migrations.length})`)
+  }
+  // Without anything to write, a start needs no lock, and no room.
+  if (version === migrations.length) return
   transaction(() => {
-    const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
-    if (version > migrations.length) {
-      throw new Error(`the database is of a newer version (${version}) than this program knows (${migrations.length})`)
-    }
-    // Nothing is written where nothing is to be done: a server must come up on a full disk.
-    if (version === migrations.length) return
     for (const sql of migrations.slice(version)) db.exec(sql)
     db.exec(`PRAGMA user_version = ${migrations.length}`)
   })
 }
 
 const SQLITE_BUSY = 5
-const SQLITE_READONLY = 8
-const SQLITE_FULL = 13
+/** SQLite's primary result codes that tell of a state which may pass. */
+const notNow: Readonly<Record<number, readonly ['store-busy' | 'store-full', string]>> = {
+  [SQLITE_BUSY]: ['store-busy', 'The database is locked by another process; try again.'],
+  7: ['store-busy', 'The machine has no memory left for the database.'],
+  8: ['store-busy', 'The database cannot be written; check the rights of its file, and whether its disk is read-only.'],
+  10: ['store-busy', 'The disk of the database fails, or is full; the log of its kernel may say why.'],
+  13: ['store-full', 'The database has no room left on its disk; free some.'],
+  14: ['store-busy', 'A file of the database cannot be opened; check its rights, and the limit of open files.'],
+  15: ['store-busy', 'The database is being opened or closed by another process; try again.'],
+}
+
+function primaryCode(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('errcode' in error)) return undefined
+  return Number(error.errcode) & 0xff
+}
 
 /** SQLite's own errors as ours, so that a caller hears whether to come again. */
 function translated(error: unknown): unknown {
-  if (isAppError(error) || typeof error !== 'object' || error === null || !('errcode' in error)) return error
-  const primary = Number(error.errcode) & 0xff
-  const options = { cause: error }
-  if (primary === SQLITE_BUSY)
-    return new AppError('store-busy', 'The database is locked by another process; try again.', {}, options)
-  if (primary === SQLITE_READONLY)
-    return new AppError('store-busy', 'The database cannot be written; check its file rights.', {}, options)
-  if (primary === SQLITE_FULL)
-    return new AppError('store-full', 'The database has no room left on its disk; free some.', {}, options)
-  return new Error(`database: ${messageOf(error)}`, options)
+  const primary = primaryCode(error)
+  if (primary === undefined) return error
+  const [code, message] = notNow[primary] ?? []
+  if (code === undefined || message === undefined) return new Error(`database: ${messageOf(error)}`, { cause: error })
+  return new AppError(code, message, {}, { cause: error })
 }

@@ -20,6 +20,11 @@ type DownloadStore = Omit<
 >
 
 const OPEN = `status IN ('queued', 'transferring')`
+// Word for word as in the partial indexes of the schema. SQLite must be told of two: by itself it sorts every row of a status.
+const TAKING_UP = `status IN ('transferring', 'verifying', 'completed') AND removed_at IS NULL`
+const KEPT_PART = `status IN ('failed', 'expired') AND source IS NOT NULL`
+const FINISHED = `status = 'completed' AND removed_at IS NULL`
+const HALF_REMOVED = `removed_at IS NOT NULL AND name IS NOT NULL`
 
 /** The downloads' rows. Every change raises the client's revision in its own transaction where the agent must hear of it. */
 export function createDownloadStore({ db }: { db: Database }): DownloadStore {
@@ -86,12 +91,13 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
     async transition({ id, from, attempt, session, set }) {
       return db.transaction(() => {
         const { sql, parameters } = assignments(set)
+        const inVain = set.bytesReceived === undefined ? '' : ', bytes_resent = bytes_resent + bytes_received'
         const conditions = ['id = :id', 'status IN (SELECT value FROM json_each(:from))']
         if (attempt !== undefined) conditions.push('attempt = :attempt')
         if (session !== undefined) {
           conditions.push('EXISTS (SELECT 1 FROM clients WHERE clients.id = client_id AND clients.session = :session)')
         }
-        const changed = db.one(`UPDATE downloads SET ${sql} WHERE ${conditions.join(' AND ')} RETURNING *`, {
+        const changed = db.one(`UPDATE downloads SET ${sql}${inVain} WHERE ${conditions.join(' AND ')} RETURNING *`, {
           ...parameters,
           id,
           from: JSON.stringify(from),
@@ -123,6 +129,28 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
         { except },
       )
       return Number(row?.['bytes'] ?? 0)
+    },
+
+    async usedBytes(clientId, except) {
+      const row = db.one(
+        `SELECT sum(size) AS bytes FROM downloads WHERE client_id = :clientId AND ${TAKING_UP} AND id <> :except`,
+        { clientId, except },
+      )
+      return Number(row?.['bytes'] ?? 0)
+    },
+
+    async keptParts(limit) {
+      const sql = `SELECT * FROM downloads INDEXED BY kept_parts WHERE ${KEPT_PART} ORDER BY completed_at LIMIT :limit`
+      return db.all(sql, { limit }).map(toDownload)
+    },
+
+    async contentToRemove(completedBefore, limit) {
+      const begun = db.all(`SELECT id FROM downloads WHERE ${HALF_REMOVED} LIMIT :limit`, { limit })
+      const old = db.all(
+        `SELECT id FROM downloads INDEXED BY finished WHERE ${FINISHED} AND completed_at < :completedBefore ORDER BY completed_at LIMIT :limit`,
+        { completedBefore, limit },
+      )
+      return [...begun, ...old].slice(0, limit).map((row) => String(row['id']))
     },
 
     async countOpen() {

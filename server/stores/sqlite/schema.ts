@@ -91,4 +91,13 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX idempotency_age ON idempotency (created_at);
   `,
+  `
+  CREATE INDEX taking_up ON downloads (client_id, id, size)
+    WHERE status IN ('transferring', 'verifying', 'completed') AND removed_at IS NULL;
+  CREATE INDEX kept_parts ON downloads (completed_at) WHERE status IN ('failed', 'expired') AND source IS NOT NULL;
+  CREATE INDEX finished ON downloads (completed_at) WHERE status = 'completed' AND removed_at IS NULL;
+  -- A name that is null again says that the file of a removed one is gone.
+  UPDATE downloads SET name = NULL WHERE removed_at IS NOT NULL;
+  CREATE INDEX half_removed ON downloads (seq) WHERE removed_at IS NOT NULL AND name IS NOT NULL;
+  `,
 ]

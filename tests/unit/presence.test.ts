@@ -1,0 +1,34 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { createPresence } from '../../server/domain/presence.ts'
+import type { JobStore } from '../../server/ports.ts'
+import { openSqliteJobs } from '../../server/stores/sqlite/index.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+describe('presence', () => {
+  let place: Awaited<ReturnType<typeof temporaryFolder>>
+  let jobs: JobStore
+
+  beforeEach(async () => {
+    place = await temporaryFolder()
+    jobs = await openSqliteJobs({ path: join(place.folder, 'jobs.db') })
+  })
+  afterEach(async () => {
+    await jobs.close()
+    await place.remove()
+  })
+
+  test('who was seen is written down later when the database was locked', async () => {
+    const clock = { now: () => 1_000_000, monotonic: () => performance.now() }
+    const presence = createPresence({ jobs, clock, waitMs: 1000 })
+    presence.contact('till')
+    const other = new DatabaseSync(join(place.folder, 'jobs.db'))
+    other.exec('BEGIN IMMEDIATE')
+    await expect(presence.flush()).rejects.toMatchObject({ code: 'store-busy' })
+    other.exec('ROLLBACK')
+    other.close()
+    await presence.flush()
+    expect(await jobs.findClient('till')).toMatchObject({ lastSeen: 1_000_000 })
+  })
+})
