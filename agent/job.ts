@@ -39,6 +39,8 @@ export interface JobDeps {
   shared: Shared
   log: Log
   progress: Progress
+  /** Called with what the server has at begin, as one text. */
+  onBegun: (mark: string) => void
   /** Called at the first bytes that arrived: the job gets on. */
   onAdvance: () => void
   view: JobView
@@ -84,6 +86,7 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
   const received = checkedRanges(begun.received, size)
   if (totalLength(received) !== totalLength(union(begun.received)))
     log.warn({ id: job.id }, 'the server claims ranges that cannot be; they are sent again')
+  deps.onBegun(`${attempt}: ${totalLength(received)}`)
   log.info({ id: job.id, attempt, path: printable(source.path), size, resumedAt: totalLength(received) }, 'job started')
   const startedAt = performance.now()
   const counter = createCounter({ ...deps, size, received, label: clip(basename(source.path), 40) })

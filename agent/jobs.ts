@@ -17,7 +17,7 @@ export interface Jobs {
   stop(): Promise<void>
 }
 
-export interface JobsDeps extends Omit<JobDeps, 'onAdvance' | 'view' | 'signal'> {
+export interface JobsDeps extends Omit<JobDeps, 'onBegun' | 'onAdvance' | 'view' | 'signal'> {
   api: Api
   state: State
   /** Called when a listed job that was left can be started now: the list must be asked for again. */
@@ -87,7 +87,13 @@ export function createJobs(deps: JobsDeps): Jobs {
           `The agent ended ${MAX_STARTS} times in the middle of this job. See its log, then retry the job.`,
         )
       }
-      await workOn(job, { ...deps, view, signal, onAdvance: () => void state.ended(id) })
+      await workOn(job, {
+        ...deps,
+        view,
+        signal,
+        onBegun: (mark) => void state.reached(id, mark),
+        onAdvance: () => void state.ended(id),
+      })
       resting.delete(id)
     } catch (error) {
       if (signal.aborted) log.info({ id }, `job stopped: ${printable(messageOf(signal.reason))}`)

@@ -14,6 +14,11 @@ export interface State {
   rememberWait(seconds: number): Promise<void>
   /** Counts a start of a job, on disk before it returns. The count goes back to nothing with `ended`. */
   started(jobId: string): Promise<number>
+  /**
+   * What the server has of a started job, as one text. Another than at an earlier start, and the count begins again:
+   * an agent that was killed before it heard of its bytes has got on all the same.
+   */
+  reached(jobId: string, mark: string): Promise<void>
   ended(jobId: string): Promise<void>
   /** Resolves when everything so far is on disk, or was found not to get there. */
   flush(): Promise<void>
@@ -26,7 +31,7 @@ const learnedSchema = z.object({
 })
 const stateSchema = z.object({
   servers: z.record(z.string(), learnedSchema).default({}),
-  starts: z.array(z.object({ id: z.string(), count: z.int().min(1) })).default([]),
+  starts: z.array(z.object({ id: z.string(), count: z.int().min(1), mark: z.string().optional() })).default([]),
 })
 type Content = z.infer<typeof stateSchema>
 
@@ -71,10 +76,19 @@ export async function openState({ dir, server, log }: { dir: string; server: str
       return save()
     },
     async started(jobId) {
-      const count = (content.starts.find(({ id }) => id === jobId)?.count ?? 0) + 1
-      content.starts = [...content.starts.filter(({ id }) => id !== jobId), { id: jobId, count }].slice(-MAX_STARTS)
+      const before = content.starts.find(({ id }) => id === jobId)
+      const count = (before?.count ?? 0) + 1
+      const rest = content.starts.filter(({ id }) => id !== jobId)
+      content.starts = [...rest, { ...before, id: jobId, count }].slice(-MAX_STARTS)
       await save()
       return count
+    },
+    async reached(jobId, mark) {
+      const entry = content.starts.find(({ id }) => id === jobId)
+      if (!entry || entry.mark === mark) return
+      if (entry.mark !== undefined) entry.count = 1
+      entry.mark = mark
+      await save()
     },
     async ended(jobId) {
       const rest = content.starts.filter(({ id }) => id !== jobId)

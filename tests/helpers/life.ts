@@ -16,7 +16,8 @@ const harm = fc.oneof(
   { weight: 8, arbitrary: fc.constant<Harm>('none') },
   { weight: 3, arbitrary: fc.constantFrom<Harm>('other digest', 'damaged', 'short', 'long', 'cut') },
 )
-const agent = fc.nat(3)
+/** How many sessions ago: mostly the newest acts. */
+const agent = fc.constantFrom(0, 0, 0, 0, 1, 2)
 const put = fc.record({
   do: fc.constant('put' as const),
   agent,
@@ -34,18 +35,19 @@ const begin = fc.record({
 })
 const complete = fc.record({ do: fc.constant('complete' as const), agent, honest: fc.boolean() })
 const event = fc.record({
-  do: fc.constantFrom('take over', 'take over', 'settle', 'restart', 'fail', 'retry', 'retry', 'cancel'),
+  do: fc.constantFrom('take over', 'take over', 'take over', 'settle', 'settle', 'restart', 'fail', 'retry'),
 }) as fc.Arbitrary<Step>
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 12, arbitrary: put },
-  { weight: 3, arbitrary: again },
-  { weight: 4, arbitrary: begin },
-  { weight: 2, arbitrary: complete },
-  { weight: 4, arbitrary: event },
+  { weight: 50, arbitrary: put },
+  { weight: 10, arbitrary: again },
+  { weight: 20, arbitrary: begin },
+  { weight: 8, arbitrary: complete },
+  { weight: 20, arbitrary: event },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const) }) },
 )
 
-const size = fc.constantFrom(0, 1, 700, 1000)
+const size = fc.constantFrom(1000, 1000, 1000, 700, 1, 0)
 
 /** A life of one download: `awaited` says of each step whether it has ended when the next one begins. */
 export const life = fc.record({

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from '@jest/globals'
 import { AppError, isAppError } from '../../shared/errors.ts'
-import { missing, pieces, type Range } from '../../shared/ranges.ts'
+import { missing, pieces, totalLength, union, type Range } from '../../shared/ranges.ts'
 import { pause } from '../../shared/wait.ts'
 import { sessionRequest } from '../contract/drafts.ts'
 import { openDomain } from './domain.ts'
@@ -47,6 +47,7 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
   }
   await takeOver()
   const id = (await open.domain.downloads.create({ clientId, policy }))[0]?.id ?? ''
+  const agentOf = ({ agent: ago }: { agent: number }): number => Math.max(0, sessions.length - 1 - ago)
   const current = () => open.domain.downloads.find(id)
 
   /** Refusals are part of life; mistakes of the server are not. */
@@ -160,7 +161,9 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
       })
     }
     if (!bytes || source === null || status === 'completed' || status === 'cancelled') return
-    const received = await open.stores.jobs.received(id, attempt)
+    const rows = await open.stores.jobs.chunksFrom(id, attempt, 0, 1000)
+    const received = union(rows)
+    expect(totalLength(rows)).toBe(totalLength(received))
     const part = await readFile(join(folder, 'downloads', '.incoming', `${id}.${attempt}.part`)).catch(() => undefined)
     const now = await current()
     // Ended or discarded while it was read.
@@ -179,19 +182,19 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
         const { attempt } = await current()
         const size = held.get(attempt)?.bytes.byteLength ?? 0
         const range = { start: step.start, end: Math.min(step.start + step.length, size) }
-        const agent = step.agent % sessions.length
-        if (range.start < range.end) await put({ attempt, range, agent, harm: step.harm }, step.gated)
+        const one = { attempt, range, agent: agentOf(step), harm: step.harm }
+        if (range.start < range.end) await put(one, step.gated)
         return
       }
       case 'put again': {
         const one = sent[step.which % Math.max(1, sent.length)]
-        if (one) await put({ ...one, agent: step.agent % sessions.length })
+        if (one) await put({ ...one, agent: agentOf(step) })
         return
       }
       case 'begin':
-        return begin(step.agent % sessions.length, versions[step.version] as Version)
+        return begin(agentOf(step), versions[step.version] as Version)
       case 'complete':
-        return complete(step.agent % sessions.length, step.honest)
+        return complete(agentOf(step), step.honest)
       case 'take over':
         return takeOver()
       case 'cancel':
