@@ -1,7 +1,7 @@
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect } from '@jest/globals'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { missing, pieces, totalLength, union, type Range } from '../../shared/ranges.ts'
 import { pause } from '../../shared/wait.ts'
@@ -63,18 +63,8 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
     if (!begun) return
     const { attempt } = begun.download
     if (attempt > Math.max(0, ...held.keys())) era += 1
-    expect(held.get(attempt)?.source ?? version.source).toBe(version.source)
+    assert.equal(held.get(attempt)?.source ?? version.source, version.source)
     held.set(attempt, version)
-  }
-
-  async function* body(bytes: Buffer, harm: Harm, gate: Promise<void>, signal: AbortSignal): AsyncGenerator<Buffer> {
-    const whole = harm === 'short' ? bytes.subarray(0, -1) : harm === 'long' ? Buffer.concat([bytes, bytes]) : bytes
-    const half = Math.floor(whole.byteLength / 2)
-    yield whole.subarray(0, half)
-    if (harm === 'cut') throw new AppError('range-invalid', 'The connection broke before the body was whole.')
-    await Promise.race([gate, new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))])
-    if (signal.aborted) throw signal.reason
-    yield whole.subarray(half)
   }
 
   const put = async (one: Sent, gated = false): Promise<void> => {
@@ -119,7 +109,7 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
     const { start, end } = range
     if (sent.some((other) => other !== one && other.attempt === attempt && sameRange(other.range, { start, end })))
       return
-    expect([harm, begunIn]).toEqual(['none', endedIn])
+    assert.deepEqual([harm, begunIn], ['none', endedIn])
   }
 
   const settle = async (): Promise<void> => {
@@ -154,16 +144,19 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
     const bytes = held.get(attempt)?.bytes
     if (status === 'completed' && name !== null) {
       const file = await readFile(open.stores.bytes.location(name))
-      expect({ same: bytes && file.equals(bytes), sha256, verified }).toEqual({
-        same: true,
-        sha256: sha256Of(file),
-        verified: true,
-      })
+      assert.deepEqual(
+        { same: bytes && file.equals(bytes), sha256, verified },
+        {
+          same: true,
+          sha256: sha256Of(file),
+          verified: true,
+        },
+      )
     }
     if (!bytes || source === null || status === 'completed' || status === 'cancelled') return
     const rows = await open.stores.jobs.chunksFrom(id, attempt, 0, 1000)
     const received = union(rows)
-    expect(totalLength(rows)).toBe(totalLength(received))
+    assert.equal(totalLength(rows), totalLength(received))
     const part = await readFile(join(folder, 'downloads', '.incoming', `${id}.${attempt}.part`)).catch(() => undefined)
     const now = await current()
     // Ended or discarded while it was read.
@@ -173,7 +166,7 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
     const lost = mine.filter(
       ({ range }) => !received.some(({ start, end }) => start <= range.start && range.end <= end),
     )
-    expect({ wrong, lost }).toEqual({ wrong: [], lost: [] })
+    assert.deepEqual({ wrong, lost }, { wrong: [], lost: [] })
   }
 
   const act = async (step: Step): Promise<void> => {
@@ -252,6 +245,7 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
   }
 
   try {
+    await begin(0, versions[0] as Version)
     for (const one of steps) await runStep(one)
     return await bringIn()
   } finally {
@@ -262,3 +256,14 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
 }
 
 const sameRange = (a: Range, b: Range): boolean => a.start === b.start && a.end === b.end
+
+/** The body of a chunk, whose second half comes once the gate is open. */
+async function* body(bytes: Buffer, harm: Harm, gate: Promise<void>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const whole = harm === 'short' ? bytes.subarray(0, -1) : harm === 'long' ? Buffer.concat([bytes, bytes]) : bytes
+  const half = Math.floor(whole.byteLength / 2)
+  yield whole.subarray(0, half)
+  if (harm === 'cut') throw new AppError('range-invalid', 'The connection broke before the body was whole.')
+  await Promise.race([gate, new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))])
+  if (signal.aborted) throw signal.reason
+  yield whole.subarray(half)
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { isAppError } from '../../shared/errors.ts'
 import {
   formatContentRange,

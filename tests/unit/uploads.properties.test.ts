@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { life } from '../helpers/life.ts'
 import { live } from '../helpers/site-model.ts'
