@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { jobsSchema, type Job } from '../shared/protocol.ts'
+import { headers, jobsSchema, type Job } from '../shared/protocol.ts'
 import { interpret, type Api } from './api.ts'
 import type { Answer } from './http.ts'
 import type { Pace } from './pace.ts'
@@ -20,7 +20,7 @@ export interface PollDeps {
   retry: Retry
   pace: Pace
   clientId: string
-  /** Seconds over which to scatter the first try after the server was lost. */
+  /** Seconds over which to scatter the first try after the server was lost, until an answer says another number. */
   spread: number
   urgent: () => boolean
   onJobs: (jobs: readonly Job[]) => void
@@ -37,6 +37,7 @@ const MAX_SPREAD = 300
 export function createPoll({ api, retry, pace, clientId, spread, urgent, onJobs, onContact }: PollDeps): Poll {
   let seen: number | undefined
   let current: AbortController | undefined
+  let spreadSeconds = spread
 
   const ask = (wait: number, signal: AbortSignal): Promise<Answer> => {
     const known = seen === undefined ? '' : `&seen=${seen}`
@@ -61,6 +62,7 @@ export function createPoll({ api, retry, pace, clientId, spread, urgent, onJobs,
       const answer = await ask(pace.seconds(), signal)
       const list = answer.status === 204 ? undefined : interpret(answer, jobsSchema).value
       onContact(true)
+      spreadSeconds = spreadOf(answer) ?? spreadSeconds
       if (!list) pace.uncut()
       return list
     } catch (error) {
@@ -80,7 +82,7 @@ export function createPoll({ api, retry, pace, clientId, spread, urgent, onJobs,
         what: 'ask the server for jobs',
         signal: either,
         urgent,
-        firstDelayMs: () => Math.random() * Math.min(spread, MAX_SPREAD) * 1000,
+        firstDelayMs: () => Math.random() * Math.min(spreadSeconds, MAX_SPREAD) * 1000,
       })
       if (!list) return
       seen = list.rev
@@ -102,4 +104,10 @@ export function createPoll({ api, retry, pace, clientId, spread, urgent, onJobs,
       current?.abort(new Error('the list is asked for again'))
     },
   }
+}
+
+/** How many there are changes while a session lasts, and the spread with it. @returns seconds, if the answer says any */
+function spreadOf(answer: Answer): number | undefined {
+  const text = answer.headers[headers.spread.toLowerCase()]
+  return typeof text === 'string' && /^\d{1,4}$/.test(text) ? Number(text) : undefined
 }

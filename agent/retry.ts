@@ -50,7 +50,7 @@ export interface PersistOptions {
   signal: AbortSignal
   /** Whether somebody waits for it: the pauses then stay short for the first ten minutes. */
   urgent: () => boolean
-  /** The pause before the second try, in ms; by default like the others. */
+  /** The pause before the second try where nobody answered, in ms; by default like the others. */
   firstDelayMs?: () => number
 }
 
@@ -102,7 +102,7 @@ export function createRetry({ log, clock = realClock }: { log: Log; clock?: Retr
         firstFailure ??= clock.now()
         // A little more than was asked for, so that not everybody who was told the same returns at once.
         if (error.retryAfterMs !== undefined) return error.retryAfterMs * (1 + Math.random() / 8)
-        if (attempt === 1 && firstDelayMs) return firstDelayMs()
+        if (attempt === 1 && firstDelayMs && error.unanswered) return firstDelayMs()
         const short = urgent() && clock.now() - firstFailure < URGENT_FOR_MS
         return fullJitter(attempt - 1, { baseMs: 500, capMs: short ? 4000 : 60_000 })
       }

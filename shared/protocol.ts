@@ -13,6 +13,7 @@ export const headers = {
   contentDigest: 'Content-Digest',
   reprDigest: 'Repr-Digest',
   uploadLimit: 'Upload-Limit',
+  spread: 'Reconnect-Spread',
 } as const
 
 const KiB = 1024

@@ -48,7 +48,7 @@ export function createReservations(): Reservations {
           await other.released
           continue
         }
-        await Promise.race([other.released, pause(STALLED - stalledFor, signal)])
+        await releasedOr(STALLED - stalledFor, other, signal)
         if (signal.aborted) throw signal.reason
       }
       const held = parts.get(key) ?? new Set()
@@ -68,6 +68,13 @@ export function createReservations(): Reservations {
       }
     },
   }
+}
+
+/** Resolves when the other has released its range, after `ms`, or when the signal aborts; leaves no timer behind. */
+async function releasedOr(ms: number, other: Held, signal: AbortSignal): Promise<void> {
+  const over = new AbortController()
+  await Promise.race([other.released, pause(ms, AbortSignal.any([signal, over.signal]))])
+  over.abort()
 }
 
 function findOverlap(held: Set<Held> | undefined, range: Range): Held | undefined {

@@ -45,6 +45,7 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
       waitMs: preferredWait(ctx),
       signal: callerGone(ctx),
     })
+    ctx.set(headers.spread, String(domain.sessions.spread()))
     if (news) ctx.body = { rev: news.rev, jobs: news.jobs.map(present.job) }
     else ctx.status = 204
   })

@@ -9,6 +9,7 @@ import { formatDigest } from '../../shared/digest.ts'
 import { beginByHand } from '../helpers/by-hand.ts'
 import { putChunk } from '../helpers/chunks.ts'
 import { sha256Of } from '../helpers/folder.ts'
+import { openPolls } from '../helpers/open-polls.ts'
 import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
@@ -257,13 +258,11 @@ describe('content', () => {
     const aborted = fetch(`${stack.url}/jobs?client=${clientId}&seen=${rev}`, { headers, signal: poll.signal }).catch(
       () => undefined,
     )
-    const held = async (polls: number): Promise<boolean> =>
-      (await (await fetch(`${stack.url}/metrics`)).text()).includes(`\nbackhaul_polls_open ${polls}\n`)
-    await until('the poll to be held', () => held(1))
+    await until('the poll to be held', async () => (await openPolls(stack)) === 1)
     expect(await stack.get(`/clients/${clientId}`)).toMatchObject({ status: 'online' })
     poll.abort()
     await aborted
-    await until('the server to notice', () => held(0))
+    await until('the server to notice', async () => (await openPolls(stack)) === 0)
     // Who asks before that is told as soon as it is known, and not after the whole wait.
     const asked = await fetch(`${stack.url}/clients/${clientId}/files/early?wait=300`)
     expect([asked.status, await asked.json()]).toMatchObject([503, { code: 'client-offline' }])

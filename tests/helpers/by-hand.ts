@@ -25,14 +25,19 @@ export async function beginByHand(stack: Stack, content: Buffer<ArrayBuffer>, as
   return { ...agent, begun: begun.body, clientId, id: String(id), put }
 }
 
-/** A PUT whose body stops after a few bytes; resolves once the server has taken its headers. */
+/**
+ * A PUT whose body stops after a few bytes; resolves once the server has taken its headers.
+ * @param content the file, whose bytes `finish` sends to the end of the range
+ */
 export async function halfPut(
   stack: Stack,
   job: { id: string; session: string },
   range: [number, number],
   total: number,
+  content?: Buffer,
 ) {
   const [start, end] = range
+  const bytes = content?.subarray(start, end) ?? Buffer.from('some')
   const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
   let text = ''
   socket.on('data', (data) => (text += data.toString())).on('error', () => undefined)
@@ -44,15 +49,16 @@ export async function halfPut(
       `Agent-Session: ${job.session}`,
       'Attempt: 1',
       `Content-Range: bytes ${start}-${end - 1}/${total}`,
-      `Content-Digest: ${formatDigest(sha256Of(Buffer.from('never sent')))}`,
+      `Content-Digest: ${formatDigest(sha256Of(content ? bytes : Buffer.from('never sent')))}`,
       `Content-Length: ${end - start}`,
       '\r\n',
     ].join('\r\n'),
   )
   await until('100 Continue', async () => text.startsWith('HTTP/1.1 100'))
-  socket.write('some')
+  socket.write(bytes.subarray(0, 4))
   return {
     socket,
+    finish: () => void socket.write(bytes.subarray(4)),
     answered: (status: number) => until(`${status}`, async () => text.includes(`HTTP/1.1 ${status} `)),
   }
 }

@@ -124,27 +124,6 @@ describe('state', () => {
     ])
   })
 
-  test('a job that gets on between its starts, or was stopped in good order, is no poison', async () => {
-    const state = await openState({ dir: join(folder, 'counted'), server, log })
-    const startAgain = async (): Promise<number> =>
-      (await openState({ dir: join(folder, 'counted'), server, log })).started('job')
-    expect(state.underWay()).toBe(false)
-    expect(await state.started('job')).toBe(1)
-    expect(state.underWay()).toBe(true)
-    expect([await startAgain(), await startAgain()]).toEqual([2, 3])
-    await (await openState({ dir: join(folder, 'counted'), server, log })).begun('job', 1000)
-    expect([await startAgain(), await startAgain()]).toEqual([2, 3])
-    await (await openState({ dir: join(folder, 'counted'), server, log })).begun('job', 1000)
-    expect(await startAgain()).toBe(4)
-    const stopped = await openState({ dir: join(folder, 'counted'), server, log })
-    await stopped.parked('job')
-    expect(stopped.underWay()).toBe(true)
-    expect(await startAgain()).toBe(1)
-    const listed = await openState({ dir: join(folder, 'counted'), server, log })
-    await listed.keepOnly(new Set(['another']))
-    expect(listed.underWay()).toBe(false)
-  })
-
   test('a damaged file is begun anew', async () => {
     const dir = join(folder, 'damaged')
     await mkdir(dir)

@@ -1,0 +1,41 @@
+import { join } from 'node:path'
+import { createDomain, type Domain } from '../../server/domain/index.ts'
+import { openStores, type Stores } from '../../server/stores/open.ts'
+
+/** The server's domain over its real stores, in a folder, without HTTP. */
+export interface OpenDomain {
+  domain: Domain
+  stores: Stores
+  /** Errors of work that no caller waits for. */
+  reported: unknown[]
+  close(): Promise<void>
+}
+
+/** Opens the stores in `folder`, with what lies there, and repairs it as the server does at its start. */
+export async function openDomain(folder: string): Promise<OpenDomain> {
+  const stores = await openStores({
+    database: { kind: 'sqlite', path: join(folder, 'backhaul.db') },
+    storage: { kind: 'file', folder: join(folder, 'downloads') },
+  })
+  const reported: unknown[] = []
+  const domain = createDomain({
+    ...stores,
+    observer: { changed: () => undefined, progress: () => undefined },
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    pollWaitMs: 1000,
+    clientQuota: undefined,
+    retention: undefined,
+    report: (error) => void reported.push(error),
+  })
+  await domain.sweeper.recover()
+  return {
+    domain,
+    stores,
+    reported,
+    async close() {
+      domain.waiting.stop()
+      await stores.bytes.close()
+      await stores.jobs.close()
+    },
+  }
+}
