@@ -144,20 +144,24 @@ for line in ['dirty', 'again']:
     print(line, flush=True)
     sys.stdin.readline()
 `
-  testWith({ programs: ['python3'] }, 'writes to mapped memory that nobody reports, under reread', async () => {
-    const file = join(site.root, 'mapped')
-    await writeOld(file, SIZE)
-    const child = spawn('python3', ['-c', writer, file], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const written = () => once(child.stdout, 'data', { signal: AbortSignal.timeout(20_000) })
-    try {
-      await written()
-      const download = await hold('mapped', 'reread')
-      child.stdin.write('\n')
-      await written()
-      site.proxy.allow(Infinity)
-      expect(await stack.reached(download, 'failed', 'completed')).toMatchObject({ reason: 'changed' })
-    } finally {
-      child.kill('SIGKILL')
-    }
-  })
+  testWith(
+    { programs: ['python3'] },
+    'writes to mapped memory that nobody reports are noticed under reread',
+    async () => {
+      const file = join(site.root, 'mapped')
+      await writeOld(file, SIZE)
+      const child = spawn('python3', ['-c', writer, file], { stdio: ['pipe', 'pipe', 'inherit'] })
+      const written = () => once(child.stdout, 'data', { signal: AbortSignal.timeout(20_000) })
+      try {
+        await written()
+        const download = await hold('mapped', 'reread')
+        child.stdin.write('\n')
+        await written()
+        site.proxy.allow(Infinity)
+        expect(await stack.reached(download, 'failed', 'completed')).toMatchObject({ reason: 'changed' })
+      } finally {
+        child.kill('SIGKILL')
+      }
+    },
+  )
 })
