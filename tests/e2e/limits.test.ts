@@ -77,7 +77,7 @@ describe('limits of the machine', () => {
     'a database that another program holds (%s): 503, the server answers meanwhile, and nothing is lost',
     async (kind) => {
       const download = await inMidTransfer(`locked_${kind}`)
-      const other = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'))
+      const other = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'), { timeout: 10_000 })
       other.exec(`BEGIN ${kind}`)
       try {
         proxy.allow(Infinity)
@@ -100,7 +100,7 @@ describe('limits of the machine', () => {
   test('a start while another program holds the database waits for it', async () => {
     const download = await inMidTransfer('restarted')
     await stack.server.kill('SIGKILL')
-    const other = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'))
+    const other = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'), { timeout: 10_000 })
     // An attempt whose part is gone must be given up by the start, in the database.
     other.prepare(`UPDATE downloads SET whole = 1 WHERE id = ?`).run(download.id)
     other.exec('BEGIN IMMEDIATE')

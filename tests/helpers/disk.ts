@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, open, readFile, readdir, rm, statfs, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { systemCode } from '../../shared/errors.ts'
@@ -22,6 +22,8 @@ export interface Disk {
   breakIt(): Promise<void>
   /** Unmounts, repairs and mounts it; nobody may use it meanwhile. */
   repair(): Promise<void>
+  /** As a power cut does: what was not synced is gone. Nobody may use it meanwhile. */
+  loseUnsynced(): Promise<void>
   /** Unmounts it and removes everything. */
   remove(): Promise<void>
 }
@@ -81,6 +83,14 @@ export async function makeDisk({ size, within }: { size: number; within?: number
       await run('e2fsck', '-fy', image).catch((error: { code?: number }) => {
         if (error.code !== 1) throw error
       })
+      await mount()
+    },
+    async loseUnsynced() {
+      // What the file system has not written back is not in its image.
+      const kept = `${image}.kept`
+      await run('cp', '--sparse=always', image, kept)
+      await run('umount', folder)
+      await rename(kept, image)
       await mount()
     },
     async remove() {
