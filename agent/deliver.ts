@@ -1,9 +1,10 @@
+import { z } from 'zod'
 import { formatDigest, type Sha256 } from '../shared/digest.ts'
 import { headers, type FailureCode } from '../shared/protocol.ts'
 import { formatContentRange, missing, pieces, totalLength, type Range } from '../shared/ranges.ts'
 import { fullJitter, pause } from '../shared/wait.ts'
 import { judgeChunk, type ChunkVerdict } from './answers.ts'
-import type { Api } from './api.ts'
+import { isRefused, type Api } from './api.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
 import type { Answer } from './http.ts'
 import type { Lane } from './lanes.ts'
@@ -43,9 +44,10 @@ export interface DeliverDeps {
 }
 
 const LIMIT_MS = 15 * 60_000
+const LOOK_MS = 10_000
 /** A chunk that arrives damaged, or is refused, this often was not damaged by chance. */
 const MAX_DAMAGED = 4
-const LOOK = 'Check the memory and the network at the client.'
+const CHECK = 'Check the memory and the network at the client.'
 
 type Settled = Extract<ChunkVerdict, { act: 'durable' | 'replan' }> | { act: 'resized' }
 
@@ -86,6 +88,19 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
     }
   }
 
+  /** Whether a small request gets through at this moment: if not, it is not the size that is minded. */
+  const passes = async (signal: AbortSignal): Promise<boolean> => {
+    const path = `/jobs/${encodeURIComponent(id)}`
+    try {
+      await api.once({ what: `look at ${id}`, method: 'GET', path, schema: z.unknown(), signal, limitMs: LOOK_MS })
+      return true
+    } catch (error) {
+      if (error instanceof TransientError) return false
+      if (isRefused(error)) return true
+      throw error
+    }
+  }
+
   /** One range, tried until its verdict is final. Between two tries the buffer is free for others. */
   const settle = async (range: Range, signal: AbortSignal, loaded: Loaded | undefined): Promise<Settled> => {
     const length = range.end - range.start
@@ -104,7 +119,7 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
         return toSettled(await put(range, lane, current, signal))
       } catch (error) {
         if (!(error instanceof TransientError)) throw error
-        if (error.reset) resets += 1
+        if (error.reset) resets = (await passes(signal)) ? resets + 1 : 0
         // A cut on a connection that was used before tells nothing, either way.
         else if (!error.cut) resets = 0
         // Resets can be a proxy's way to say 413; and what a slow line did not carry in the limit, it may carry in halves.
@@ -128,7 +143,7 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
         case 'retry':
           throw new TransientError(verdict.why, { retryAfterMs: verdict.afterMs })
         case 'damaged':
-          throw damagedOnce('it arrived damaged', 'damaged', `arrived damaged ${MAX_DAMAGED} times. ${LOOK}`)
+          throw damagedOnce('it arrived damaged', 'damaged', `arrived damaged ${MAX_DAMAGED} times. ${CHECK}`)
         case 'fail':
           // A bit that flips in a header makes a mistake that nobody made.
           throw damagedOnce(verdict.detail, 'io-error', `is refused by the server: ${verdict.detail}`)

@@ -132,8 +132,9 @@ export function createVerifier(deps: {
       const download = await jobs.findDownload(id)
       if (download?.status === 'verifying') await verify(download)
     } catch (error) {
-      // It stays in verifying, and the sweeper asks again.
-      report(error, 'verification failed; it is tried again', id)
+      // Cancelled meanwhile, its bytes are gone, and nothing is wrong. Else the sweeper asks again.
+      const now = await jobs.findDownload(id).catch(() => undefined)
+      if (now === undefined || now.status === 'verifying') report(error, 'verification failed; it is tried again', id)
     }
   }
 

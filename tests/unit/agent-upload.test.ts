@@ -58,11 +58,19 @@ const problem = (response: ServerResponse, status: number, code: string, more = 
 }
 
 /** Sends the file to a server of its own, whose `answer` returns true when the chunk is to be stored. */
-async function run(answer: (put: Put) => Promise<boolean> | boolean, { received = [] as Range[], parallel = 3 } = {}) {
+async function run(
+  answer: (put: Put) => Promise<boolean> | boolean,
+  { received = [] as Range[], parallel = 3, answersLooks = (): boolean => true } = {},
+) {
   const store = Buffer.alloc(SIZE)
   const stored: Range[] = []
   const lengths: number[] = []
   const server = createServer((request, response) => {
+    if (request.method === 'GET') {
+      if (!answersLooks()) request.socket.resetAndDestroy()
+      else response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+      return
+    }
     const range = parseContentRange(request.headers['content-range'] ?? '')
     const body = async (): Promise<Buffer> => Buffer.concat(await request.toArray())
     const put = { request, response, range, length: range.end - range.start, body }
@@ -181,6 +189,22 @@ test('two resets in mid-body on fresh connections count as a 413', async () => {
     return false
   })
   expect(store.equals(content)).toBe(true)
+})
+
+test('resets of an outage, in which nothing gets through, make no chunk smaller', async () => {
+  let resets = 0
+  const down = (): boolean => resets < 6
+  const { store, lengths } = await run(
+    ({ request }) => {
+      if (!down()) return true
+      resets += 1
+      request.once('data', () => request.socket.resetAndDestroy())
+      return false
+    },
+    { answersLooks: () => !down() },
+  )
+  expect(store.equals(content)).toBe(true)
+  expect(new Set(lengths)).toEqual(new Set([512 * KiB, SIZE % (512 * KiB)]))
 })
 
 test('a damaged chunk is sent again, and the fourth time the job fails', async () => {

@@ -7,7 +7,7 @@ const expected: Readonly<Record<string, readonly RegExp[]>> = {
   agent: [/^job failed: /],
 }
 /** What a full disk may do to the server. */
-const ofFullDisk = [/^verification failed/, /^a periodic task failed/, /^request failed/]
+const ofFullDisk = [/; it is tried again$/, /^bytes sent in vain are not counted$/, /^request failed$/]
 
 /** Lines of a process's output that should not be there. @param diskWasFull whether the server ever had no room */
 export function judgeLog(kind: 'server' | 'agent', output: string, diskWasFull: boolean): string[] {
