@@ -61,7 +61,7 @@ describe('rights', () => {
       const answers: Json = path.startsWith('/sessions')
         ? { protocol: 1, session: '1.a', wait: 1, chunk, parallel: 4, spread: 0, ...wider }
         : path.startsWith('/jobs?')
-          ? { rev: seen.length, jobs: jobs.filter(({ id }) => !failed(id)), ...wider }
+          ? { rev: seen.length, jobs: jobs.filter(({ id }) => !failed(String(id))), ...wider }
           : { id: 'a', attempt: 1, size: 10, received: [], chunk, parallel: 4, status: 'failed', ...wider }
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answers))
     }
