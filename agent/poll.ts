@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { headers, jobsSchema, type Job } from '../shared/protocol.ts'
+import { pause } from '../shared/wait.ts'
 import { interpret, type Api } from './api.ts'
 import type { Answer } from './http.ts'
 import type { Pace } from './pace.ts'
@@ -32,6 +33,8 @@ type List = z.infer<typeof jobsSchema>
 /** An answer this late after the wait will not come any more, in ms. */
 const GRACE_MS = 10_000
 const MAX_SPREAD = 300
+/** Polls that bring nothing new follow each other no faster, in ms. */
+const SHORTEST_MS = 900
 
 /** One poll after the other, for as long as the session lasts: the heartbeat, and how jobs and cancellations arrive. */
 export function createPoll({ api, retry, pace, clientId, spread, urgent, onJobs, onContact }: PollDeps): Poll {
@@ -78,15 +81,20 @@ export function createPoll({ api, retry, pace, clientId, spread, urgent, onJobs,
     current = new AbortController()
     const either = AbortSignal.any([signal, current.signal])
     try {
+      const startedAt = performance.now()
       const list = await retry.persist(() => pollOnce(either), {
         what: 'ask the server for jobs',
         signal: either,
         urgent,
         firstDelayMs: () => Math.random() * Math.min(spreadSeconds, MAX_SPREAD) * 1000,
       })
-      if (!list) return
-      seen = list.rev
-      onJobs(list.jobs)
+      const news = list !== undefined && list.rev !== seen
+      if (list) {
+        seen = list.rev
+        onJobs(list.jobs)
+      }
+      // Something on the way does not let a poll wait, or answers from memory: no reason to ask a thousand times.
+      if (!news) await pause(startedAt + SHORTEST_MS - performance.now(), either)
     } catch (error) {
       if (signal.aborted || !current.signal.aborted) throw error
     }

@@ -43,9 +43,9 @@ const deeds: Readonly<Record<FaultName, Do>> = {
   },
   'bits flipped': async ({ amount }, { proxy }) => proxy.damage(amount),
   async 'disk full'({ forMs }, _site, { disk }) {
-    disk?.fill()
+    await disk?.fill()
     await delay(forMs)
-    await disk?.free()
+    await disk?.relieve()
   },
   'clock of the agent jumps': async ({ amount }, { clock }) => clock.jump(amount),
   'clock of the server jumps': async ({ amount }, _site, { serverClock }) => serverClock.jump(amount),

@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from '../../shared/errors.ts'
-import { startStack, type Stack } from '../helpers/stack.ts'
+import { diskNeeds, makeDisk, type Disk } from '../helpers/disk.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { lacking } from '../helpers/lacking.ts'
 import type { Running } from '../helpers/process.ts'
+import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 import { createClock, faketimeLibrary, type FakeClock } from './clock.ts'
-import { diskLacks, mountDisk, type Disk } from './disk.ts'
 import { keep, type Keeper } from './keeper.ts'
 import type { FaultName } from './plan/faults.ts'
 import type { Plan } from './plan/index.ts'
@@ -33,7 +34,7 @@ export interface Stage {
 /** Faults that cannot be made here, with what they need. */
 export function impossible(): Map<FaultName, string> {
   const without = new Map<FaultName, string>()
-  const lacks = diskLacks()
+  const lacks = lacking(diskNeeds)
   if (lacks.length > 0) without.set('disk full', lacks.join('; '))
   if (faketimeLibrary() === undefined) {
     for (const name of ['clock of the agent jumps', 'clock of the server jumps'] as const)
@@ -70,8 +71,8 @@ async function build(
   const onProcess = (name: string, running: Running): void => void processes.push({ name, running })
   const library = faketimeLibrary()
   const wantsDisk = faults.some(({ name }) => name === 'disk full')
-  const disk = wantsDisk ? await mountDisk(folder, scale.bytes + scale.sparse + DISK_MARGIN) : undefined
-  if (disk) closers.push(disk.close)
+  const disk = wantsDisk ? await makeDisk({ size: scale.bytes + scale.sparse + DISK_MARGIN }) : undefined
+  if (disk) closers.push(disk.remove)
   const place = disk?.folder ?? folder
   const [store, database] = [join(place, 'downloads'), join(place, 'data', 'backhaul.db')]
   const serverClock = createClock(join(folder, 'clock-server'), library)

@@ -112,6 +112,31 @@ describe('limits on time, with clocks ten times as fast', () => {
   )
 })
 
+describe('an outage, with clocks a hundred times as fast', () => {
+  const name =
+    'hours offline after the link was back, from an unbounded back-off: a minute after it, the agent is there'
+  testWith(needs, name, async () => {
+    const env = clock('+0 x100')
+    const stack = await startStack(env)
+    const proxy = await startProxy(stack.url)
+    try {
+      const status = async (): Promise<string> => (await stack.get('/clients/cut_off'))['status']
+      const agent = await stack.online('cut_off', ['--server', proxy.url], env)
+      proxy.refuse()
+      await until('it to be offline', async () => (await status()) === 'offline')
+      // A quarter of an hour of theirs: a doubled pause would be minutes long by now.
+      await pause(9000)
+      proxy.welcome()
+      // One minute is 600 ms; the rest is for a busy machine.
+      await until('it to be online', async () => (await status()) === 'online', 2500)
+      expect(agent.child.exitCode).toBeNull()
+    } finally {
+      await proxy.close()
+      await stack.stop()
+    }
+  })
+})
+
 describe('a long upload, with a clock sixty times as fast', () => {
   testWith(
     needs,

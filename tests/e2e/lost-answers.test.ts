@@ -35,6 +35,7 @@ describe('lost answers', () => {
     const { id } = await stack.ask({ clientId: 'lost' })
     const done = await stack.reached(id, 'completed')
     expect(done).toMatchObject({ sha256, verified: true, attempt: 1, bytesReceived: 9 * MiB })
+    await agent.line((line) => line['msg'] === 'server confirms SHA-256')
     expect(done['bytesResent']).toBeGreaterThan(0)
     expect(await sha256OfFile(done['filePath'])).toBe(sha256)
     const kinds = ['POST /sessions', `POST /jobs/${id}/begin`, `PUT /jobs/${id}/file`, `POST /jobs/${id}/complete`]
@@ -43,7 +44,6 @@ describe('lost answers', () => {
     // One session, though it was asked for three times.
     const { session } = await agent.line((line) => line['msg'] === 'session begun')
     expect(session).toMatch(/^1\./)
-    await agent.line((line) => line['msg'] === 'server confirms SHA-256')
     await agent.kill('SIGKILL')
     await way.close()
   })

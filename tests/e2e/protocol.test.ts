@@ -220,7 +220,7 @@ describe('protocol', () => {
     expect(await stack.get(`/downloads/${id}`)).toMatchObject({ status: 'failed', reason: 'damaged', filePath: null })
   })
 
-  test('cancel ends the writers, and is final', async () => {
+  test('cancel refused while uploading: it ends the writers, and is final', async () => {
     const { id, put, begin, complete, session } = await begun()
     await put(0, 100_000)
     const half = await halfPut(stack, { id, session }, [100_000, 300_000], content.byteLength)

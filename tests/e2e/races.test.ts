@@ -121,7 +121,7 @@ describe('races', () => {
     expect(await stack.get(`/downloads/${id}`)).toMatchObject({ status: 'transferring', filePath: null })
   })
 
-  test('a cancelled file came back: cancelled and completed at once, it is one of the two for ever', async () => {
+  test('a cancelled file came back, a finished one was still named .partial: it is one of the two, for ever', async () => {
     const ends: { id: string; status: string; files: number }[] = []
     const files = async (clientId: string): Promise<number> =>
       (await readdir(stack.downloads)).filter((name) => name.startsWith(clientId)).length

@@ -50,6 +50,7 @@ describe('rights', () => {
   /** A server that wants more than it may have. It says whatever an agent could be foolish enough to believe. */
   const greedyServer = async (jobs: Json[]) => {
     const seen: { method: string; path: string; body: Json | undefined }[] = []
+    const failed = (id: string): boolean => seen.some(({ path }) => path === `/jobs/${id}/fail`)
     const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const text = Buffer.concat(await request.toArray()).toString()
       const json = request.headers['content-type'] === 'application/json'
@@ -60,7 +61,7 @@ describe('rights', () => {
       const answers: Json = path.startsWith('/sessions')
         ? { protocol: 1, session: '1.a', wait: 1, chunk, parallel: 4, spread: 0, ...wider }
         : path.startsWith('/jobs?')
-          ? { rev: seen.length, jobs, ...wider }
+          ? { rev: seen.length, jobs: jobs.filter(({ id }) => !failed(String(id))), ...wider }
           : { id: 'a', attempt: 1, size: 10, received: [], chunk, parallel: 4, status: 'failed', ...wider }
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answers))
     }

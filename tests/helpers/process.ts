@@ -2,6 +2,7 @@ import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_p
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { administratorsPath } from './lacking.ts'
 
 export const projectFolder = join(import.meta.dirname, '..', '..')
 
@@ -38,9 +39,8 @@ export function startNpm(args: string[], env: Record<string, string>): Running {
 
 /** Starts a program of the system; `as` is the user's and group's id when root should not run it. */
 export function startProgram(command: string, args: string[], as?: number): Running {
-  const path = `${process.env['PATH']}:/usr/sbin:/sbin`
   const owner = as === undefined ? {} : { uid: as, gid: as }
-  return watch(command, spawn(command, args, { ...optionsFor({ PATH: path }), ...owner, cwd: '/' }))
+  return watch(command, spawn(command, args, { ...optionsFor({ PATH: administratorsPath }), ...owner, cwd: '/' }))
 }
 
 const optionsFor = (env: Record<string, string>) => ({

@@ -66,6 +66,16 @@ function createThrottle() {
   }
 }
 
+function drainedOrClosed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off('drain', done).off('close', done)
+      resolve()
+    }
+    socket.on('drain', done).on('close', done)
+  })
+}
+
 /** A connection that was forgotten is never told of its end. */
 const forever = new Promise<never>(() => undefined)
 
@@ -117,7 +127,7 @@ export async function startProxy(target: string, { random = Math.random } = {}):
       if (pair.forgotten) await forever
       if (to.destroyed) return
       if (up) countUp(piece)
-      if (!to.write(piece)) await Promise.race([once(to, 'drain'), once(to, 'close')])
+      if (!to.write(piece)) await drainedOrClosed(to)
     }
     to.end()
   }
