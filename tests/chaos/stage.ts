@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { messageOf } from '../../shared/errors.ts'
 import { diskNeeds, makeDisk, type Disk } from '../helpers/disk.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { lacking } from '../helpers/lacking.ts'
@@ -79,7 +81,7 @@ async function build(
   const stack = await startStack(env)
   closers.push(stack.stop)
   const begin = async (): Promise<Running> => {
-    if (stack.server.child.exitCode !== null || stack.server.child.signalCode !== null) await stack.restart()
+    if (stack.server.child.exitCode !== null || stack.server.child.signalCode !== null) await restart(stack, disk)
     onProcess('server', stack.server)
     return stack.server
   }
@@ -97,4 +99,18 @@ async function build(
   for (const { id } of sites)
     await until(`${id} to be online`, async () => (await stack.get(`/clients/${id}`))['status'] === 'online')
   return { stack, server, serverClock, store, database, disk, sites, incidents, processes }
+}
+
+/** How often, and how many ms apart, a service manager starts a server that says that the disk is full. */
+const STARTS = { times: 30, apartMs: 1000 }
+
+async function restart(stack: Stack, disk: Disk | undefined): Promise<void> {
+  for (let left = STARTS.times; ; left -= 1) {
+    try {
+      return await stack.restart()
+    } catch (error) {
+      if (!disk || left === 0 || !messageOf(error).includes('is full')) throw error
+      await delay(STARTS.apartMs)
+    }
+  }
 }

@@ -24,13 +24,15 @@ const PATIENCE_AT_OPENING = 5000
  */
 const PATIENCE = 250
 
+const SETTINGS =
+  'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;'
+
 /**
  * Opens (and makes) the database at `path`, durable at every commit (`synchronous=FULL` in WAL mode).
  * @throws AppError `store-busy` from any call while another process holds the database, or its disk fails; `store-full`
  */
 export function openDatabase(path: string): Database {
   const db = new DatabaseSync(path, { timeout: PATIENCE_AT_OPENING })
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;')
   const statements = new Map<string, StatementSync>()
 
   const prepare = (sql: string): StatementSync => {
@@ -85,7 +87,9 @@ export function openDatabase(path: string): Database {
     }
   }
 
-  migrate(db, transaction)
+  // A disk without any room has none for the files beside the database, either.
+  guarded(() => db.exec(SETTINGS))
+  guarded(() => migrate(db, transaction))
   wait(PATIENCE)
 
   return {
