@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Resolves after `ms`, or as soon as `signal` aborts; never rejects. */
+/** Resolves after `ms`, at once when that is past, or as soon as `signal` aborts; never rejects. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  await delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined)
+  await delay(Math.max(0, ms), undefined, signal ? { signal } : {}).catch(() => undefined)
 }
 
 /** Full jitter: a random time in [0, min(cap, base × 2^attempt)), in ms. */

@@ -228,7 +228,9 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
     const agent = sessions.length - 1
     for (let tries = 0; tries < 3; tries += 1) {
       await unlessRefused(open.domain.downloads.retry(id))
-      const { status, attempt } = await current()
+      // A verification that a restart has taken up goes on by itself.
+      const over = ({ status: now }: { status: string }): boolean => now !== 'verifying'
+      const { status, attempt } = await open.domain.waitForChange(id, over, { ms: 20_000 })
       if (status === 'cancelled' || status === 'completed') break
       await begin(agent, held.get(attempt) ?? (versions[0] as Version))
       const now = await current()
