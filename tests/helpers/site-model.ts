@@ -9,6 +9,7 @@ import { sessionRequest } from '../contract/drafts.ts'
 import { openDomain } from './domain.ts'
 import { sha256Of } from './folder.ts'
 import type { Harm, Life, Step } from './life.ts'
+import { until } from './until.ts'
 
 interface Version {
   source: string
@@ -227,6 +228,8 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
     await takeOver()
     const agent = sessions.length - 1
     for (let tries = 0; tries < 3; tries += 1) {
+      // A restart goes on with what was being verified; another digest than the source's sends it back.
+      await until('the verification to end', async () => (await current()).status !== 'verifying')
       await unlessRefused(open.domain.downloads.retry(id))
       // A verification that a restart has taken up goes on by itself.
       const over = ({ status: now }: { status: string }): boolean => now !== 'verifying'
