@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { beginByHand } from '../helpers/by-hand.ts'
 import { sha256Of, writeRandom } from '../helpers/folder.ts'
+import { testWith } from '../helpers/needs.ts'
 import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
@@ -79,7 +80,7 @@ describe('quota and retention', () => {
     expect(await again()).toMatchObject({ status: 200, body: { attempt: 1, received: [{ start: 0, end: MiB }] } })
   })
 
-  test('an agent waits for its quota, and goes on by itself', async () => {
+  testWith({ long: true }, 'an agent waits for its quota, and goes on by itself', async () => {
     const file = join(stack.folder, 'patient')
     const sha256 = await writeRandom(file, 3 * MiB)
     const agent = await stack.online('patient', ['--file', file])

@@ -231,9 +231,7 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
       // A restart goes on with what was being verified; another digest than the source's sends it back.
       await until('the verification to end', async () => (await current()).status !== 'verifying')
       await unlessRefused(open.domain.downloads.retry(id))
-      // A verification that a restart has taken up goes on by itself.
-      const over = ({ status: now }: { status: string }): boolean => now !== 'verifying'
-      const { status, attempt } = await open.domain.waitForChange(id, over, { ms: 20_000 })
+      const { status, attempt } = await current()
       if (status === 'cancelled' || status === 'completed') break
       await begin(agent, held.get(attempt) ?? (versions[0] as Version))
       const now = await current()
