@@ -123,7 +123,8 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
         // A cut on a connection that was used before tells nothing, either way.
         else if (!error.cut) resets = 0
         // Resets can be a proxy's way to say 413; and what a slow line did not carry in the limit, it may carry in halves.
-        const resized = error.expired ? limits.tooLarge(length) : resets >= 2 && limits.suspect(length)
+        const tooSlow = error.expired || (error.stalled && patience.exhausted() && (await passes(signal)))
+        const resized = tooSlow ? limits.tooLarge(length) : resets >= 2 && limits.suspect(length)
         if (!resized) throw error
         return { act: 'resized' }
       } finally {

@@ -38,6 +38,15 @@ export function createChunkLimits({
   /** The largest body that came through: whatever cuts off smaller ones is no limit on size. */
   let proven = 0
 
+  /** What is remembered holds for a while, and then is asked for again, in an agent that runs on as in a new one. */
+  const current = (): number => {
+    if (remembered < Number.POSITIVE_INFINITY && state.ceiling() === undefined) {
+      ceiling = Number.POSITIVE_INFINITY
+      remembered = ceiling
+    }
+    return ceiling
+  }
+
   const halve = (sent: number): boolean => {
     if (sent <= SMALLEST) return false
     ceiling = Math.min(ceiling, Math.max(SMALLEST, Math.floor(sent / 2)))
@@ -48,7 +57,7 @@ export function createChunkLimits({
   return {
     length({ min, max, preferred }) {
       const wanted = Math.min(Math.max(preferred, min), max, LARGEST)
-      return Math.max(1, Math.min(wanted, cap ?? wanted, ceiling, serverLimit))
+      return Math.max(1, Math.min(wanted, cap ?? wanted, current(), serverLimit))
     },
     limitedTo(allowed, sent) {
       if (allowed < 1 || allowed >= sent) return halve(sent)

@@ -10,6 +10,8 @@ export interface Patience {
   answered(quietMs: number): void
   /** Nothing moved for `limitMs`. */
   stalled(limitMs: number): void
+  /** Whether it cannot be longer: what still stalls is dead, or carries less than it is given. */
+  exhausted(): boolean
 }
 
 const FIRST = 30_000
@@ -28,6 +30,11 @@ export function createPatience(): Patience {
       limit = Math.min(LONGEST, Math.max(SHORTEST, FACTOR * usual))
     },
     // Several connections of one line stall together: it is doubled once, not once for each.
-    stalled: (limitMs) => void (limit = Math.max(limit, Math.min(LONGEST, 2 * limitMs))),
+    stalled(limitMs) {
+      limit = Math.max(limit, Math.min(LONGEST, 2 * limitMs))
+      // Else the next quick answer of another connection would take it all back.
+      usual = Math.max(usual ?? 0, limit / FACTOR)
+    },
+    exhausted: () => limit >= LONGEST,
   }
 }

@@ -17,6 +17,8 @@ export interface Proxy {
 const ownMachine = ['localhost', '127.0.0.1', '::1']
 /** A tunnel through a proxy must stand after this many ms. */
 const TUNNEL_MS = 10_000
+/** And so must TLS in it, all in all: before, a request has no socket, and so no limit of its own can end it. */
+const SECURED_MS = 20_000
 
 /**
  * The proxy on the way to `server`: HTTPS_PROXY or HTTP_PROXY, by the server's scheme, in lower case first, as curl
@@ -71,15 +73,23 @@ export function createAgents(proxy: Proxy | undefined): { http: HttpAgent; https
   const proxyEnv = { http_proxy: proxy.url, https_proxy: proxy.url }
   // The limit ends the wait for a tunnel, and what is idle in the pool; requests have limits of their own.
   const https = new HttpsAgent({ keepAlive: true, proxyEnv, timeout: TUNNEL_MS })
-  closeRefused(https)
+  boundConnecting(https)
   return { http: new HttpAgent({ keepAlive: true, proxyEnv }), https }
 }
 
-/** Node 24 leaves the connection open on which a tunnel was refused: one more at every try, and the process does not end. */
-function closeRefused(agent: HttpsAgent): void {
+/**
+ * Node 24 leaves the connection open on which a tunnel was refused: one more at every try, and the process does not end.
+ * And it waits for ever for TLS in a tunnel on which nothing moves.
+ */
+function boundConnecting(agent: HttpsAgent): void {
   const connect = agent.createConnection.bind(agent)
   agent.createConnection = (options, callback) => {
+    const late = setTimeout(
+      () => connection?.destroy(new Error(`no TLS connection within ${SECURED_MS / 1000} s`)),
+      SECURED_MS,
+    ).unref()
     const connection = connect(options, (error, tunnel) => {
+      clearTimeout(late)
       if (error) connection?.destroy()
       callback?.(error, tunnel)
     })

@@ -12,6 +12,8 @@ export interface Asked {
   id: string
   /** Versions of the file that there were when it was asked for. */
   versions: number
+  /** Bytes that it had then. */
+  size: number
   cancelSent: boolean
   /** The server said that it is cancelled. */
   cancelled: boolean
@@ -58,7 +60,8 @@ export function createAsking({
 
   const ask = async (plan: AskPlan): Promise<void> => {
     const { file, priority, expiresIn } = plan
-    const versions = sources.of(file).versions.length
+    const { versions } = sources.of(file)
+    const before = { versions: versions.length, size: versions.at(-1)?.size ?? 0 }
     const download = await operator.ask({
       clientId: clientId(file.client),
       path: file.path,
@@ -69,7 +72,7 @@ export function createAsking({
     const entry: Asked = {
       plan,
       id: download.id,
-      versions,
+      ...before,
       cancelSent: false,
       cancelled: false,
       retried: false,

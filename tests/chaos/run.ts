@@ -108,6 +108,8 @@ async function perform(
   const { downloads, wrong } = await checkAll({ stage, sources, asked: asking.asked, faults, list })
   const sent = sites.reduce((sum, { proxy }) => sum + proxy.sent(), 0)
   const bytes = countBytes({ downloads, faults, clients: sites.length, sent })
+  const unasked = plan.asks.length - asking.asked.length
+  if (unasked > 0 && !outer.aborted) wrong.push(`${unasked} requests were refused, or never answered`)
   if (bytes.twice > bytes.bound) wrong.push(`${bytes.twice} bytes were sent twice, more than ${bytes.bound}`)
   return { plan, faults, asked: asking.asked, downloads, bytes, wrong, seconds }
 }

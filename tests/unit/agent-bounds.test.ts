@@ -177,6 +177,18 @@ describe('chunk limits', () => {
     expect(state.ceiling()).toBe(2048 * KiB)
     expect(createChunkLimits({ cap: undefined, state, log }).length(chunk)).toBe(2048 * KiB)
   })
+
+  test('after a week an agent that runs on asks for more again', async () => {
+    const state = await newState()
+    let forgotten = false
+    const forgetful = { ...state, ceiling: () => (forgotten ? undefined : state.ceiling()) }
+    const found = createChunkLimits({ cap: undefined, state: forgetful, log })
+    found.tooLarge(4096 * KiB)
+    found.accepted(2048 * KiB)
+    expect(found.length(chunk)).toBe(2048 * KiB)
+    forgotten = true
+    expect(found.length(chunk)).toBe(4096 * KiB)
+  })
 })
 
 test('a plan covers the file once, in order', () => {

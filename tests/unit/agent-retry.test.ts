@@ -118,4 +118,13 @@ describe('patience', () => {
     for (const stall of [32_000, 64_000, 120_000]) patience.stalled(stall)
     expect(patience.limit()).toBe(120_000)
   })
+
+  test('a quick answer beside it does not take back what a slow connection has learned', () => {
+    const patience = createPatience()
+    for (let round = 0; round < 6; round += 1) {
+      patience.stalled(patience.limit())
+      patience.answered(200)
+    }
+    expect(patience.limit()).toBeGreaterThan(60_000)
+  })
 })

@@ -20,6 +20,7 @@ describe('the judge of a chaos run', () => {
     plan: { atMs: 0, file, priority: 0, retry: false, read: false },
     id: 'a',
     versions: 2,
+    size: version.size,
     cancelSent: false,
     cancelled: false,
     retried: false,
@@ -85,6 +86,26 @@ describe('the judge of a chaos run', () => {
     ['a cancelled one that came back', {}, { cancelSent: true, cancelled: true }, 'was cancelled, and is completed'],
   ])('sees %s', async (_name, download, more, text) => {
     expect((await found(download, more)).join()).toContain(text)
+  })
+
+  test('sees a log that was cut to nothing', async () => {
+    const filePath = join(folder, 'nothing')
+    await writeFile(filePath, '')
+    const grown = { ...file, kind: 'growing', policy: 'prefix' } as const
+    const download = { ...completed, filePath, size: 0, sha256: sha256Of(Buffer.alloc(0)) }
+    const evidence = { asked: { ...asked, plan: { ...asked.plan, file: grown } }, source: { ...source, plan: grown } }
+    expect((await judge({ ...evidence, download, damaged: 0 })).join()).toContain('of no version')
+  })
+
+  test('sees a version from long before it was asked for', async () => {
+    const versions = [version, later, later, later]
+    const old = await judge({
+      asked: { ...asked, versions: 4 },
+      source: { ...source, versions },
+      download: completed,
+      damaged: 0,
+    })
+    expect(old).toEqual(['its bytes are of no version of the source'])
   })
 
   test('sees a mix of two versions', async () => {

@@ -22,26 +22,34 @@ const DAMAGED_TOO_OFTEN = 4
 
 /** What is lost or untrue of one request, in words; nothing when all is well. */
 export async function judge(evidence: Evidence): Promise<string[]> {
-  const { asked, download, source } = evidence
+  const { asked, download } = evidence
   if (!download) return ['has no record']
   if (!finalStatuses.includes(download.status)) return [`has not ended: ${download.status} (${download.reason})`]
   return [
-    ...(await (download.status === 'completed' ? judgeFile(download, source) : judgeReason(download, evidence))),
+    ...(await (download.status === 'completed' ? judgeFile(download, evidence) : judgeReason(download, evidence))),
     ...(asked.cancelled && download.status !== 'cancelled' ? [`was cancelled, and is ${download.status}`] : []),
     ...(asked.read ? judgeRead(asked.read, download, evidence) : []),
   ]
 }
 
-/** Whether some version of the source has these first bytes. @param whole whether they must be all of it */
-function isOf({ plan, versions }: SourceFile, sha256: string | null, length: number, whole: boolean): boolean {
+/**
+ * Whether some version since it was asked for has these first bytes. A version is noted before it is written, so the one
+ * before may have been there still.
+ * @param whole whether they must be all of it; of a file that grows, at least what it had when it was asked for
+ */
+function isOf({ asked, source }: Evidence, sha256: string | null, length: number, whole: boolean): boolean {
+  const { plan, versions } = source
   const grows = plan.policy === 'prefix'
-  return versions.some(
-    (version) =>
-      (whole && !grows ? version.size === length : version.size >= length) && digestOf(version, length) === sha256,
-  )
+  if (whole && grows && length < asked.size) return false
+  return versions
+    .slice(Math.max(0, asked.versions - 2))
+    .some(
+      (version) =>
+        (whole && !grows ? version.size === length : version.size >= length) && digestOf(version, length) === sha256,
+    )
 }
 
-async function judgeFile(download: Download, source: SourceFile): Promise<string[]> {
+async function judgeFile(download: Download, evidence: Evidence): Promise<string[]> {
   const { filePath, sha256, verified, size } = download
   const wrong: string[] = []
   if (!verified) wrong.push('is completed without being verified')
@@ -50,7 +58,7 @@ async function judgeFile(download: Download, source: SourceFile): Promise<string
   if (!there) return [...wrong, `its file ${filePath} is not there`]
   if (there.size !== size || (await sha256OfFile(filePath)) !== sha256)
     wrong.push('its file is not what its record says')
-  if (!isOf(source, sha256, size, true)) wrong.push('its bytes are of no version of the source')
+  if (!isOf(evidence, sha256, size, true)) wrong.push('its bytes are of no version of the source')
   return wrong
 }
 
@@ -78,16 +86,15 @@ function isTrue(code: string | null | undefined, { asked, source, damaged }: Evi
 const refusals = ['begin-timeout', 'content-broken', 'shutting-down', 'store-full', 'no-room', 'content-removed']
 
 function judgeRead(read: ReadResult, download: Download, evidence: Evidence): string[] {
-  const { source } = evidence
   if (read.status !== 200) {
     return refusals.includes(read.code ?? '') || isTrue(read.code, evidence)
       ? []
       : [`its reader was refused with ${read.status} ${read.code}`]
   }
   if (!read.whole) {
-    return isOf(source, read.sha256, read.bytes, false) ? [] : [`its reader got ${read.bytes} bytes of no version`]
+    return isOf(evidence, read.sha256, read.bytes, false) ? [] : [`its reader got ${read.bytes} bytes of no version`]
   }
   const sameAttempt = read.etag === `"${download.id}.${download.attempt}"` && download.status === 'completed'
   if (sameAttempt && read.sha256 !== download.sha256) return ['its reader got other bytes than the record says']
-  return isOf(source, read.sha256, read.bytes, true) ? [] : [`its reader got ${read.bytes} bytes, of no version`]
+  return isOf(evidence, read.sha256, read.bytes, true) ? [] : [`its reader got ${read.bytes} bytes, of no version`]
 }
