@@ -22,7 +22,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 /** How long requests that were cut off may take to tidy up, in ms. */
 const SETTLE_WITHIN = 2_000
-/** How long to wait for a store that is locked or full at the start, in ms. */
+/** How often a store that is locked or full at the start is tried again, in ms. */
 const RECOVER_EVERY = 1_000
 
 // Configuration → stores → domain → app → listen → signals. The only file of the server that touches process.*

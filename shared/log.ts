@@ -4,9 +4,10 @@ import type { Progress } from './progress.ts'
 
 export type Log = Logger
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
 /** Bytes of lines that could not be written yet; more are dropped. */
 const MAX_WAITING = 1024 * 1024
-export type LogLevel = (typeof logLevels)[number]
 
 /** JSON lines on standard output; on a terminal, lines for people, above the progress bars. */
 export async function createLog({ level, progress }: { level: LogLevel; progress: Progress }): Promise<Log> {

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
-import { openStatuses, type BeginRequest } from '../../shared/protocol.ts'
+import { openStatuses, type BeginRequest, type Status } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
-import type { ByteStore, Clock, DownloadRecord, JobStore, Transition } from '../ports.ts'
+import type { ByteStore, Clock, DownloadRecord, JobStore, Part, Transition } from '../ports.ts'
 import { NO_BYTES, type Downloads } from './downloads.ts'
 import { findClaimed } from './guards.ts'
 import type { Room } from './room.ts'
@@ -21,12 +21,13 @@ export interface Attempts {
    */
   start(download: DownloadRecord, request: Beginning, session?: string): Promise<DownloadRecord | undefined>
   /** Gives up an attempt's bytes; the job is queued for another. @returns whether it was still the one under way */
-  abandon(
-    part: { id: string; attempt: number },
-    reason: 'damaged' | 'io-error' | 'store-full',
-    detail: string,
-  ): Promise<boolean>
+  abandon(part: Part, reason: 'damaged' | 'io-error' | 'store-full', detail: string, only?: Only): Promise<boolean>
 }
+
+const underWay: readonly Status[] = ['transferring', 'verifying']
+
+/** `from`: the statuses in which an attempt is given up, unless both; `mismatches`: what is counted with it. */
+export type Only = Pick<Partial<Transition>, 'from'> & Pick<Transition['set'], 'mismatches'>
 
 /** Attempts: one try at assembling a job's bytes each, with a part of its own. */
 export function createAttempts(deps: {
@@ -80,7 +81,9 @@ export function createAttempts(deps: {
         startedAt: download.startedAt ?? clock.now(),
       },
     })
-    if (started && download.attempt > 0) await downloads.discardPart(download.id, download.attempt)
+    if (!started || download.attempt === 0) return started
+    // The new attempt stands, whatever becomes of the old one's bytes: what stays is swept.
+    await downloads.discardPart(download.id, download.attempt).catch(() => undefined)
     return started
   }
 
@@ -129,13 +132,9 @@ export function createAttempts(deps: {
       throw new AppError('attempt-superseded', `The job ${id} keeps changing; poll for it again.`)
     },
 
-    async abandon({ id, attempt }, reason, detail) {
-      const abandoned = await downloads.change({
-        id,
-        from: ['transferring', 'verifying'],
-        attempt,
-        set: { status: 'queued', reason, detail, sha256: null, ...NO_BYTES },
-      })
+    async abandon({ id, attempt }, reason, detail, { from = underWay, ...counted } = {}) {
+      const set = { status: 'queued', reason, detail, sha256: null, ...NO_BYTES, ...counted } as const
+      const abandoned = await downloads.change({ id, from, attempt, set })
       if (abandoned) await downloads.discardPart(id, attempt)
       return abandoned !== undefined
     },

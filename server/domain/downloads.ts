@@ -169,16 +169,25 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
     },
 
     async cancel(id) {
-      const cancelled = await change({
-        id,
-        from: ['queued', 'transferring', 'verifying', 'failed', 'expired'],
-        set: { status: 'cancelled', reason: 'cancelled', detail: null, source: null, completedAt: clock.now() },
-      })
+      const set = {
+        status: 'cancelled',
+        reason: 'cancelled',
+        detail: null,
+        source: null,
+        completedAt: clock.now(),
+      } as const
+      const cancelled = await change({ id, from: ['queued', 'transferring', 'failed', 'expired'], set })
       if (cancelled) {
-        // A verification under way may have linked the name already.
-        if (cancelled.name !== null) await bytes.unpublish(cancelled, cancelled.name)
         await discardPart(id, cancelled.attempt)
         return cancelled
+      }
+      const verified = await change({ id, from: ['verifying'], set })
+      if (verified) {
+        // It may get its name at this very moment. The verification takes name and part away again; should a crash come
+        // before, the sweeper does, which knows by the part whose file bears the name.
+        if (verified.name !== null) await bytes.unpublish(verified, verified.name)
+        await jobs.forgetChunks(id, verified.attempt)
+        return verified
       }
       const download = await find(id)
       if (download.status === 'cancelled') return download

@@ -56,6 +56,10 @@ export function createFollower({ jobs, waiting }: { jobs: JobStore; waiting: Wai
     const next = async (): Promise<{ limit: number; chunks: Chunk[] } | undefined> => {
       const { limit, whole } = await readable(download)
       const chunks = await contiguous(download, at, limit)
+      // The rows of a whole file go with it, and never come back.
+      if (whole && at < (size ?? 0) && chunks.length === 0) {
+        throw new AppError('content-broken', `The file of ${id} was removed while it was read.`, { id })
+      }
       return chunks.length > 0 || (whole && at === size) ? { limit, chunks } : undefined
     }
     while (!signal.aborted) {

@@ -29,7 +29,8 @@ export function createLater({ report }: { report: (error: unknown, what: string,
   return {
     settle,
     async insist(key, work) {
-      kept.set(key, work)
+      // The first work says the true reason; what follows from its failure does not replace it.
+      if (!kept.has(key)) kept.set(key, work)
       await attempt(key)
     },
     async again() {

@@ -25,8 +25,15 @@ export function createRoom(deps: {
 }): Room {
   const { jobs, bytes, downloads, quota } = deps
 
-  const refuse = async ({ id }: DownloadRecord, reason: 'no-room' | 'over-quota', detail: string): Promise<never> => {
-    await downloads.change({ id, from: ['queued'], set: { reason, detail } })
+  const refuse = async (
+    { id, attempt, status, whole }: DownloadRecord,
+    reason: 'no-room' | 'over-quota',
+    detail: string,
+  ): Promise<never> => {
+    // Of an attempt that another version was to replace nothing more comes: the job waits, too.
+    if (status === 'transferring' && !whole)
+      await downloads.change({ id, from: [status], attempt, set: { status: 'queued', reason, detail } })
+    else await downloads.change({ id, from: ['queued'], set: { reason, detail } })
     throw new AppError(reason, detail)
   }
 

@@ -1,4 +1,4 @@
-import type { ByteStore, Clock, DownloadRecord, JobStore } from '../ports.ts'
+import type { ByteStore, Clock, DownloadRecord, JobStore, Part } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
 import type { Downloads } from './downloads.ts'
 import type { Later } from './later.ts'
@@ -63,15 +63,24 @@ export function createSweeper(deps: {
     return !ended || clock.now() - (download.completedAt ?? 0) < KEEP_PART
   }
 
+  const removeLeftover = async (part: Part, download: DownloadRecord | undefined): Promise<void> => {
+    // Cancelled between the link and its row: the name goes, too.
+    if (download?.status === 'cancelled' && download.name !== null) await bytes.unpublish(part, download.name)
+    const last = download?.attempt === part.attempt
+    if (last && (download.status === 'failed' || download.status === 'expired')) await downloads.dropKept(part)
+    // Its rows are still needed by those who read it since before it was whole.
+    else if (last && download.status === 'completed') await bytes.removePart(part)
+    else await downloads.discardPart(part.id, part.attempt)
+  }
+
   const removeLeftovers = async (): Promise<void> => {
     for (const part of await bytes.listParts()) {
       const download = await jobs.findDownload(part.id)
       if (wanted(part.attempt, download)) continue
-      // Cancelled between the link and its row: the name goes, too.
-      if (download?.status === 'cancelled' && download.name !== null) await bytes.unpublish(part, download.name)
-      const kept = download?.attempt === part.attempt && (download.status === 'failed' || download.status === 'expired')
-      if (kept) await downloads.dropKept(part)
-      else await downloads.discardPart(part.id, part.attempt)
+      // One that cannot be removed harms nobody, and must keep neither the others nor a start.
+      await removeLeftover(part, download).catch((error: unknown) =>
+        report(error, 'a part that nobody needs cannot be removed yet; it is tried again', part.id),
+      )
     }
   }
 

@@ -106,9 +106,9 @@ export function createVerifier(deps: {
 
   const reject = async (download: DownloadRecord, detail: string): Promise<void> => {
     const { id, attempt } = download
+    // Counted in the same update: what cannot be written down yet is not counted twice.
     const mismatches = download.mismatches + 1
-    await jobs.transition({ id, from: ['verifying'], attempt, set: { mismatches } })
-    if (mismatches <= NEW_ATTEMPTS) await attempts.abandon(download, 'damaged', detail)
+    if (mismatches <= NEW_ATTEMPTS) await attempts.abandon(download, 'damaged', detail, { mismatches })
     else await downloads.failAndDiscard(id, { from: ['verifying'], attempt, reason: 'damaged', detail })
   }
 

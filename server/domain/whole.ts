@@ -65,7 +65,9 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
     const detail = isAppError(error, 'store-full', 'store-busy')
       ? error.message
       : 'The upload was cut off, or damaged on the way.'
-    await later.insist(`${id}.${attempt}`, () => attempts.abandon(started, full ? 'store-full' : 'io-error', detail))
+    // One that is verifying goes on by itself, whatever its caller hears.
+    const work = () => attempts.abandon(started, full ? 'store-full' : 'io-error', detail, { from: ['transferring'] })
+    await later.insist(`${id}.${attempt}`, work)
   }
 
   return {
@@ -82,12 +84,12 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
             'The body does not have the announced Repr-Digest; it was damaged on the way. Send it again.',
           )
         }
+        const current = await jobs.findDownload(request.id)
+        return await completion.completeAttempt(current ?? started, request.sha256 ?? null, undefined, request.signal)
       } catch (error) {
         await giveUp(started, error)
         throw error
       }
-      const current = await jobs.findDownload(request.id)
-      return completion.completeAttempt(current ?? started, request.sha256 ?? null, undefined, request.signal)
     },
   }
 }

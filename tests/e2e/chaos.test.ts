@@ -19,5 +19,5 @@ describe('chaos', () => {
     } finally {
       await chaos.kill('SIGTERM')
     }
-  }, 90_000)
+  }, 180_000)
 })

@@ -115,6 +115,16 @@ describe('leftovers', () => {
     expect((await fetch(`${stack.url}/downloads/${id}/content`, { method: 'DELETE' })).status).toBe(200)
   })
 
+  test('a part that somebody removed before it is verified: a new attempt, and no answer tells where it lay', async () => {
+    const { id, complete, sha256 } = await arrived()
+    await unlink(partPath(id))
+    const { status, body } = await complete(id, 1, SIZE, sha256)
+    expect([status, body['code']]).toEqual([409, 'attempt-superseded'])
+    const download = await stack.get(`/downloads/${id}`)
+    expect(download).toMatchObject({ status: 'queued', reason: 'damaged' })
+    expect(JSON.stringify([body, download])).not.toContain(stack.downloads)
+  })
+
   test('a kept part that somebody removed: a retry begins anew', async () => {
     const { id, fail, put, headers } = await arrived()
     await fail(id, 'io-error', 1)

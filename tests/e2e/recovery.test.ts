@@ -96,4 +96,11 @@ describe('recovery', () => {
     expect(await stack.get(`/downloads/${second['id']}`)).toMatchObject({ status: 'queued', reason: 'no-room' })
     await fetch(`${stack.url}/downloads/${id}`, { method: 'DELETE' })
   })
+
+  test('a new version for which there is no room: the job waits, and says why', async () => {
+    const job = await beginByHand(stack, Buffer.alloc(1000), { policy: 'restart' })
+    expect(await job.begin(job.id, 2 ** 50, 'v2')).toMatchObject({ status: 507, body: { code: 'no-room' } })
+    expect(await stack.get(`/downloads/${job.id}`)).toMatchObject({ status: 'queued', reason: 'no-room' })
+    expect(await job.begin(job.id, 1000)).toMatchObject({ status: 200, body: { attempt: 1 } })
+  })
 })

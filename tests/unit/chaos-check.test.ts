@@ -54,7 +54,15 @@ describe('the judge of a chaos run', () => {
       source,
       download: download && { ...completed, ...download },
       damaged: 0,
+      diskWasFull: false,
     })
+
+  test('sees a file that lay still and was begun again, and a reason of another status', async () => {
+    expect(await found({ attempt: 2 })).toEqual(['was begun 2 times, though its file lay still'])
+    expect(await found({ attempt: 2 }, { retried: true })).toEqual([])
+    const untrue = await found({ status: 'failed', reason: 'cancelled' }, { cancelSent: true })
+    expect(untrue).toEqual([expect.stringContaining('a reason that is not true: cancelled')])
+  })
 
   test('knows the bytes that it wrote', async () => {
     expect(await sha256OfFile(completed.filePath ?? '')).toBe(sha256)
@@ -94,7 +102,7 @@ describe('the judge of a chaos run', () => {
     const grown = { ...file, kind: 'growing', policy: 'prefix' } as const
     const download = { ...completed, filePath, size: 0, sha256: sha256Of(Buffer.alloc(0)) }
     const evidence = { asked: { ...asked, plan: { ...asked.plan, file: grown } }, source: { ...source, plan: grown } }
-    expect((await judge({ ...evidence, download, damaged: 0 })).join()).toContain('of no version')
+    expect((await judge({ ...evidence, download, damaged: 0, diskWasFull: false })).join()).toContain('of no version')
   })
 
   test('sees a version from long before it was asked for', async () => {
@@ -104,6 +112,7 @@ describe('the judge of a chaos run', () => {
       source: { ...source, versions },
       download: completed,
       damaged: 0,
+      diskWasFull: false,
     })
     expect(old).toEqual(['its bytes are of no version of the source'])
   })

@@ -2,7 +2,8 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { parentPort } from 'node:worker_threads'
 import type { Hash } from 'node:crypto'
 import { sha256 } from '../../../shared/digest.ts'
-import { messageOf, systemCode } from '../../../shared/errors.ts'
+import { messageOf } from '../../../shared/errors.ts'
+import { unlessMissing } from '../files.ts'
 
 /** Hashes files in a thread of its own, each one following the bytes that it was told are durable. */
 export type ToWorker =
@@ -19,7 +20,7 @@ interface Follower {
   running: Promise<void> | undefined
 }
 
-class ShortPart extends Error {}
+class LostBytes extends Error {}
 
 const BLOCK = 1024 * 1024
 /** Files read at the same time; each takes a block and a descriptor. */
@@ -43,10 +44,12 @@ async function withBlock(work: (block: Buffer) => Promise<void>): Promise<void> 
 async function advance(follower: Follower, path: string, block: Buffer): Promise<void> {
   let file: FileHandle | undefined
   try {
-    file = await open(path, 'r')
+    file = await unlessMissing(open(path, 'r'))
+    // Without the path: what is lost is told to callers.
+    if (!file) throw new LostBytes('the part is gone')
     while (follower.at < follower.end) {
       const { bytesRead } = await file.read(block, 0, Math.min(BLOCK, follower.end - follower.at), follower.at)
-      if (bytesRead === 0) throw new ShortPart(`the part ends at ${follower.at}, before ${follower.end}`)
+      if (bytesRead === 0) throw new LostBytes(`the part ends at ${follower.at}, before ${follower.end}`)
       follower.hash.update(block.subarray(0, bytesRead))
       follower.at += bytesRead
     }
@@ -79,8 +82,7 @@ async function digest(key: number, path: string, size: number): Promise<void> {
     port.postMessage({ key, sha256: follower.hash.copy().digest('hex') } satisfies FromWorker)
   } catch (error) {
     followers.delete(key)
-    const lost = error instanceof ShortPart || systemCode(error) === 'ENOENT'
-    port.postMessage({ key, error: messageOf(error), lost } satisfies FromWorker)
+    port.postMessage({ key, error: messageOf(error), lost: error instanceof LostBytes } satisfies FromWorker)
   }
 }
 

@@ -35,11 +35,11 @@ export async function checkAll({
   await stage.server.restart('SIGTERM', 0)
   const downloads = await list()
   const leftovers = await judgeStore(stage.store, downloads)
-  const requests = await judgeRequests({ stage, sources, asked, downloads })
+  const diskWasFull = faults.some(({ name }) => name === 'disk full')
+  const requests = await judgeRequests({ stage, sources, asked, downloads, diskWasFull })
   const tooMany = downloads.length - asked.length
   stage.server.release()
   await stage.stack.server.kill('SIGTERM')
-  const diskWasFull = faults.some(({ name }) => name === 'disk full')
   return {
     downloads,
     wrong: [
@@ -63,11 +63,13 @@ async function judgeRequests({
   sources,
   asked,
   downloads,
+  diskWasFull,
 }: {
   stage: Stage
   sources: Sources
   asked: readonly Asked[]
   downloads: readonly Download[]
+  diskWasFull: boolean
 }): Promise<string[]> {
   const records = new Map(downloads.map((download) => [download.id, download]))
   const wrong: string[] = []
@@ -78,6 +80,7 @@ async function judgeRequests({
       source: sources.of(file),
       download: records.get(entry.id),
       damaged: stage.sites[file.client]?.proxy.damaged() ?? 0,
+      diskWasFull,
     }
     const name = `${entry.id} (${JSON.stringify(file.path)} of site-${file.client}, ${file.policy})`
     wrong.push(...(await judge(evidence)).map((what) => `${name} ${what}`))

@@ -15,6 +15,7 @@ export interface Evidence {
   download: Download | undefined
   /** Pieces damaged on the client's line. */
   damaged: number
+  diskWasFull: boolean
 }
 
 /** A chunk that arrives damaged this often fails its job. */
@@ -27,6 +28,7 @@ export async function judge(evidence: Evidence): Promise<string[]> {
   if (!finalStatuses.includes(download.status)) return [`has not ended: ${download.status} (${download.reason})`]
   return [
     ...(await (download.status === 'completed' ? judgeFile(download, evidence) : judgeReason(download, evidence))),
+    ...judgeAttempts(download, evidence),
     ...(asked.cancelled && download.status !== 'cancelled' ? [`was cancelled, and is ${download.status}`] : []),
     ...(asked.read ? judgeRead(asked.read, download, evidence) : []),
   ]
@@ -62,8 +64,17 @@ async function judgeFile(download: Download, evidence: Evidence): Promise<string
   return wrong
 }
 
+/** A file that lies still is sent in one attempt, however often it is interrupted. */
+function judgeAttempts({ attempt }: Download, { asked, damaged, diskWasFull }: Evidence): string[] {
+  const excused = asked.plan.file.kind !== 'still' || asked.retried || damaged > 0 || diskWasFull
+  return attempt <= 1 || excused ? [] : [`was begun ${attempt} times, though its file lay still`]
+}
+
 function judgeReason({ status, reason, detail }: Download, evidence: Evidence): string[] {
-  return isTrue(reason, evidence) ? [] : [`is ${status} for a reason that is not true: ${reason} (${detail})`]
+  const ofStatus = reason === 'cancelled' || reason === 'expired' ? status === reason : status === 'failed'
+  return ofStatus && isTrue(reason, evidence)
+    ? []
+    : [`is ${status} for a reason that is not true: ${reason} (${detail})`]
 }
 
 /** Whether what the harness did is a reason for this code. */
@@ -83,7 +94,7 @@ function isTrue(code: string | null | undefined, { asked, source, damaged }: Evi
 }
 
 /** Codes with which a reader may be refused besides the reason of the download. */
-const refusals = ['begin-timeout', 'content-broken', 'shutting-down', 'store-full', 'no-room', 'content-removed']
+const refusals = ['begin-timeout', 'content-broken', 'shutting-down', 'store-full', 'no-room']
 
 function judgeRead(read: ReadResult, download: Download, evidence: Evidence): string[] {
   if (read.status !== 200) {
