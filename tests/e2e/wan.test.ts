@@ -11,7 +11,13 @@ const MiB = 1024 * 1024
 const MINUTES = 60_000
 /** Connections × bytes of a chunk. */
 const IN_FLIGHT = 4 * 4 * MiB
-const needs = { root: true, long: true, programs: ['ip', 'nft', 'gcc', 'conntrack'], path: wanScript }
+const needs = {
+  root: true,
+  long: true,
+  programs: ['ip', 'nft', 'gcc', 'conntrack'],
+  path: wanScript,
+  probe: 'unshare --net true',
+}
 
 // A real link between network namespaces: TCP's own back-off, lost packets, a router with a memory.
 describe('a site behind NAT', () => {

@@ -6,7 +6,11 @@ import { temporaryFolder } from './folder.ts'
 import { administratorsPath } from './lacking.ts'
 
 /** What a test that makes a disk needs. */
-export const diskNeeds = { root: true, programs: ['mkfs.ext4', 'mount', 'e2fsck', 'fallocate'] } as const
+export const diskNeeds = {
+  root: true,
+  programs: ['mkfs.ext4', 'mount', 'e2fsck', 'fallocate'],
+  probe: 'losetup --find && unshare --mount mount -t tmpfs tmpfs /mnt',
+} as const
 
 /** A small disk of its own: a file system in a file, mounted. */
 export interface Disk {

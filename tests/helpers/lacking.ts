@@ -9,6 +9,8 @@ export interface Needs {
   root?: boolean
   /** A file or folder. */
   path?: string
+  /** A shell command that succeeds only where the test can be: a container's root may mount nothing. */
+  probe?: string
   /** Minutes, because it waits for real limits to pass: it runs with BACKHAUL_TESTS=all only. */
   long?: boolean
 }
@@ -16,15 +18,17 @@ export interface Needs {
 /** Programs of the system's administrator lie outside of a user's PATH. */
 export const administratorsPath = `${process.env['PATH']}:/usr/sbin:/sbin`
 
-const has = (program: string): boolean =>
-  spawnSync('sh', ['-c', `command -v ${program}`], { env: { PATH: administratorsPath } }).status === 0
+const succeeds = (command: string): boolean =>
+  spawnSync('sh', ['-c', command], { env: { PATH: administratorsPath } }).status === 0
 
 /** What of it is not here, in words; nothing when all is. */
-export function lacking({ programs = [], root, path: file, long }: Needs): string[] {
-  const absent = programs.filter((program) => !has(program))
+export function lacking({ programs = [], root, path: file, probe, long }: Needs): string[] {
+  const absent = programs.filter((program) => !succeeds(`command -v ${program}`))
+  const isRoot = process.getuid?.() === 0
   return [
     ...(absent.length > 0 ? [`needs ${absent.join(' and ')}, not installed here`] : []),
-    ...(root && process.getuid?.() !== 0 ? ['needs root'] : []),
+    ...(root && !isRoot ? ['needs root'] : []),
+    ...(probe && isRoot && absent.length === 0 && !succeeds(probe) ? ['needs rights that root lacks here'] : []),
     ...(file !== undefined && !existsSync(file) ? [`needs ${file}`] : []),
     ...(long && process.env['BACKHAUL_TESTS'] !== 'all' ? ['takes minutes; BACKHAUL_TESTS=all runs it'] : []),
   ]
