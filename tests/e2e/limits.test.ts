@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect } from '@jest/globals'
 import { limitOpenFiles } from '../helpers/disk.ts'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
@@ -73,9 +73,9 @@ describe('limits of the machine', () => {
     await completed({ id, sha256 })
   })
 
-  test.each(['IMMEDIATE', 'EXCLUSIVE'])(
-    'a database that another program holds (%s): 503, the server answers meanwhile, and nothing is lost',
-    async (kind) => {
+  for (const kind of ['IMMEDIATE', 'EXCLUSIVE']) {
+    const name = `a database that another program holds (${kind}): 503, the server answers meanwhile, and nothing is lost`
+    testWith({ long: kind === 'EXCLUSIVE' }, name, async () => {
       const download = await inMidTransfer(`locked_${kind}`)
       const other = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'), { timeout: 10_000 })
       other.exec(`BEGIN ${kind}`)
@@ -94,10 +94,10 @@ describe('limits of the machine', () => {
       }
       await completed(download)
       expect(stack.server.child.exitCode).toBeNull()
-    },
-  )
+    })
+  }
 
-  test('a start while another program holds the database waits for it', async () => {
+  testWith({ long: true }, 'a start while another program holds the database waits for it', async () => {
     const download = await inMidTransfer('restarted')
     await stack.server.kill('SIGKILL')
     const other = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'), { timeout: 10_000 })

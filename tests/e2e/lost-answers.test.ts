@@ -4,6 +4,7 @@ import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { startForgetfulWay } from '../helpers/forgetful.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
+import { testWith } from '../helpers/needs.ts'
 
 const MiB = 1024 * 1024
 
@@ -60,21 +61,25 @@ describe('lost answers', () => {
     await way.close()
   })
 
-  test('an agent that is killed again and again, each time before it hears of its bytes, is no poison', async () => {
-    const way = await startForgetfulWay(stack.url, ({ method }) => method === 'PUT')
-    const file = join(stack.folder, 'killed.bin')
-    const sha256 = await writeRandom(file, 16 * MiB)
-    const args = ['--file', file, '--chunk-size', '256KiB']
-    let agent = await stack.online('killed', [...args, '--server', way.url])
-    const { id } = await stack.ask({ clientId: 'killed' })
-    const bytes = async (): Promise<number> => (await stack.get(`/downloads/${id}`))['bytesReceived']
-    for (let kills = 0, before = 0; kills < 8; kills += 1) {
-      await until('more bytes', async () => (await bytes()) > before)
-      await agent.kill('SIGKILL')
-      before = await bytes()
-      agent = stack.agent('killed', [...args, '--server', kills < 7 ? way.url : stack.url])
-    }
-    expect(await stack.reached(id, 'completed')).toMatchObject({ sha256, verified: true, attempt: 1 })
-    await way.close()
-  })
+  testWith(
+    { long: true },
+    'an agent that is killed again and again, each time before it hears of its bytes, is no poison',
+    async () => {
+      const way = await startForgetfulWay(stack.url, ({ method }) => method === 'PUT')
+      const file = join(stack.folder, 'killed.bin')
+      const sha256 = await writeRandom(file, 16 * MiB)
+      const args = ['--file', file, '--chunk-size', '256KiB']
+      let agent = await stack.online('killed', [...args, '--server', way.url])
+      const { id } = await stack.ask({ clientId: 'killed' })
+      const bytes = async (): Promise<number> => (await stack.get(`/downloads/${id}`))['bytesReceived']
+      for (let kills = 0, before = 0; kills < 8; kills += 1) {
+        await until('more bytes', async () => (await bytes()) > before)
+        await agent.kill('SIGKILL')
+        before = await bytes()
+        agent = stack.agent('killed', [...args, '--server', kills < 7 ? way.url : stack.url])
+      }
+      expect(await stack.reached(id, 'completed')).toMatchObject({ sha256, verified: true, attempt: 1 })
+      await way.close()
+    },
+  )
 })

@@ -18,24 +18,36 @@ type Fault = (site: Site) => Promise<void>
 
 // No acknowledged byte travels again, whatever breaks: the proxy between the two counts, and the server's record does.
 describe('no acknowledged byte travels again', () => {
+  /** One whose ends fail, and one whose lines do: they are tried beside each other. */
   let stack: Stack
+  let steady: Stack
+  const onTheLine = new Map<string, Promise<unknown>>()
 
   beforeAll(async () => {
     stack = await startStack()
+    steady = await startStack()
+    for (const [what, fault] of line)
+      onTheLine.set(
+        what,
+        survive(steady, what, fault).catch((error: unknown) => error),
+      )
   })
-  afterAll(() => stack.stop())
+  afterAll(async () => {
+    await stack.stop()
+    await steady.stop()
+  })
 
   /** A download in whose middle the fault comes. */
-  const survive = async (what: string, fault: Fault): Promise<void> => {
-    const site = await startSite(stack, what.replaceAll(' ', '_'))
+  const survive = async (on: Stack, what: string, fault: Fault): Promise<void> => {
+    const site = await startSite(on, what.replaceAll(' ', '_'))
     const { id: clientId, proxy, root } = site
     const sha256 = await writeRandom(join(root, 'video'), SIZE)
     const before = proxy.sent()
-    const id = await holdUpload({ stack, proxy }, { clientId, path: 'video' }, SIZE / 2)
+    const id = await holdUpload({ stack: on, proxy }, { clientId, path: 'video' }, SIZE / 2)
 
     await fault(site)
     proxy.allow(Infinity)
-    const done = await stack.reached(id, 'completed')
+    const done = await on.reached(id, 'completed')
     expect(done).toMatchObject({ sha256, verified: true, attempt: 1, size: SIZE })
     expect(done['bytesResent']).toBeLessThanOrEqual(IN_FLIGHT)
     expect(proxy.sent() - before - SIZE).toBeLessThanOrEqual(IN_FLIGHT + OVERHEAD)
@@ -57,7 +69,7 @@ describe('no acknowledged byte travels again', () => {
       },
     ],
   ]
-  test.each(ends)('%s', survive)
+  test.each(ends)('%s', (what, fault) => survive(stack, what, fault))
 
   const line: [what: string, fault: Fault][] = [
     ['every connection is reset', async ({ proxy }) => proxy.cut()],
@@ -80,19 +92,7 @@ describe('no acknowledged byte travels again', () => {
     ],
   ]
 
-  describe('on the line', () => {
-    const runs = new Map<string, Promise<unknown>>()
-
-    // Each has a line of its own, so they wait beside each other.
-    beforeAll(() => {
-      for (const [what, fault] of line)
-        runs.set(
-          what,
-          survive(what, fault).catch((error: unknown) => error),
-        )
-    })
-    test.each(line)('%s', async (what) => {
-      expect(await runs.get(what)).toBeUndefined()
-    })
+  test.each(line)('%s', async (what) => {
+    expect(await onTheLine.get(what)).toBeUndefined()
   })
 })

@@ -4,7 +4,7 @@ import { Agent, get, request, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect } from '@jest/globals'
 import { formatDigest } from '../../shared/digest.ts'
 import { beginByHand } from '../helpers/by-hand.ts'
 import { sha256Of, sha256OfFile, writeRandom } from '../helpers/folder.ts'
@@ -177,7 +177,9 @@ describe('reverse proxies', () => {
     answer.resume()
   })
 
-  test('502 from a balancer that reused a closed connection: the server keeps connections longer than balancers', async () => {
+  const longer =
+    '502 from a balancer that reused a closed connection: the server keeps connections longer than balancers'
+  testWith({ long: true }, longer, async () => {
     const balancer = new Agent({ keepAlive: true, maxSockets: 1 })
     const ask = async () => {
       const asking = get(`${stack.url}/health`, { agent: balancer })

@@ -9,6 +9,7 @@ import { holdPolls } from '../helpers/poll-crowd.ts'
 import { startProxy, type Proxy } from '../helpers/proxy.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
+import { testWith } from '../helpers/needs.ts'
 
 const MiB = 1024 * 1024
 /** What a stop may take: 5 s for what runs, 2 s to tidy up, and a busy machine. */
@@ -47,21 +48,25 @@ describe('stopping', () => {
     return { sha256, agent, args, download: String(download), bytes }
   }
 
-  test('a server with an upload that stands still stops within its bound, and the upload goes on afterwards', async () => {
-    const content = randomBytes(300_000)
-    const job = await beginByHand(stack, content)
-    await job.put(0, 100_000)
-    const still = await halfPut(stack, job, [100_000, 200_000], 300_000)
-    expect(await timed(() => stack.server.kill('SIGTERM'))).toBeLessThan(STOP_WITHIN)
-    expect(stack.server.child.exitCode).toBe(0)
-    still.socket.destroy()
-    await stack.restart()
-    expect(await job.begin(job.id, 300_000)).toMatchObject({
-      body: { attempt: 1, received: [{ start: 0, end: 100_000 }] },
-    })
-    await job.put(100_000, 300_000)
-    expect((await job.complete(job.id, 1, 300_000, sha256Of(content))).status).toBe(200)
-  })
+  testWith(
+    { long: true },
+    'a server with an upload that stands still stops within its bound, and the upload goes on afterwards',
+    async () => {
+      const content = randomBytes(300_000)
+      const job = await beginByHand(stack, content)
+      await job.put(0, 100_000)
+      const still = await halfPut(stack, job, [100_000, 200_000], 300_000)
+      expect(await timed(() => stack.server.kill('SIGTERM'))).toBeLessThan(STOP_WITHIN)
+      expect(stack.server.child.exitCode).toBe(0)
+      still.socket.destroy()
+      await stack.restart()
+      expect(await job.begin(job.id, 300_000)).toMatchObject({
+        body: { attempt: 1, received: [{ start: 0, end: 100_000 }] },
+      })
+      await job.put(100_000, 300_000)
+      expect((await job.complete(job.id, 1, 300_000, sha256Of(content))).status).toBe(200)
+    },
+  )
 
   test('a chunk that can end within the bound is finished, and acknowledged', async () => {
     const content = randomBytes(300_000)

@@ -78,31 +78,35 @@ describe('a source on the move', () => {
     expect(end).toMatchObject({ status: 'completed', verified: true, attempt: 1, sha256 })
   })
 
-  test('a file that keeps changing is begun again with growing pauses; a cancel ends that, and so does rest', async () => {
-    const files = ['cancelled', 'resting'].map((name) => join(site.root, name))
-    await Promise.all(files.map((file) => writeOld(file, SIZE)))
-    const write = (): void => files.forEach((file) => writeFileSync(file, randomBytes(8), { flag: 'r+' }))
-    const writing = setInterval(write, 10)
-    const [cancelled, resting] = await Promise.all(
-      ['cancelled', 'resting'].map(async (path) =>
-        String((await stack.ask({ clientId: 'mover', path, policy: 'restart' }))['id']),
-      ),
-    )
-    const attempts = async (): Promise<number> => (await stack.get(`/downloads/${resting}`))['attempt']
-    try {
-      await until('a second attempt', async () => (await attempts()) > 1)
-      // Without pauses there would be dozens in this time.
-      await delay(3000)
-      expect(await attempts()).toBeLessThan(15)
-      await fetch(`${stack.url}/downloads/${cancelled}`, { method: 'DELETE' })
-      await site.agent.line(({ id, msg }) => id === cancelled && String(msg).includes('is cancelled'))
-    } finally {
-      clearInterval(writing)
-    }
-    const end = await stack.reached(String(resting), 'completed')
-    expect(end).toMatchObject({ verified: true, sha256: await sha256OfFile(files[1] ?? '') })
-    expect(await stack.get(`/downloads/${cancelled}`)).toMatchObject({ status: 'cancelled', filePath: null })
-  })
+  testWith(
+    { long: true },
+    'a file that keeps changing is begun again with growing pauses; a cancel ends that, and so does rest',
+    async () => {
+      const files = ['cancelled', 'resting'].map((name) => join(site.root, name))
+      await Promise.all(files.map((file) => writeOld(file, SIZE)))
+      const write = (): void => files.forEach((file) => writeFileSync(file, randomBytes(8), { flag: 'r+' }))
+      const writing = setInterval(write, 10)
+      const [cancelled, resting] = await Promise.all(
+        ['cancelled', 'resting'].map(async (path) =>
+          String((await stack.ask({ clientId: 'mover', path, policy: 'restart' }))['id']),
+        ),
+      )
+      const attempts = async (): Promise<number> => (await stack.get(`/downloads/${resting}`))['attempt']
+      try {
+        await until('a second attempt', async () => (await attempts()) > 1)
+        // Without pauses there would be dozens in this time.
+        await delay(3000)
+        expect(await attempts()).toBeLessThan(15)
+        await fetch(`${stack.url}/downloads/${cancelled}`, { method: 'DELETE' })
+        await site.agent.line(({ id, msg }) => id === cancelled && String(msg).includes('is cancelled'))
+      } finally {
+        clearInterval(writing)
+      }
+      const end = await stack.reached(String(resting), 'completed')
+      expect(end).toMatchObject({ verified: true, sha256: await sha256OfFile(files[1] ?? '') })
+      expect(await stack.get(`/downloads/${cancelled}`)).toMatchObject({ status: 'cancelled', filePath: null })
+    },
+  )
 
   test('after a resume not only the tail is hashed: a byte damaged in the store is found, and the file sent again', async () => {
     const sha256 = await writeOld(join(site.root, 'stored'), SIZE)

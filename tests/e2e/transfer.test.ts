@@ -137,33 +137,6 @@ describe('transfer', () => {
     expect(await stack.reached(asked['id'], 'completed')).toMatchObject({ sha256 })
   })
 
-  test('an agent killed in mid-upload goes on where it was', async () => {
-    const { file, sha256, agent, args, download } = await held('killed_agent')
-    await agent.kill('SIGKILL')
-    proxy.allow(Infinity)
-    stack.agent('killed_agent', args)
-    const done = await stack.reached(download, 'completed')
-    expect(done).toMatchObject({ sha256, verified: true, attempt: 1 })
-    expect(done['bytesResent']).toBeLessThanOrEqual(4 * MiB)
-    expect(await sha256OfFile(done['filePath'])).toBe(await sha256OfFile(file))
-  })
-
-  test('a server killed in mid-upload goes on where it was', async () => {
-    const { sha256, download } = await held('killed_server')
-    const before = (await stack.get(`/downloads/${download}`))['bytesReceived']
-    await stack.restart('SIGKILL')
-    expect((await stack.get(`/downloads/${download}`))['bytesReceived']).toBeGreaterThanOrEqual(before)
-    proxy.allow(Infinity)
-    expect(await stack.reached(download, 'completed')).toMatchObject({ sha256, verified: true, attempt: 1 })
-  })
-
-  test('a server stopped in mid-upload goes on where it was', async () => {
-    const { sha256, download } = await held('stopped_server')
-    await stack.restart('SIGTERM')
-    proxy.allow(Infinity)
-    expect(await stack.reached(download, 'completed')).toMatchObject({ sha256, verified: true, attempt: 1 })
-  })
-
   test('cancelled in mid-upload it stops at once, and leaves nothing', async () => {
     const { download, agent } = await held('cancelled')
     await fetch(`${stack.url}/downloads/${download}`, { method: 'DELETE' })

@@ -6,6 +6,7 @@ import type { Running } from '../helpers/process.ts'
 import { startProxy, type Proxy } from '../helpers/proxy.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
+import { testWith } from '../helpers/needs.ts'
 
 const MiB = 1024 * 1024
 
@@ -89,25 +90,29 @@ describe('agents that are stopped, doubled and killed', () => {
     expect(await sha256OfFile(done['filePath'])).toBe(sha256)
   })
 
-  test('a poison job crashed the agent in a loop: it is set aside after five, and others go on', async () => {
-    const file = join(stack.folder, 'poison.bin')
-    const sha256 = await writeRandom(file, 2 * MiB)
-    const args = ['--file', file, '--server', proxy.url]
-    let agent = await stack.online('poisoned', args)
-    // Enough for the calls and for no chunk: the agent ends each time without having got on.
-    proxy.allow(16_000)
-    const { id } = await stack.ask({ clientId: 'poisoned' })
-    for (let starts = 1; starts <= 5; starts += 1) {
-      await logs(agent, /^job started$/)
-      await agent.kill('SIGKILL')
-      proxy.cut()
+  testWith(
+    { long: true },
+    'a poison job crashed the agent in a loop: it is set aside after five, and others go on',
+    async () => {
+      const file = join(stack.folder, 'poison.bin')
+      const sha256 = await writeRandom(file, 2 * MiB)
+      const args = ['--file', file, '--server', proxy.url]
+      let agent = await stack.online('poisoned', args)
+      // Enough for the calls and for no chunk: the agent ends each time without having got on.
       proxy.allow(16_000)
-      agent = stack.agent('poisoned', args)
-    }
-    expect(await stack.reached(id, 'failed')).toMatchObject({ reason: 'io-error', bytesReceived: 0 })
-    proxy.allow(Infinity)
-    const next = await stack.ask({ clientId: 'poisoned' })
-    expect(await stack.reached(next['id'], 'completed')).toMatchObject({ sha256 })
-    expect(agent.child.exitCode).toBeNull()
-  })
+      const { id } = await stack.ask({ clientId: 'poisoned' })
+      for (let starts = 1; starts <= 5; starts += 1) {
+        await logs(agent, /^job started$/)
+        await agent.kill('SIGKILL')
+        proxy.cut()
+        proxy.allow(16_000)
+        agent = stack.agent('poisoned', args)
+      }
+      expect(await stack.reached(id, 'failed')).toMatchObject({ reason: 'io-error', bytesReceived: 0 })
+      proxy.allow(Infinity)
+      const next = await stack.ask({ clientId: 'poisoned' })
+      expect(await stack.reached(next['id'], 'completed')).toMatchObject({ sha256 })
+      expect(agent.child.exitCode).toBeNull()
+    },
+  )
 })

@@ -8,7 +8,7 @@ export default class ClosingLineReporter {
       for (const test of skipped) process.stdout.write(`left out: ${test.fullName}\n`)
       process.stdout.write(`${results.numPassedTests} passed, ${failed} failed, ${results.numPendingTests} skipped\n`)
       // All is done. Left to itself, Node 24 sometimes spins for ever over handles that it clears up after this event.
-      process.exit()
+      process.exit(results.success ? process.exitCode : 1)
     })
   }
 }

@@ -12,6 +12,7 @@ import { createRetry } from '../../agent/retry.ts'
 import { openState } from '../../agent/state.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { until } from '../helpers/until.ts'
+import { testWith } from '../helpers/needs.ts'
 
 const log = pino({ level: 'silent' })
 let folder: string
@@ -44,32 +45,36 @@ async function polling(server: Server, agents: number): Promise<() => Promise<vo
   }
 }
 
-test('agents of a server that is gone without a word come back scattered over the spread that was told last', async () => {
-  const AGENTS = 60
-  const SPREAD = 3
-  const held: ServerResponse[] = []
-  const returns: number[] = []
-  let goneAt = Infinity
-  const server = createServer((request, response) => {
-    if (performance.now() > goneAt) returns.push(performance.now() - goneAt)
-    else if (request.url?.includes('seen=')) held.push(response)
-    else {
-      response.writeHead(200, { 'content-type': 'application/json', 'reconnect-spread': String(SPREAD) })
-      response.end('{"rev":1,"jobs":[]}')
-    }
-  })
-  const end = await polling(server, AGENTS)
-  await until('every poll to be held', async () => held.length === AGENTS)
-  goneAt = performance.now()
-  server.closeAllConnections()
-  await until('all to be back', async () => returns.length >= AGENTS)
-  const seconds = [0, 0, 0, 0, 0]
-  for (const ms of returns) seconds[Math.floor(ms / 1000)] = (seconds[Math.floor(ms / 1000)] ?? 0) + 1
-  // 20 of 60 in each of three seconds, more or less.
-  for (const many of seconds) expect(many).toBeLessThan(AGENTS * 0.6)
-  for (const some of seconds.slice(0, SPREAD)) expect(some).toBeGreaterThan(AGENTS * 0.1)
-  await end()
-})
+testWith(
+  { long: true },
+  'agents of a server that is gone without a word come back scattered over the spread that was told last',
+  async () => {
+    const AGENTS = 60
+    const SPREAD = 3
+    const held: ServerResponse[] = []
+    const returns: number[] = []
+    let goneAt = Infinity
+    const server = createServer((request, response) => {
+      if (performance.now() > goneAt) returns.push(performance.now() - goneAt)
+      else if (request.url?.includes('seen=')) held.push(response)
+      else {
+        response.writeHead(200, { 'content-type': 'application/json', 'reconnect-spread': String(SPREAD) })
+        response.end('{"rev":1,"jobs":[]}')
+      }
+    })
+    const end = await polling(server, AGENTS)
+    await until('every poll to be held', async () => held.length === AGENTS)
+    goneAt = performance.now()
+    server.closeAllConnections()
+    await until('all to be back', async () => returns.length >= AGENTS)
+    const seconds = [0, 0, 0, 0, 0]
+    for (const ms of returns) seconds[Math.floor(ms / 1000)] = (seconds[Math.floor(ms / 1000)] ?? 0) + 1
+    // 20 of 60 in each of three seconds, more or less.
+    for (const many of seconds) expect(many).toBeLessThan(AGENTS * 0.6)
+    for (const some of seconds.slice(0, SPREAD)) expect(some).toBeGreaterThan(AGENTS * 0.1)
+    await end()
+  },
+)
 
 test.each([
   ['204 at once', 204, ''],

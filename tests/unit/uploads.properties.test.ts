@@ -7,7 +7,7 @@ import { life } from '../helpers/life.ts'
 import { live } from '../helpers/site-model.ts'
 
 /** BACKHAUL_RUNS=2500 lives that many lives; a failure prints the seed that repeats it. */
-const numRuns = Number(process.env['BACKHAUL_RUNS'] ?? 50)
+const numRuns = Number(process.env['BACKHAUL_RUNS'] ?? 30)
 
 let folder: string
 let remove: () => Promise<void>
