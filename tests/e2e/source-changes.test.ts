@@ -7,6 +7,7 @@ import { sha256OfFile } from '../helpers/folder.ts'
 import { holdUpload } from '../helpers/held.ts'
 import { goOn, interrupt, startSite, writeOld, type Site } from '../helpers/site.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
+import { testWith } from '../helpers/needs.ts'
 
 const KiB = 1024
 const SIZE = 1024 * KiB
@@ -123,9 +124,9 @@ describe('a source that changes', () => {
     return since.split(`"method":"PUT","path":"/jobs/${download}/file","status":204`).length - 1
   }
 
-  test.each(Object.keys(changes) as Change[])(
-    'between an interruption and the resume, noticed before a byte is added: %s',
-    async (change) => {
+  for (const change of Object.keys(changes) as Change[]) {
+    const name = `between an interruption and the resume, noticed before a byte is added: ${change}`
+    testWith({ long: change !== 'appended' && change !== 'rewritten in place' }, name, async () => {
       const held = await Promise.all(sites.map((site) => hold(site, `resumed, ${change}`)))
       await interrupt(sites)
       await Promise.all(held.map(({ file }) => changes[change](file)))
@@ -145,6 +146,6 @@ describe('a source that changes', () => {
           expect(one.site.proxy.sent() - (sentBefore[index] ?? 0)).toBeLessThan(CHUNK)
         }
       }
-    },
-  )
+    })
+  }
 })

@@ -11,7 +11,7 @@ export interface Needs {
   path?: string
   /** A shell command that succeeds only where the test can be: a container's root may mount nothing. */
   probe?: string
-  /** Minutes, because it waits for real limits to pass: it runs with BACKHAUL_TESTS=all only. */
+  /** Too long for every day, mostly because real limits must pass: it runs with BACKHAUL_TESTS=all only. */
   long?: boolean
 }
 
@@ -30,6 +30,6 @@ export function lacking({ programs = [], root, path: file, probe, long }: Needs)
     ...(root && !isRoot ? ['needs root'] : []),
     ...(probe && isRoot && absent.length === 0 && !succeeds(probe) ? ['needs rights that root lacks here'] : []),
     ...(file !== undefined && !existsSync(file) ? [`needs ${file}`] : []),
-    ...(long && process.env['BACKHAUL_TESTS'] !== 'all' ? ['takes minutes; BACKHAUL_TESTS=all runs it'] : []),
+    ...(long && process.env['BACKHAUL_TESTS'] !== 'all' ? ['takes long; BACKHAUL_TESTS=all runs it'] : []),
   ]
 }
