@@ -30,7 +30,7 @@ export interface Answer {
   problem: Problem | undefined
   /** From Retry-After, capped at 300 s. */
   retryAfterMs: number | undefined
-  /** The longest time in which nothing of the body moved, in ms. */
+  /** The longest time in which nothing of the request's body moved, in ms; 0 without one. */
   quietMs: number
 }
 
@@ -70,14 +70,15 @@ export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
     async request({ method, path, headers, json, body, limitMs, idleMs, signal }) {
       signal.throwIfAborted()
       const stop = new AbortController()
-      const stream = bodyStream(body ?? Buffer.alloc(0))
+      const stream = body && bodyStream(body)
+      const answerOf = (response: Response): Answer => throughProxy(toAnswer(response, stream?.quietMs() ?? 0), proxy)
       const options = {
         method,
         headers: { ...headers, ...(body ? { 'content-length': String(body.length) } : {}) },
         timeout: { connect: CONNECT_MS, request: limitMs, ...(idleMs === undefined ? {} : { socket: idleMs }) },
         signal: AbortSignal.any([signal, stop.signal]),
         ...(json === undefined ? {} : { json }),
-        ...(body ? { body: stream.readable } : {}),
+        ...(stream ? { body: stream.readable } : {}),
       }
       const pending = client(`${server}${path}`, options)
       let sent: ClientRequest | undefined
@@ -86,7 +87,7 @@ export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
         if (transferred > MAX_ANSWER) stop.abort(new Error('the answer is too large'))
       })
       try {
-        return throughProxy(toAnswer(await pending, stream.quietMs()), proxy)
+        return answerOf(await pending)
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof TransientError) throw error
@@ -94,10 +95,15 @@ export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
         if (refused) throw refusedBy(proxy, refused)
         const answered = responseOf(error)
         // An answer counts even if the connection broke while we were still sending, or before its body was whole.
-        if (answered) return throughProxy(toAnswer(answered, stream.quietMs()), proxy)
-        throw toTransient(error, { midBody: stream.begun(), reused: sent?.reusedSocket ?? false, limitMs, proxy })
+        if (answered) return answerOf(answered)
+        throw toTransient(error, {
+          midBody: stream?.begun() ?? false,
+          reused: sent?.reusedSocket ?? false,
+          limitMs,
+          proxy,
+        })
       } finally {
-        stream.readable.destroy()
+        stream?.readable.destroy()
       }
     },
   }

@@ -101,7 +101,8 @@ export async function openState({ dir, server, log }: { dir: string; server: str
     },
     async parked(jobId) {
       const start = content.starts.find(({ id }) => id === jobId)
-      if (start) start.count = 0
+      if (!start || start.count === 0) return
+      start.count = 0
       await save()
     },
     ended: (jobId) => keep((id) => id !== jobId),

@@ -5,6 +5,7 @@ import type { ByteStore, Chunk, ChunkWriter, CommitState, JobStore, Observer, Pa
 import type { Attempts } from './attempts.ts'
 import { checkAttempt, checkOpen } from './guards.ts'
 import type { Later } from './later.ts'
+import { partKey } from './part-key.ts'
 import type { Presence } from './presence.ts'
 import type { Lease, Reservations } from './reservations.ts'
 import { bytesTopic, downloadTopic } from './topics.ts'
@@ -55,8 +56,6 @@ export interface ChunksDeps {
 export function createChunks(deps: ChunksDeps): Chunks {
   const { jobs, bytes, wakes, reservations, attempts, verifier, presence, observer, later, report } = deps
 
-  const keyOf = ({ id, attempt }: Part): string => `${id}.${attempt}`
-
   const recheck = async (part: Part, lease: Lease): Promise<void> => {
     const download = await jobs.findDownload(part.id)
     if (!download) return
@@ -86,7 +85,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
       return await writer.commit()
     } catch (error) {
       const reason = isAppError(error, 'store-full') ? 'store-full' : 'io-error'
-      await later.insist(keyOf(part), () =>
+      await later.insist(partKey(part), () =>
         attempts.abandon(part, reason, `The store could not sync: ${messageOf(error)}`),
       )
       const detail = 'The store could not sync its bytes; poll for the next attempt.'
@@ -131,7 +130,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
 
     async store({ part, range, lease, pieces, check, announced }) {
       // An attempt that is to be given up, and could not be so far, takes nothing more.
-      await later.settle(keyOf(part))
+      await later.settle(partKey(part))
       const seen = { bytes: 0, hash: newSha256() }
       let inserted = false
       const writer = await open(part, range)

@@ -3,6 +3,7 @@ import { overlaps, type Range } from '../../shared/ranges.ts'
 import { pause } from '../../shared/wait.ts'
 import type { Part } from '../ports.ts'
 import { sessionNumber } from './guards.ts'
+import { partKey } from './part-key.ts'
 
 /** A writer that has moved no byte for this long, in ms, can be taken over. */
 const STALLED = 5_000
@@ -40,7 +41,7 @@ export function createReservations(): Reservations {
 
   return {
     async acquire(part, range, session, signal) {
-      const key = `${part.id}.${part.attempt}`
+      const key = partKey(part)
       for (let other = findOverlap(parts.get(key), range); other; other = findOverlap(parts.get(key), range)) {
         const stalledFor = performance.now() - other.movedAt
         if (sessionNumber(other.session) < sessionNumber(session) || stalledFor >= STALLED) {

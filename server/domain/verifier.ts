@@ -4,6 +4,7 @@ import type { ByteStore, Clock, DownloadRecord, JobStore, Part, PartHasher } fro
 import type { Attempts } from './attempts.ts'
 import type { Downloads } from './downloads.ts'
 import { finalNames } from './names.ts'
+import { partKey } from './part-key.ts'
 
 /** A mismatch makes a new attempt this often, then the download fails. */
 const NEW_ATTEMPTS = 2
@@ -40,7 +41,6 @@ export function createVerifier(deps: {
   const { jobs, bytes, downloads, attempts, clock, report } = deps
   const followed = new Map<string, Followed>()
   const finishing = new Map<string, Promise<void>>()
-  const keyOf = ({ id, attempt }: Part): string => `${id}.${attempt}`
 
   const advance = async (part: Part, entry: Followed): Promise<void> => {
     for (;;) {
@@ -56,16 +56,16 @@ export function createVerifier(deps: {
   }
 
   const entryOf = (part: Part): Followed => {
-    const known = followed.get(keyOf(part))
+    const known = followed.get(partKey(part))
     if (known) return known
     const entry = { part: { id: part.id, attempt: part.attempt }, hasher: bytes.hasher(part), at: 0, digest: undefined }
-    followed.set(keyOf(part), entry)
+    followed.set(partKey(part), entry)
     return entry
   }
 
   const drop = (part: Part): void => {
-    followed.get(keyOf(part))?.hasher.close()
-    followed.delete(keyOf(part))
+    followed.get(partKey(part))?.hasher.close()
+    followed.delete(partKey(part))
   }
 
   const digestOf = async (part: Part, size: number): Promise<Sha256> => {
@@ -140,7 +140,7 @@ export function createVerifier(deps: {
 
   return {
     async follow(part) {
-      if (!followed.has(keyOf(part)) && followed.size >= MAX_FOLLOWED) return
+      if (!followed.has(partKey(part)) && followed.size >= MAX_FOLLOWED) return
       await advance(part, entryOf(part))
     },
 

@@ -10,6 +10,7 @@ import type { Completion } from './completion.ts'
 import type { Downloads } from './downloads.ts'
 import { checkAttempt, checkOpen, judgeOverlap } from './guards.ts'
 import type { Later } from './later.ts'
+import { partKey } from './part-key.ts'
 
 export interface WholeRequest {
   id: string
@@ -60,14 +61,13 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
   }
 
   const giveUp = async (started: DownloadRecord, error: unknown): Promise<void> => {
-    const { id, attempt } = started
     const full = isAppError(error, 'store-full')
     const detail = isAppError(error, 'store-full', 'store-busy')
       ? error.message
       : 'The upload was cut off, or damaged on the way.'
     // One that is verifying goes on by itself, whatever its caller hears.
     const work = () => attempts.abandon(started, full ? 'store-full' : 'io-error', detail, { from: ['transferring'] })
-    await later.insist(`${id}.${attempt}`, work)
+    await later.insist(partKey(started), work)
   }
 
   return {

@@ -1,0 +1,6 @@
+import type { Part } from '../ports.ts'
+
+/** What a part is known by, wherever something is kept for it: who must agree on it asks here. */
+export function partKey({ id, attempt }: Part): string {
+  return `${id}.${attempt}`
+}
