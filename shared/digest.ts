@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { AppError } from './errors.ts'
+import type { ChunkAlgorithm } from './protocol.ts'
 
 /** A SHA-256 in hex, lower case. Everything inside the program uses this form. */
 export type Sha256 = string
@@ -40,9 +41,6 @@ export function parseDigest(header: string, field: string): Sha256 {
  * at a third of the cost; what proves the file is the SHA-256 of the whole.
  */
 export type ChunkDigest = string
-
-export const chunkAlgorithms = ['sha-256', 'crc32'] as const
-export type ChunkAlgorithm = (typeof chunkAlgorithms)[number]
 
 /** Bytes that are hashed as they pass. */
 export interface RunningDigest {

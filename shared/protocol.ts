@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { chunkAlgorithms } from './digest.ts'
 
 /** What server and agent must agree on. The normative text is docs/PROTOCOL.md. */
 export const PROTOCOL = 1
@@ -21,6 +20,10 @@ export const headers = {
 
 const KiB = 1024
 const MiB = 1024 * KiB
+
+/** How a chunk's bytes may be digested. */
+export const chunkAlgorithms = ['sha-256', 'crc32'] as const
+export type ChunkAlgorithm = (typeof chunkAlgorithms)[number]
 
 /** What a server tells an agent at the beginning of a session: bytes, connections, seconds. */
 export const defaults = {
