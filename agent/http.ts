@@ -32,6 +32,8 @@ export interface Answer {
   retryAfterMs: number | undefined
   /** The longest time in which nothing of the request's body moved, in ms; 0 without one. */
   quietMs: number
+  /** How long a new connection took to be there, in ms: a round trip; undefined for one that was used before. */
+  connectMs: number | undefined
 }
 
 export interface Http {
@@ -42,8 +44,10 @@ export interface Http {
   request(request: HttpRequest): Promise<Answer>
 }
 
-/** Small enough to show that a slow line moves. */
-const SLICE = 256 * 1024
+/** A body goes out in so many slices, to show that a slow line moves; larger ones cost less. */
+const SLICES = 8
+const SMALLEST_SLICE = 64 * 1024
+const LARGEST_SLICE = 1024 * 1024
 const MAX_ANSWER = 16 * 1024 * 1024
 const CONNECT_MS = 10_000
 const MAX_RETRY_AFTER_MS = 300_000
@@ -115,9 +119,10 @@ function bodyStream(body: Buffer): { readable: Readable; begun: () => boolean; q
   let movedAt = performance.now()
   let longest = 0
   const quietMs = (): number => Math.max(longest, performance.now() - movedAt)
+  const size = Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, Math.ceil(body.length / SLICES)))
   const slices = function* (): Generator<Buffer> {
-    for (let at = 0; at < body.length; at += SLICE) {
-      yield body.subarray(at, at + SLICE)
+    for (let at = 0; at < body.length; at += size) {
+      yield body.subarray(at, at + size)
       begun = true
       longest = quietMs()
       movedAt = performance.now()
@@ -143,6 +148,7 @@ function toAnswer(response: Response, quietMs: number): Answer {
     problem: isProblem && problem.success ? problem.data : undefined,
     retryAfterMs: retryAfterMs(response.headers['retry-after'], response.headers.date),
     quietMs,
+    connectMs: response.timings?.phases.tcp || undefined,
   }
 }
 

@@ -12,6 +12,8 @@ import { checkedRanges } from './answers.ts'
 import { isRefused, noRoomCodes, type Api } from './api.ts'
 import { createFinish } from './finish.ts'
 import { clip, JobDropped, JobFailure, quote } from './failure.ts'
+import type { Flow } from './flow.ts'
+import type { Hashers } from './hasher.ts'
 import type { Lanes } from './lanes.ts'
 import type { ChunkLimits } from './limits.ts'
 import type { Patience } from './patience.ts'
@@ -37,6 +39,8 @@ export interface JobDeps {
   api: Api
   retry: Retry
   lanes: Lanes
+  hashers: Hashers
+  flow: Flow
   limits: ChunkLimits
   patience: Patience
   shared: Shared
@@ -98,7 +102,8 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
     ...deps,
     source,
     target: { id: job.id, path: source.path, attempt, size, chunk: begun.chunk },
-    parallel: Math.min(begun.parallel, deps.lanes.count),
+    parallel: begun.maxParallel ?? begun.parallel,
+    algorithm: begun.digests.includes('crc32') ? 'crc32' : 'sha-256',
     reread: source.fresh || job.policy === REREAD,
     onDurable: counter.add,
   })
