@@ -68,7 +68,7 @@ export function createDeliver({ api, retry, limits, flow, patience, load, target
           [headers.contentRange]: formatContentRange(range, size),
           ...digestHeader(digest),
         },
-        body: lane.bytes(range.end - range.start),
+        body: lane.bytes,
         limitMs: LIMIT_MS,
         idleMs,
         signal,

@@ -1,6 +1,7 @@
+import { createHash, type Hash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
-import type { Hash } from 'node:crypto'
-import { sha256 } from '../shared/digest.ts'
+
+// Imports nothing but Node's own: what a thread loads is there twice.
 
 /** Bytes lie in shared memory, and are not copied. Answers come in the order of the messages. */
 export type ToWorker =
@@ -16,7 +17,7 @@ const hashes = new Map<number, Hash>()
 function hashOf(key: number): Hash {
   const known = hashes.get(key)
   if (known) return known
-  const hash = sha256()
+  const hash = createHash('sha256')
   hashes.set(key, hash)
   return hash
 }

@@ -40,7 +40,7 @@ export function createLoader({
   return async (range, signal, { also, expect } = {}) => {
     const lane = await lanes.acquire(range.end - range.start, signal)
     try {
-      const bytes = lane.bytes(range.end - range.start)
+      const { bytes } = lane
       const running = runningDigest(algorithm)
       for (let at = 0; at < bytes.length; at += SLICE) {
         signal.throwIfAborted()
