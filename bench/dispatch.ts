@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { ask, finished, startBenchStack } from './stack.ts'
 
 // From POST /downloads to the first byte of the agent's first chunk, seen by a proxy between the two.
-// node --import tsx bench/dispatch.ts [RUNS]
+// node bench/dispatch.ts [RUNS]
 const runs = Number(process.argv[2] ?? 200)
 const arrivals = new Map<string, number>()
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { ask, finished, startBenchStack } from './stack.ts'
 
 // Resident memory of both ends while a file passes: the kernel's own high-water mark (VmHWM), and the course of it.
-// node --import tsx bench/memory.ts [MIB] [sparse]
+// node bench/memory.ts [MIB] [sparse]
 const MiB = 1024 * 1024
 const sizeMiB = Number(process.argv[2] ?? 1024)
 const sparse = process.argv[3] === 'sparse'

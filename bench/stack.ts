@@ -25,10 +25,14 @@ export async function startBenchStack(): Promise<BenchStack> {
     env: Record<string, string>,
     ready: (line: Record<string, unknown>) => boolean,
   ) => {
-    const child = spawn(process.execPath, ['--max-semi-space-size=2', '--import', 'tsx', file, ...args], {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      process.execPath,
+      ['--max-semi-space-size=2', '--import', './shared/compile-cache.js', file, ...args],
+      {
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     children.push(child)
     const lines = createInterface({ input: child.stdout })
     const line = await new Promise<Record<string, unknown>>((resolve, reject) => {
