@@ -58,6 +58,8 @@ export function createAgent(deps: AgentDeps): Agent {
     budget: BUDGET,
     busy: lanes.busy,
     onConnections: lanes.resize,
+    roundTripMs: http.roundTripMs,
+    measureRoundTrip: http.measureRoundTrip,
     now: () => performance.now(),
   })
   let connected = false

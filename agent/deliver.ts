@@ -68,7 +68,7 @@ export function createDeliver({ api, retry, limits, flow, patience, load, target
           [headers.contentRange]: formatContentRange(range, size),
           ...digestHeader(digest),
         },
-        body: lane.bytes,
+        body: { bytes: lane.bytes, sliceLength: flow.sliceLength(), onMoved: flow.moved },
         limitMs: LIMIT_MS,
         idleMs,
         signal,
@@ -83,7 +83,6 @@ export function createDeliver({ api, retry, limits, flow, patience, load, target
     try {
       const answer = await send(idleMs)
       patience.answered(answer.quietMs)
-      if (answer.connectMs !== undefined) flow.roundTrip(answer.connectMs)
       return answer
     } catch (error) {
       if (error instanceof TransientError && error.stalled) patience.stalled(idleMs)
