@@ -8,6 +8,8 @@ export interface Flow {
   connections(): number
   /** Bytes of the next chunk of a job that has `remaining` bytes to send. */
   chunkLength(remaining: number): number
+  /** What the line carries, in bytes per ms; 0 when it is not known yet. */
+  rate(): number
   /** Bytes that a request hands to its connection at once. */
   sliceLength(): number
   /** A job begins: what was measured before it holds no more. */
@@ -138,6 +140,7 @@ export function createFlow({ budget, busy, onConnections, roundTripMs, measureRo
       const fair = Math.min(carried, budget / current(), remaining / current())
       return Math.max(SMALLEST_CHUNK, Math.floor(fair / SMALLEST_CHUNK) * SMALLEST_CHUNK)
     },
+    rate: () => rate,
     sliceLength: () => clamp(rate * SLICE_MS, SMALLEST_SLICE, LARGEST_SLICE),
     begin() {
       round = { at: now(), bytes: 0, slices: 0 }

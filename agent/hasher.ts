@@ -1,15 +1,17 @@
 import { Worker } from 'node:worker_threads'
 import type { Sha256 } from '../shared/digest.ts'
+import { messageOf } from '../shared/errors.ts'
+import { JobDropped } from './failure.ts'
 import type { FromWorker, ToWorker } from './hash-worker.ts'
 
 /** A running SHA-256 that does not hold up the connections: another thread computes it. */
 export interface Hasher {
   /**
    * Takes the next bytes, which must lie in shared memory and stay as they are until the promise resolves.
-   * @throws Error when the thread has ended
+   * @throws JobDropped when the thread has ended
    */
   update(bytes: Buffer): Promise<void>
-  /** The digest of all bytes so far; the last call. @throws Error when the thread has ended */
+  /** The digest of all bytes so far; the last call. @throws JobDropped when the thread has ended */
   digest(): Promise<Sha256>
   /** Forgets it; to be called in any case. */
   close(): void
@@ -46,7 +48,7 @@ export function createHashers(): Hashers {
   const lose = (dead: Worker, error: Error): void => {
     if (dead !== worker) return
     worker = undefined
-    for (const { reject } of pending) reject(error)
+    for (const { reject } of pending) reject(lost(messageOf(error)))
     pending = []
   }
 
@@ -63,7 +65,7 @@ export function createHashers(): Hashers {
       const key = nextKey++
       const checked = (message: ToWorker): Promise<FromWorker> => {
         // A new thread does not know what the old one had hashed.
-        if (worker !== mine) return Promise.reject(new Error('the hashing thread ended'))
+        if (worker !== mine) return Promise.reject(lost('it ended'))
         return ask(message)
       }
       return {
@@ -77,4 +79,8 @@ export function createHashers(): Hashers {
       }
     },
   }
+}
+
+function lost(why: string): JobDropped {
+  return new JobDropped(`The thread that hashes was lost: ${why}.`, { again: true })
 }

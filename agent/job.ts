@@ -106,6 +106,7 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
     source,
     target: { id: job.id, path: source.path, attempt, size, chunk: begun.chunk },
     parallel: begun.maxParallel ?? begun.parallel,
+    compress: begun.encodings.includes('zstd'),
     algorithm: begun.digests.includes('crc32') ? 'crc32' : 'sha-256',
     reread: source.fresh || job.policy === REREAD,
     onDurable: counter.add,

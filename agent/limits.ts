@@ -13,7 +13,7 @@ export interface ChunkLimits {
   tooLarge(sent: number): boolean
   /** A body of `sent` bytes was cut off twice. @returns whether it is worth trying a smaller one */
   suspect(sent: number): boolean
-  /** A body of `sent` bytes came through. */
+  /** A body of `sent` bytes, as it was on the wire, came through. */
   accepted(sent: number): void
 }
 

@@ -1,6 +1,7 @@
 import type { Sha256 } from '../shared/digest.ts'
 import type { ChunkAlgorithm } from '../shared/protocol.ts'
 import { missing, totalLength, type Range } from '../shared/ranges.ts'
+import { createCompressor } from './compress.ts'
 import { createCrew, type Crew } from './crew.ts'
 import { createDeliver, type DeliverDeps } from './deliver.ts'
 import { JobFailure, quote } from './failure.ts'
@@ -23,11 +24,13 @@ export interface Upload {
   send(ranges: readonly Range[], whole: Sha256): Promise<void>
 }
 
-export interface UploadDeps extends Omit<DeliverDeps, 'load'> {
+export interface UploadDeps extends Omit<DeliverDeps, 'load' | 'compressor'> {
   source: Source
   lanes: Lanes
   hashers: Hashers
   algorithm: ChunkAlgorithm
+  /** Whether the server decodes. */
+  compress: boolean
   /** Chunks of this job in flight at once, at most. */
   parallel: number
   /** Hash the source a second time at the end in any case: its times cannot be trusted to tell of every change. */
@@ -35,11 +38,18 @@ export interface UploadDeps extends Omit<DeliverDeps, 'load'> {
   signal: AbortSignal
 }
 
+interface Whole {
+  hasher: Hasher
+  /** The digest of the whole, once every byte was read, and it is proven that they are of one version. */
+  announce(): Promise<Sha256>
+}
+
 /** The bytes of one attempt, from the source to the server. */
 export function createUpload(deps: UploadDeps): Upload {
   const { source, lanes, hashers, limits, flow, target, parallel, reread, signal } = deps
   const load = createLoader(deps)
-  const deliver = createDeliver({ ...deps, load })
+  const compressor = deps.compress ? createCompressor({ rate: flow.rate, now: () => performance.now() }) : undefined
+  const deliver = createDeliver({ ...deps, load, compressor })
 
   const withCrew = async <T>(work: (crew: Crew) => Promise<T>): Promise<T> => {
     const crew = createCrew({ limit: parallel, signal })
@@ -52,8 +62,8 @@ export function createUpload(deps: UploadDeps): Upload {
     }
   }
 
-  /** Sends ranges in order, chunk by chunk. @param also the hash of the whole, if these are all of its bytes */
-  const sendAll = async (ranges: readonly Range[], crew: Crew, also?: Hasher): Promise<void> => {
+  /** Sends ranges in order, chunk by chunk. @param whole is fed with their bytes, and asked before the last is sent */
+  const sendAll = async (ranges: readonly Range[], crew: Crew, whole?: Whole): Promise<void> => {
     let remaining = totalLength(ranges)
     for (const { start, end } of ranges) {
       // Piece by piece, for what the line carries and what is allowed change on the way.
@@ -61,9 +71,10 @@ export function createUpload(deps: UploadDeps): Upload {
         await crew.room()
         const length = Math.min(flow.chunkLength(remaining), limits.most(target.chunk))
         const range = { start: at, end: Math.min(end, at + length) }
-        const loaded = await load(range, crew.signal, { also })
-        crew.start(() => deliver(range, crew.signal, loaded))
+        const loaded = await load(range, crew.signal, { also: whole?.hasher })
         remaining -= range.end - range.start
+        const announced = remaining === 0 ? await whole?.announce() : undefined
+        crew.start(() => deliver(range, crew.signal, { loaded, whole: announced }))
         at = range.end
       }
     }
@@ -102,8 +113,15 @@ export function createUpload(deps: UploadDeps): Upload {
   const sendWhole = (): Promise<Sha256> =>
     withHasher((hasher) =>
       withCrew(async (crew) => {
-        await sendAll([{ start: 0, end: target.size }], crew, hasher)
-        return hasher.digest()
+        let whole: Promise<Sha256> | undefined
+        const prove = async (): Promise<Sha256> => {
+          const digest = await hasher.digest()
+          await confirm(digest)
+          return digest
+        }
+        const announce = (): Promise<Sha256> => (whole ??= prove())
+        await sendAll([{ start: 0, end: target.size }], crew, { hasher, announce })
+        return announce()
       }),
     )
 
@@ -118,7 +136,8 @@ export function createUpload(deps: UploadDeps): Upload {
 
   return {
     async sendMissing(received) {
-      const whole = await (received.length === 0 ? sendWhole() : sendRest(missing(received, target.size)))
+      if (received.length === 0) return sendWhole()
+      const whole = await sendRest(missing(received, target.size))
       await confirm(whole)
       return whole
     },

@@ -152,6 +152,8 @@ export const beginSchema = z.object({
   maxParallel: z.int().min(1).optional(),
   /** How chunks may be digested; what an agent does not know is passed over. */
   digests: z.array(z.string()).default(['sha-256']),
+  /** How chunks may be encoded on the way. */
+  encodings: z.array(z.string()).default([]),
 })
 export type Begun = z.infer<typeof beginSchema>
 

@@ -78,6 +78,7 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
       parallel: defaults.parallel,
       maxParallel: defaults.maxParallel,
       digests: [...defaults.digests],
+      encodings: [],
     } satisfies Begun
   })
 
