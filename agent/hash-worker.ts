@@ -22,8 +22,14 @@ function hashOf(key: number): Hash {
   return hash
 }
 
+function answer(message: Exclude<ToWorker, { type: 'close' }>): FromWorker {
+  const hash = hashOf(message.key)
+  if (message.type === 'digest') return hash.digest('hex')
+  hash.update(message.bytes)
+  return null
+}
+
 port.on('message', (message: ToWorker) => {
-  if (message.type === 'close') return void hashes.delete(message.key)
-  if (message.type === 'update') hashOf(message.key).update(message.bytes)
-  port.postMessage((message.type === 'digest' ? hashOf(message.key).digest('hex') : null) satisfies FromWorker)
+  if (message.type === 'close') hashes.delete(message.key)
+  else port.postMessage(answer(message))
 })

@@ -46,7 +46,7 @@ interface Whole {
 
 /** The bytes of one attempt, from the source to the server. */
 export function createUpload(deps: UploadDeps): Upload {
-  const { source, lanes, hashers, limits, flow, target, parallel, reread, signal } = deps
+  const { source, hashers, limits, flow, target, parallel, reread, signal } = deps
   const load = createLoader(deps)
   const compressor = deps.compress ? createCompressor({ rate: flow.rate, now: () => performance.now() }) : undefined
   const deliver = createDeliver({ ...deps, load, compressor })
