@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander'
 import type { Bench, Part } from './bench.ts'
 import { installPeers } from './install.ts'
+import { log } from './log.ts'
 import { loopback } from './loopback.ts'
 import { names, peerNames } from './options.ts'
 import { markdownOf, writePage, type Section } from './page.ts'
 import type { PeerName } from './peers/peer.ts'
+import { wan } from './wan.ts'
 import { surroundings } from './surroundings.ts'
 import { makeWorkplace } from './workplace.ts'
 
@@ -18,7 +20,7 @@ interface Options {
   json: boolean
 }
 
-const parts: readonly Part<object>[] = [loopback]
+const parts: readonly Part<object>[] = [loopback, wan, log]
 
 /** Options that say nothing about what is measured. */
 const ofThisMachine = ['--net', '--folder', '--out', '--json']

@@ -34,7 +34,10 @@ export function startProcess(command: readonly string[], { env = {}, within = []
     // Nothing of whoever measures changes a default.
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
+    // A group of its own: what it starts ends with it.
+    detached: true,
   })
+  const { pid = 0 } = child
   const lines: Line[] = []
   const listeners = new Set<() => void>()
   let ended = false
@@ -57,7 +60,7 @@ export function startProcess(command: readonly string[], { env = {}, within = []
   child.once('error', onEnd)
 
   return {
-    pid: child.pid ?? 0,
+    pid,
     line: (match) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
@@ -73,9 +76,10 @@ export function startProcess(command: readonly string[], { env = {}, within = []
     go: () => void child.stdin.write('go\n'),
     async stop() {
       if (ended) return
-      child.kill('SIGTERM')
+      process.kill(-pid, 'SIGTERM')
       const inTime = new AbortController()
-      await Promise.race([gone, pause(ENDING_MS, inTime.signal).then(() => child.kill('SIGKILL'))])
+      await Promise.race([gone, pause(ENDING_MS, inTime.signal)])
+      if (!ended) process.kill(-pid, 'SIGKILL')
       inTime.abort()
       await gone
     },

@@ -24,9 +24,9 @@ export interface Wan {
 }
 
 /** Brings a link up. @param rateMbit Mbit/s @param rttMs round trip @param lossPercent packets lost */
-export async function startWan(rateMbit: number, rttMs: number, lossPercent: number): Promise<Wan> {
+export async function startWan(rateMbit: number, rttMs: number, lossPercent: number, by = wanScript): Promise<Wan> {
   const name = `bh${process.pid}`
-  const script = (...args: string[]) => run('bash', [wanScript, ...args], { env: { ...process.env, NAME: name } })
+  const script = (...args: string[]) => run('bash', [by, ...args], { env: { ...process.env, NAME: name } })
   const ip = (...args: string[]) => run('ip', args)
   await script('up', String(rateMbit), String(rttMs), String(lossPercent))
   // A way past the link, for the test itself.
