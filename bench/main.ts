@@ -1,8 +1,10 @@
 import { Command, Option } from 'commander'
 import type { Bench, Part } from './bench.ts'
+import { dispatch } from './dispatch.ts'
 import { installPeers } from './install.ts'
 import { log } from './log.ts'
 import { loopback } from './loopback.ts'
+import { memory } from './memory.ts'
 import { names, peerNames } from './options.ts'
 import { markdownOf, writePage, type Section } from './page.ts'
 import type { PeerName } from './peers/peer.ts'
@@ -20,7 +22,7 @@ interface Options {
   json: boolean
 }
 
-const parts: readonly Part<object>[] = [loopback, wan, log]
+const parts: readonly Part<object>[] = [loopback, wan, log, memory, dispatch]
 
 /** Options that say nothing about what is measured. */
 const ofThisMachine = ['--net', '--folder', '--out', '--json']

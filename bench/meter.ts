@@ -13,18 +13,25 @@ export interface Use {
   peak: number
 }
 
+export interface Measured extends Use {
+  /** Resident memory in the course of time, in bytes: the highest of each tenth. It is flat if nothing gathers. */
+  course: number[]
+}
+
 export interface Meter {
   /** What has been used since the meter was started; the peak since the process was. */
-  stop(): Promise<Use>
+  stop(): Promise<Measured>
 }
 
 /** Measures a process and what it starts. */
 export async function startMeter(pid: number): Promise<Meter> {
   const before = (await useOf(pid)).cpu
   let peak = 0
+  const residents: number[] = []
   const look = async (): Promise<Use> => {
     const use = await useOf(pid)
     peak = Math.max(peak, use.peak)
+    residents.push(await memoryOf(pid, 'VmRSS'))
     return use
   }
   const looking = setInterval(() => void look().catch(() => undefined), LOOK_MS)
@@ -32,13 +39,17 @@ export async function startMeter(pid: number): Promise<Meter> {
     async stop() {
       clearInterval(looking)
       const { cpu } = await look()
-      return { cpu: cpu - before, peak }
+      return { cpu: cpu - before, peak, course: tenths(residents) }
     },
   }
 }
 
-/** Resident memory now, in bytes. */
-export const residentOf = (pid: number): Promise<number> => memoryOf(pid, 'VmRSS')
+function tenths(values: readonly number[]): number[] {
+  const step = Math.max(1, Math.ceil(values.length / 10))
+  return Array.from({ length: Math.ceil(values.length / step) }, (_, tenth) =>
+    Math.max(...values.slice(tenth * step, (tenth + 1) * step)),
+  )
+}
 
 async function useOf(pid: number): Promise<Use> {
   const [own, ...below] = await Promise.all([

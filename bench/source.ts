@@ -31,6 +31,17 @@ export async function writeRandomFile(path: string, size: number): Promise<Sourc
   return { path, size, sha256: hash.digest('hex') }
 }
 
+/** Makes a file that is nothing but a hole: for sizes that the disk has no room for. @param size bytes */
+export async function writeHole(path: string, size: number): Promise<Source> {
+  const file = await open(path, 'w')
+  try {
+    await file.truncate(size)
+  } finally {
+    await file.close()
+  }
+  return { path, size, sha256: await sha256OfFile(path) }
+}
+
 /** @throws Error unless a file with exactly these bytes lies below the folder */
 export async function expectStored(folder: string, { size, sha256: wanted }: Source): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

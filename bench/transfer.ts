@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pause } from '../shared/wait.ts'
-import { startMeter, type Use } from './meter.ts'
+import { startMeter, type Measured } from './meter.ts'
 import type { Peer, Place } from './peers/peer.ts'
 import { expectStored, type Source } from './source.ts'
 
@@ -10,8 +10,8 @@ export interface Transfer {
   bytes: number
   /** From the request to the file that is stored; Infinity when it was given up. */
   seconds: number
-  server: Use
-  client: Use
+  server: Measured
+  client: Measured
 }
 
 export interface TransferOptions {
