@@ -25,5 +25,5 @@ export interface Part<Options> {
   room(options: Options): number
   /** Why it cannot be done here, if so. */
   lacks?(bench: Bench): string | undefined
-  run(bench: Bench, options: Options): Promise<Report>
+  run(bench: Bench, options: Options, args: readonly string[]): Promise<Report>
 }

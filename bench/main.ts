@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander'
 import type { Bench, Part } from './bench.ts'
 import { dispatch } from './dispatch.ts'
-import { installPeers } from './install.ts'
 import { log } from './log.ts'
 import { loopback } from './loopback.ts'
 import { memory } from './memory.ts'
@@ -9,6 +8,7 @@ import { names, peerNames } from './options.ts'
 import { markdownOf, writePage, type Section } from './page.ts'
 import type { PeerName } from './peers/peer.ts'
 import { wan } from './wan.ts'
+import { createScriptPart } from './script.ts'
 import { surroundings } from './surroundings.ts'
 import { makeWorkplace } from './workplace.ts'
 
@@ -22,7 +22,26 @@ interface Options {
   json: boolean
 }
 
-const parts: readonly Part<object>[] = [loopback, wan, log, memory, dispatch]
+/** Programs of their own. */
+const scripts = [
+  {
+    name: 'idle',
+    title: 'Ten thousand waiting agents',
+    description: 'polls held by one server: memory of each, and how soon a download wakes its agent',
+  },
+  {
+    name: 'growth',
+    title: 'A million downloads',
+    description: 'what calls cost with a thousand downloads and with a million',
+  },
+  {
+    name: 'limit',
+    title: 'A limit on what is sent',
+    description: 'how well a limit is kept, and how soon a change of it takes effect',
+  },
+]
+
+const parts: readonly Part<object>[] = [loopback, wan, log, memory, dispatch, ...scripts.map(createScriptPart)]
 
 /** Options that say nothing about what is measured. */
 const ofThisMachine = ['--net', '--folder', '--out', '--json']
@@ -53,7 +72,6 @@ for (const part of parts) {
 /** Carries out the parts one after the other, and shows each as soon as it is done. */
 async function measure(chosen: readonly (readonly [Part<object>, Command])[]): Promise<void> {
   const options = program.opts<Options>()
-  installPeers()
   const sections: Section[] = []
   for (const [part, command] of chosen) {
     const section = await sectionOf(part, command, options)
@@ -81,7 +99,7 @@ async function sectionOf(part: Part<object>, command: Command, options: Options)
       bench.say(`left out: ${part.name} (${why})`)
       return undefined
     }
-    const report = await part.run(bench, settings)
+    const report = await part.run(bench, settings, command.args)
     return { report, command: commandOf(command), footer: `${surroundings()}. Stored in ${workplace.kind}.` }
   } finally {
     await workplace.remove()
@@ -94,10 +112,12 @@ function commandOf(command: Command): string {
     each.options
       .filter((option) => !ofThisMachine.includes(option.long ?? ''))
       .filter((option) => each.getOptionValueSource(option.attributeName()) === 'cli')
-      .map((option) => `${option.long} ${String(each.getOptionValue(option.attributeName()))}`),
+      .map((option) => asGiven(option, each.getOptionValue(option.attributeName()))),
   )
-  return ['npm run bench --', command.name(), ...given].join(' ')
+  return ['npm run bench --', command.name(), ...command.args, ...given].join(' ')
 }
+
+const asGiven = ({ long = '' }: Option, value: unknown): string => (value === true ? long : `${long} ${String(value)}`)
 
 try {
   await program.parseAsync()

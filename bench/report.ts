@@ -53,13 +53,12 @@ export function bodyOf({ about, tables, verdicts, leftOut }: Report): string {
       ok ? 'ok' : '**short**',
     ]),
   )
-  const parts = [
-    about,
+  return [
+    ...(about === '' ? [] : [about]),
     ...tables,
     ...(verdicts.length > 0 ? [bounds] : []),
     ...leftOut.map((text) => `Left out: ${text}.`),
-  ]
-  return parts.join('\n\n')
+  ].join('\n\n')
 }
 
 /** Three digits that count. */

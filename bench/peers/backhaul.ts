@@ -1,5 +1,5 @@
 import { ask, finished, startBenchStack } from '../stack.ts'
-import type { Peer } from './peer.ts'
+import { orStop, type Peer } from './peer.ts'
 
 /** A server and an agent with their defaults, and nothing learned before. */
 export const backhaul: Peer = {
@@ -14,7 +14,7 @@ export const backhaul: Peer = {
         host: { here: place.host.here, agent: place.host.client },
       }),
     })
-    const client = await stack.agent('site', ['--file', source])
+    const client = await orStop(stack, () => stack.agent('site', ['--file', source]))
     return {
       server: stack.serverPid,
       client,

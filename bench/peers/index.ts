@@ -12,11 +12,13 @@ export const peers: readonly Peer[] = [
 ]
 
 /** Those that take part, and why others cannot. */
-export function lineup(names: readonly PeerName[]): { taking: Peer[]; leftOut: string[] } {
-  const wanted = peers.filter(({ name }) => names.includes(name))
-  const leftOut = wanted.flatMap((peer) => {
+export function lineup(wanted: readonly PeerName[]): { taking: Peer[]; leftOut: string[] } {
+  const taking: Peer[] = []
+  const leftOut: string[] = []
+  for (const peer of peers.filter(({ name }) => wanted.includes(name))) {
     const reason = peer.lacks()
-    return reason === undefined ? [] : [`${peer.name} (${reason})`]
-  })
-  return { taking: wanted.filter((peer) => peer.lacks() === undefined), leftOut }
+    if (reason === undefined) taking.push(peer)
+    else leftOut.push(`${peer.name} (${reason})`)
+  }
+  return { taking, leftOut }
 }

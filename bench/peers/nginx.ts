@@ -7,7 +7,7 @@ import { administratorsPath, lacking } from '../../tests/helpers/lacking.ts'
 import { until } from '../../tests/helpers/until.ts'
 import { startProcess } from '../processes.ts'
 import { freePort } from './free-port.ts'
-import type { Peer } from './peer.ts'
+import { orStop, type Peer } from './peer.ts'
 import { pairOf } from './programs.ts'
 
 /** `curl -T` into nginx's DAV module, with nginx's defaults. */
@@ -27,7 +27,7 @@ export const nginx: Peer = {
     await writeFile(conf, configuration(folder, port))
     const env = { PATH: administratorsPath }
     const server = startProcess(['nginx', '-e', 'stderr', '-c', conf], { env, within: place.server })
-    await until('nginx to listen', () => answers(place.host.here, port))
+    await orStop(server, () => until('nginx to listen', () => answers(place.host.here, port)))
     // curl is a child of the shell, whose counters outlive it. It is there for no other reason.
     const url = `http://${place.host.client}:${port}/received`
     const shell = `read go; curl -sS -f -o /dev/null -w '{"seconds":%{time_total}}\\n' -T "$1" "$2"; read end`

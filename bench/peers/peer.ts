@@ -36,4 +36,14 @@ export interface Peer {
   start(options: PairOptions): Promise<Pair>
 }
 
+/** Does what is left of a start. @throws what `work` throws, when everything is stopped that had begun */
+export async function orStop<T>(begun: { stop(): Promise<void> }, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await begun.stop()
+    throw error
+  }
+}
+
 export type PeerName = 'tus' | 'nginx' | 'ws' | 'backhaul'

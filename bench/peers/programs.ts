@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { startProcess, type Started } from '../processes.ts'
+import { installPeers } from '../install.ts'
 import { freePort } from './free-port.ts'
-import type { Pair, Peer } from './peer.ts'
+import { orStop, type Pair, type Peer } from './peer.ts'
 
 const program = (name: string): string => join(import.meta.dirname, 'programs', `${name}.js`)
 
@@ -10,7 +11,7 @@ export function createProgramPeer({ name, title }: Pick<Peer, 'name' | 'title'>)
   return {
     name,
     title,
-    lacks: () => undefined,
+    lacks: installPeers,
     async start({ place, source, folder }) {
       const port = String(await freePort())
       const server = startProcess(
@@ -21,8 +22,11 @@ export function createProgramPeer({ name, title }: Pick<Peer, 'name' | 'title'>)
       const client = startProcess([process.execPath, program(`${name}-client`), place.host.client, port, source], {
         within: place.client,
       })
-      await client.line((line) => line['ready'] === true)
-      return pairOf(server, client)
+      const pair = pairOf(server, client)
+      return orStop(pair, async () => {
+        await client.line((line) => line['ready'] === true)
+        return pair
+      })
     },
   }
 }
