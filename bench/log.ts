@@ -8,7 +8,7 @@ import { count } from './options.ts'
 import { backhaul } from './peers/backhaul.ts'
 import { judge, rounded, table } from './report.ts'
 import { MiB } from './source.ts'
-import { median, rounds } from './statistics.ts'
+import { median, ofRuns } from './statistics.ts'
 import { transfer, type Transfer } from './transfer.ts'
 
 interface Options {
@@ -54,8 +54,8 @@ export const log: Part<Options> = {
       name: 'log',
       title: 'A log file over a slow link',
       about:
-        `A log of ${mib} MiB, of which zstd makes 1/${compressed.toFixed(1)}, from a site behind NAT over ${link.rateMbit} Mbit/s with a round trip of ${link.rttMs} ms, ` +
-        `${rounds(runs)}. Without compression no program can be faster than the file's size ÷ the rate.`,
+        `A log of ${mib} MiB, of which zstd makes 1/${compressed.toFixed(1)}, from a site behind NAT over ${link.rateMbit} Mbit/s with a round trip of ${link.rttMs} ms; ` +
+        `${ofRuns(runs)}. Without compression no program can be faster than the file's size ÷ the rate.`,
       tables: [
         table(
           ['', 'seconds', 'times faster'],

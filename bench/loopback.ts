@@ -6,7 +6,7 @@ import { loopback as place, type Peer, type PeerName } from './peers/peer.ts'
 import type { Panel } from './picture.ts'
 import { judge, rounded, table, type Verdict } from './report.ts'
 import { MiB, writeRandomFile } from './source.ts'
-import { median, rounds } from './statistics.ts'
+import { median, ofRuns } from './statistics.ts'
 import { transfer, type Transfer } from './transfer.ts'
 
 interface Options {
@@ -63,7 +63,7 @@ export const loopback: Part<Options> = {
       title: 'Loopback',
       about:
         `A file of ${mib} MiB random bytes (the WebSocket: ${Math.min(mib, WS_MIB)} MiB), from a process to another on the same machine. ` +
-        `Every peer in turn, ${rounds(runs)}, each time with fresh processes and empty folders. ` +
+        `Every peer in turn, each time with fresh processes and empty folders; ${ofRuns(runs)}. ` +
         `The time runs from the request to the file that is stored. tus, nginx and the WebSocket verify nothing and sync nothing; ` +
         `Backhaul verifies every chunk and the whole, and syncs every chunk before it says that it has it.`,
       tables: [tableOf([...summaries.values()], summaries.get('tus'))],

@@ -12,5 +12,5 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-/** `once`, `5 times; medians`. */
-export const rounds = (runs: number): string => (runs === 1 ? 'once' : `${runs} times; medians`)
+/** `one run`, `medians of 5 runs`. */
+export const ofRuns = (runs: number): string => (runs === 1 ? 'one run' : `medians of ${runs} runs`)

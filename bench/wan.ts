@@ -7,7 +7,7 @@ import type { Peer, PeerName } from './peers/peer.ts'
 import type { Panel } from './picture.ts'
 import { judge, rounded, table, type Verdict } from './report.ts'
 import { MiB, writeRandomFile, type Source } from './source.ts'
-import { median, rounds } from './statistics.ts'
+import { median, ofRuns } from './statistics.ts'
 import { transfer, type Transfer } from './transfer.ts'
 
 interface Options {
@@ -62,7 +62,7 @@ export const wan: Part<Options> = {
       title: 'Slow and lossy links',
       about:
         `A file of ${mib} MiB random bytes from a site behind NAT to a server, over links of so many Mbit/s, ms of a round trip and per cent of packets lost. ` +
-        `Every peer in turn on every link, ${rounds(runs)}, each time with fresh processes, empty folders and an empty cache of what TCP has learned. ` +
+        `Every peer in turn on every link, each time with fresh processes, empty folders and an empty cache of what TCP has learned; ${ofRuns(runs)}. ` +
         `In parentheses: the time ÷ the link's own limit, which is the file's size ÷ the rate. No setting is changed between links.`,
       tables: [tableOf(links, taking, cells, { bytes: source.size, cap })],
       verdicts: verdictsOf(cells),
