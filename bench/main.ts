@@ -99,8 +99,10 @@ async function sectionOf(part: Part<object>, command: Command, options: Options)
       bench.say(`left out: ${part.name} (${why})`)
       return undefined
     }
+    // A commit while it runs changes nothing of what is measured.
+    const where = surroundings()
     const report = await part.run(bench, settings, command.args)
-    return { report, command: commandOf(command), footer: `${surroundings()}. Stored in ${workplace.kind}.` }
+    return { report, command: commandOf(command), footer: `${where}. Stored in ${workplace.kind}.` }
   } finally {
     await workplace.remove()
   }

@@ -9,7 +9,7 @@ export interface Panel {
 export interface Bar {
   label: string
   value: number
-  /** What is written at its end. */
+  /** What is written beside it. */
   text: string
   /** Backhaul's. */
   ours?: boolean
@@ -62,7 +62,8 @@ function drawPanel({ title, bars, bound }: Panel): string {
     return [
       `<text x="${left - 8}" y="${base}" text-anchor="end">${escaped(label)}</text>`,
       `<rect x="${left}" y="${y}" width="${x(value) - left}" height="${barHeight}" rx="2" class="${ours ? 'ours' : 'bar'}"/>`,
-      `<text x="${x(value) + 6}" y="${base}">${escaped(text)}</text>`,
+      // In a column of their own, clear of the line.
+      `<text x="${width - 4}" y="${base}" text-anchor="end">${escaped(text)}</text>`,
     ].join('\n')
   })
   const lines = bound === undefined ? [] : [drawBound(x(bound), bound, heading + bars.length * pitch)]

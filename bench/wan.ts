@@ -147,7 +147,7 @@ function panelsOf(links: readonly Link[], cells: readonly Cell[], cap: number): 
         }
       })
     return {
-      title: `${link.rateMbit} Mbit/s, ${link.rttMs} ms, ${link.lossPercent} % lost: time ÷ the link's own limit`,
+      title: `${link.rateMbit} Mbit/s, ${link.rttMs} ms, ${link.lossPercent} % lost: time ÷ the link's own limit (shorter is better)`,
       bars,
       ...(bound !== undefined && { bound }),
     }
