@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { formatDigest, type Sha256 } from '../shared/digest.ts'
+import { formatChunkDigest, formatDigest, algorithmOf, type ChunkDigest } from '../shared/digest.ts'
 import { headers, type FailureCode } from '../shared/protocol.ts'
 import { formatContentRange, missing, pieces, totalLength, type Range } from '../shared/ranges.ts'
 import { fullJitter, pause } from '../shared/wait.ts'
@@ -8,6 +8,7 @@ import { isRefused, type Api } from './api.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
 import type { Answer } from './http.ts'
 import type { Lane } from './lanes.ts'
+import type { Flow } from './flow.ts'
 import type { ChunkLimits } from './limits.ts'
 import { TransientError, type Retry } from './retry.ts'
 import type { Loaded, Loader } from './load.ts'
@@ -36,6 +37,7 @@ export interface DeliverDeps {
   api: Api
   retry: Retry
   limits: ChunkLimits
+  flow: Flow
   patience: Patience
   load: Loader
   target: Target
@@ -52,10 +54,10 @@ const CHECK = 'Check the memory and the network at the client.'
 type Settled = Extract<ChunkVerdict, { act: 'durable' | 'replan' }> | { act: 'resized' }
 
 /** The delivery of one chunk after the other, following the protocol's table of answers. */
-export function createDeliver({ api, retry, limits, patience, load, target, onDurable }: DeliverDeps): Deliver {
+export function createDeliver({ api, retry, limits, flow, patience, load, target, onDurable }: DeliverDeps): Deliver {
   const { id, attempt, size } = target
 
-  const put = async (range: Range, lane: Lane, digest: Sha256, signal: AbortSignal): Promise<ChunkVerdict> => {
+  const put = async (range: Range, lane: Lane, digest: ChunkDigest, signal: AbortSignal): Promise<ChunkVerdict> => {
     const answer = await patiently((idleMs) =>
       api.send({
         method: 'PUT',
@@ -64,9 +66,9 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
           'content-type': 'application/octet-stream',
           [headers.attempt]: String(attempt),
           [headers.contentRange]: formatContentRange(range, size),
-          [headers.contentDigest]: formatDigest(digest),
+          ...digestHeader(digest),
         },
-        body: lane.bytes(range.end - range.start),
+        body: { bytes: lane.bytes, sliceLength: flow.sliceLength(), onMoved: flow.moved },
         limitMs: LIMIT_MS,
         idleMs,
         signal,
@@ -111,7 +113,7 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
 
     const tryOnce = async (): Promise<Settled> => {
       // Another delivery may have learned a limit since the last try.
-      if (limits.length(target.chunk) < length) return { act: 'resized' }
+      if (limits.most(target.chunk) < length) return { act: 'resized' }
       const { lane, digest: current } = held ?? (await load(range, signal, { expect: digest }))
       held = undefined
       digest = current
@@ -182,7 +184,7 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
     let held = loaded
     let fruitless = 0
     for (let next = open.shift(); next; next = open.shift()) {
-      const length = limits.length(target.chunk)
+      const length = limits.most(target.chunk)
       if (next.end - next.start > length) {
         held?.lane.release()
         held = undefined
@@ -195,6 +197,7 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
         open.unshift(next)
       } else if (verdict.act === 'durable') {
         limits.accepted(next.end - next.start)
+        flow.delivered(next.end - next.start, next.end - next.start)
         onDurable([next])
       } else {
         onDurable(verdict.received)
@@ -208,4 +211,10 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
       }
     }
   }
+}
+
+/** A server that knows no other way is told a SHA-256 by the header of RFC 9530. */
+function digestHeader(digest: ChunkDigest): Record<string, string> {
+  if (algorithmOf(digest) === 'sha-256') return { [headers.contentDigest]: formatDigest(digest) }
+  return { [headers.chunkDigest]: formatChunkDigest(digest) }
 }

@@ -5,6 +5,16 @@ import { messageOf, systemCode } from '../shared/errors.ts'
 import { problemSchema, type Problem } from '../shared/protocol.ts'
 import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
 import { TransientError } from './retry.ts'
+import { createWarm } from './warm.ts'
+
+export interface RequestBody {
+  /** Sent as it is, from this very memory. */
+  bytes: Buffer
+  /** Bytes that are handed to the connection at once: small enough to show that a slow line moves; larger ones cost less. */
+  sliceLength: number
+  /** Hears of bytes that the connection has taken. */
+  onMoved(bytes: number): void
+}
 
 export interface HttpRequest {
   method: Method
@@ -12,8 +22,7 @@ export interface HttpRequest {
   path: string
   headers?: Record<string, string>
   json?: unknown
-  /** Sent as it is, from this very memory. */
-  body?: Buffer
+  body?: RequestBody
   /** The hard limit for the whole request, in ms. */
   limitMs: number
   /** The longest time in which no byte may move, in ms; by default none but the hard limit. */
@@ -40,10 +49,14 @@ export interface Http {
    * @throws TransientError when there is no answer, the signal's reason
    */
   request(request: HttpRequest): Promise<Answer>
+  /** Opens connections that will be needed in a moment, where that is possible: not by way of a proxy. */
+  warm(count: number): void
+  /** The round trip of this moment, in ms, if it can be told. */
+  measureRoundTrip(): Promise<number | undefined>
+  /** The fastest round trip seen, in ms, if any. */
+  roundTripMs(): number | undefined
 }
 
-/** Small enough to show that a slow line moves. */
-const SLICE = 256 * 1024
 const MAX_ANSWER = 16 * 1024 * 1024
 const CONNECT_MS = 10_000
 const MAX_RETRY_AFTER_MS = 300_000
@@ -58,8 +71,10 @@ export interface HttpDeps {
 }
 
 export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
+  const agents = createAgents(proxy)
+  const warm = proxy ? undefined : createWarm(server.startsWith('https:') ? agents.https : agents.http)
   const client = got.extend({
-    agent: createAgents(proxy),
+    agent: agents,
     headers: { 'user-agent': userAgent, accept: 'application/json, application/problem+json' },
     retry: { limit: 0 },
     throwHttpErrors: false,
@@ -67,6 +82,10 @@ export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
   })
 
   return {
+    warm: (count) => warm?.open(count),
+    measureRoundTrip: async () => warm?.measure(),
+    roundTripMs: () => warm?.roundTripMs(),
+
     async request({ method, path, headers, json, body, limitMs, idleMs, signal }) {
       signal.throwIfAborted()
       const stop = new AbortController()
@@ -74,7 +93,7 @@ export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
       const answerOf = (response: Response): Answer => throughProxy(toAnswer(response, stream?.quietMs() ?? 0), proxy)
       const options = {
         method,
-        headers: { ...headers, ...(body ? { 'content-length': String(body.length) } : {}) },
+        headers: { ...headers, ...(body ? { 'content-length': String(body.bytes.length) } : {}) },
         timeout: { connect: CONNECT_MS, request: limitMs, ...(idleMs === undefined ? {} : { socket: idleMs }) },
         signal: AbortSignal.any([signal, stop.signal]),
         ...(json === undefined ? {} : { json }),
@@ -110,17 +129,23 @@ export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
 }
 
 /** The body in slices: handing got the whole buffer costs several times the processor time. */
-function bodyStream(body: Buffer): { readable: Readable; begun: () => boolean; quietMs: () => number } {
+function bodyStream({ bytes, sliceLength, onMoved }: RequestBody): {
+  readable: Readable
+  begun: () => boolean
+  quietMs: () => number
+} {
   let begun = false
   let movedAt = performance.now()
   let longest = 0
   const quietMs = (): number => Math.max(longest, performance.now() - movedAt)
   const slices = function* (): Generator<Buffer> {
-    for (let at = 0; at < body.length; at += SLICE) {
-      yield body.subarray(at, at + SLICE)
+    for (let at = 0; at < bytes.length; at += sliceLength) {
+      const slice = bytes.subarray(at, at + sliceLength)
+      yield slice
       begun = true
       longest = quietMs()
       movedAt = performance.now()
+      onMoved(slice.length)
     }
   }
   return { readable: Readable.from(slices(), { highWaterMark: 1 }), begun: () => begun, quietMs }

@@ -3,10 +3,10 @@ import type { Log } from '../shared/log.ts'
 import type { Session } from '../shared/protocol.ts'
 import type { State } from './state.ts'
 
-/** How large a chunk may be: what the server prefers, less what the user, the server or a proxy on the way allows. */
+/** How large a chunk may be: what the user, the server and whatever is on the way allow. */
 export interface ChunkLimits {
-  /** Bytes of the next chunk, at least 1. */
-  length(chunk: Session['chunk']): number
+  /** Bytes of the largest chunk, at least 1. */
+  most(chunk: Session['chunk']): number
   /** A body of `sent` bytes was too large for the server, which takes `allowed`. @returns whether a smaller one can be tried */
   limitedTo(allowed: number, sent: number): boolean
   /** A body of `sent` bytes was too large for something on the way. @returns whether a smaller one can be tried */
@@ -19,8 +19,8 @@ export interface ChunkLimits {
 
 const KiB = 1024
 const SMALLEST = 64 * KiB
-/** However much a server prefers: the buffers are this large, times the lanes. */
-const LARGEST = 64 * KiB * KiB
+/** However much a server takes: what is cut off is sent again, and a chunk is in memory as a whole. */
+const LARGEST = 8 * KiB * KiB
 
 /** @param cap the user's own limit in bytes */
 export function createChunkLimits({
@@ -55,10 +55,7 @@ export function createChunkLimits({
   }
 
   return {
-    length({ min, max, preferred }) {
-      const wanted = Math.min(Math.max(preferred, min), max, LARGEST)
-      return Math.max(1, Math.min(wanted, cap ?? wanted, current(), serverLimit))
-    },
+    most: ({ max }) => Math.max(1, Math.min(max, LARGEST, cap ?? LARGEST, current(), serverLimit)),
     limitedTo(allowed, sent) {
       if (allowed < 1 || allowed >= sent) return halve(sent)
       serverLimit = Math.min(serverLimit, allowed)

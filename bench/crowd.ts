@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { startProxy, type Proxy } from '../tests/helpers/proxy.ts'
 import { startMeter, type Measured } from './meter.ts'
 import type { Source } from './source.ts'
 import { ask, finished, startBenchStack, type BenchStack } from './stack.ts'
@@ -16,12 +17,16 @@ export interface Crowd {
   agents: Measured[]
 }
 
-/** Sends a file from many agents, each a process of its own, to one server at once. */
+/** Bytes per second of each line. Without it the first agents are done before the last have begun. */
+export const LINE = 2e6
+
+/** Sends a file from many agents, each a process and with a slow line of its own, to one server at once. */
 export async function sendFromMany(folder: string, source: Source, count: number): Promise<Crowd> {
   const stack = await startBenchStack({ folder: join(folder, 'server') })
+  const lines = await Promise.all(Array.from({ length: count }, () => startLine(stack)))
   try {
-    const ids = Array.from({ length: count }, (_, index) => `site-${index + 1}`)
-    const pids = await startAgents(stack, ids, source)
+    const ids = lines.map((_, index) => `site-${index + 1}`)
+    const pids = await startAgents(stack, ids, lines, source)
     const [server, agents] = [await startMeter(stack.serverPid), await Promise.all(pids.map(startMeter))]
     const watch = watchUploads(stack)
     const begun = performance.now()
@@ -34,13 +39,28 @@ export async function sendFromMany(folder: string, source: Source, count: number
     }
   } finally {
     await stack.stop()
+    await Promise.all(lines.map((line) => line.close()))
   }
 }
 
-async function startAgents(stack: BenchStack, ids: readonly string[], { path }: Source): Promise<number[]> {
+async function startLine({ url }: BenchStack): Promise<Proxy> {
+  const line = await startProxy(url)
+  line.slow(LINE)
+  return line
+}
+
+async function startAgents(
+  stack: BenchStack,
+  ids: readonly string[],
+  lines: readonly Proxy[],
+  { path }: Source,
+): Promise<number[]> {
   const pids: number[] = []
   for (let at = 0; at < ids.length; at += STARTING) {
-    pids.push(...(await Promise.all(ids.slice(at, at + STARTING).map((id) => stack.agent(id, ['--file', path])))))
+    const some = ids.slice(at, at + STARTING)
+    pids.push(
+      ...(await Promise.all(some.map((id, index) => stack.agent(id, ['--file', path], lines[at + index]?.url)))),
+    )
   }
   return pids
 }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Bench, Part } from './bench.ts'
-import { sendFromMany, type Crowd } from './crowd.ts'
+import { LINE, sendFromMany, type Crowd } from './crowd.ts'
 import type { Measured } from './meter.ts'
 import { count } from './options.ts'
 import { backhaul } from './peers/backhaul.ts'
@@ -31,7 +31,7 @@ export const memory: Part<Options> = {
       .option('--mib <N>', 'size of the large file in MiB', count, 10_240)
       .option('--sparse', 'the large file is a hole, which takes no room at the sender', false)
       .option('--uploads <N>', 'uploads at once into one server', count, 50)
-      .option('--each <N>', 'size of each of them in MiB', count, 40),
+      .option('--each <N>', 'size of each of them in MiB', count, 20),
 
   room: ({ mib, sparse, uploads, each }) => Math.max((sparse ? 1.1 : 2.1) * mib, 1.1 * (uploads + 1) * each) * MiB,
 
@@ -45,7 +45,7 @@ export const memory: Part<Options> = {
       title: 'Memory',
       about:
         `The kernel's high-water mark of resident memory (VmHWM), from the start of a process on: a file of 100 MB, one of ${largeTitle}, and ${uploads} of ${each} MiB ` +
-        `at once from ${uploads} agents into one server (${many.atOnce} were seen under way at a time). The course is the highest of each tenth of the time.`,
+        `at once from ${uploads} agents into one server, each over a line of ${LINE / MB} MB/s (${many.atOnce} were seen under way at a time). The course is the highest of each tenth of the time.`,
       tables: [
         table(
           ['', 'seconds', 'peak MB', 'CPU s', 'course, MB'],
@@ -111,6 +111,7 @@ interface Results {
 function verdictsOf({ small, large, many, uploads }: Results): Verdict[] {
   const agents = [small.client, large.client, ...many.agents].map(({ peak }) => peak / MB)
   return [
+    judge('uploads under way at a time', many.atOnce, 'at least', uploads, ''),
     judge(`server with ${uploads} uploads at once`, many.server.peak / MB, 'at most', 200, 'MB'),
     judge('agent, the largest of all', Math.max(...agents), 'at most', 120, 'MB'),
     judge('server, large file ÷ small file', large.server.peak / small.server.peak, 'at most', FLAT),

@@ -23,7 +23,7 @@ export function createScriptPart({ name, title, description }: Script): Part<obj
     room: () => 0,
     lacks: () => (existsSync(join(projectFolder, file)) ? undefined : `there is no ${file}`),
     async run({ signal }, _options, args) {
-      const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
+      const child = spawn(process.execPath, [file, ...args], {
         cwd: projectFolder,
         stdio: ['ignore', 'pipe', 'inherit'],
         signal,

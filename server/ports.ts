@@ -1,4 +1,4 @@
-import type { Sha256 } from '../shared/digest.ts'
+import type { ChunkDigest, Sha256 } from '../shared/digest.ts'
 import type { ErrorCode } from '../shared/errors.ts'
 import type { Policy, SessionRequest, Status } from '../shared/protocol.ts'
 import type { Range } from '../shared/ranges.ts'
@@ -65,7 +65,7 @@ export interface DownloadRecord {
 
 /** One durable chunk: a row. What is received is the union of the rows of an attempt. */
 export interface Chunk extends Range {
-  digest: Sha256
+  digest: ChunkDigest
   /** Whatever the byte store needs to find the chunk again. */
   tag: string
 }

@@ -1,4 +1,4 @@
-import { sha256 as newSha256, type Sha256 } from '../../shared/digest.ts'
+import { algorithmOf, runningDigest, type ChunkDigest } from '../../shared/digest.ts'
 import { AppError, isAppError, messageOf } from '../../shared/errors.ts'
 import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore, Chunk, ChunkWriter, CommitState, JobStore, Observer, Part, WakeBus } from '../ports.ts'
@@ -22,7 +22,7 @@ export interface ChunkToStore {
   /** Sees the rows under lock, in the transaction that inserts the chunk's. */
   check: (chunk: Chunk, state: CommitState) => 'insert' | 'replay'
   /** The digest that the pieces must have. */
-  announced?: Sha256
+  announced?: ChunkDigest
 }
 
 export interface Chunks {
@@ -131,12 +131,12 @@ export function createChunks(deps: ChunksDeps): Chunks {
     async store({ part, range, lease, pieces, check, announced }) {
       // An attempt that is to be given up, and could not be so far, takes nothing more.
       await later.settle(partKey(part))
-      const seen = { bytes: 0, hash: newSha256() }
+      const seen = { bytes: 0, hash: runningDigest(announced === undefined ? 'crc32' : algorithmOf(announced)) }
       let inserted = false
       const writer = await open(part, range)
       try {
         await writer.write(measured(pieces, range, lease, seen))
-        const digest = seen.hash.digest('hex')
+        const digest = seen.hash.hex()
         checkBody(seen.bytes, range, digest, announced)
         const chunk = { ...range, digest, tag: await commit(writer, part) }
         const verdict = await jobs.insertChunk(part.id, part.attempt, chunk, (state) => check(chunk, state))
@@ -175,12 +175,12 @@ async function* measured(
   }
 }
 
-function checkBody(length: number, range: Range, digest: Sha256, announced: Sha256 | undefined): void {
+function checkBody(length: number, range: Range, digest: ChunkDigest, announced: ChunkDigest | undefined): void {
   if (length < range.end - range.start)
     throw new AppError('range-invalid', 'The body is shorter than its Content-Range.')
   if (announced === undefined || digest === announced) return
   throw new AppError(
     'digest-mismatch',
-    'The body does not have the announced Content-Digest; it was damaged on the way. Send it again.',
+    'The body does not have the announced digest; it was damaged on the way. Send it again.',
   )
 }

@@ -1,4 +1,4 @@
-import type { Sha256 } from '../../shared/digest.ts'
+import type { ChunkDigest } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { CHUNKS_PER_PAGE, defaults, type ChunksPage, type Session } from '../../shared/protocol.ts'
 import type { ContentRange } from '../../shared/ranges.ts'
@@ -11,7 +11,7 @@ export interface ChunkRequest {
   session: string
   attempt: number
   range: ContentRange
-  digest: Sha256
+  digest: ChunkDigest
   body: Body
   /** Aborts when the connection has gone. */
   signal: AbortSignal

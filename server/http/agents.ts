@@ -1,7 +1,7 @@
 import type { Router } from '@koa/router'
 import type { Context } from 'koa'
 import { z } from 'zod'
-import { parseDigest } from '../../shared/digest.ts'
+import { parseChunkDigest, parseDigest, type ChunkDigest } from '../../shared/digest.ts'
 import { AppError } from '../../shared/errors.ts'
 import {
   beginRequestSchema,
@@ -76,6 +76,8 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
       received,
       chunk: defaults.chunk,
       parallel: defaults.parallel,
+      maxParallel: defaults.maxParallel,
+      digests: [...defaults.digests],
     } satisfies Begun
   })
 
@@ -126,7 +128,7 @@ async function putChunk(ctx: Context, domain: Domain): Promise<void> {
   const session = sessionOf(ctx)
   const attempt = valid(z.coerce.number().int().min(1), requiredHeader(ctx, headers.attempt), headers.attempt)
   const range = parseContentRange(ctx.get(headers.contentRange))
-  const digest = parseDigest(requiredHeader(ctx, headers.contentDigest), headers.contentDigest)
+  const digest = chunkDigestOf(ctx)
   const length = ctx.get('Content-Length')
   if (length !== '' && Number(length) !== range.end - range.start) {
     throw new AppError(
@@ -140,8 +142,17 @@ async function putChunk(ctx: Context, domain: Domain): Promise<void> {
   ctx.status = 204
 }
 
+/** Chunk-Digest is of the decoded bytes; without it Content-Digest, which is of the same ones where nothing is encoded. */
+function chunkDigestOf(ctx: Context): ChunkDigest {
+  const own = ctx.get(headers.chunkDigest)
+  if (own !== '') return parseChunkDigest(own, headers.chunkDigest)
+  return parseDigest(requiredHeader(ctx, headers.contentDigest), headers.contentDigest)
+}
+
 async function putWhole(ctx: Context, domain: Domain, present: Present): Promise<void> {
-  const ours = [headers.session, headers.attempt, headers.contentDigest].find((name) => ctx.get(name) !== '')
+  const ours = [headers.session, headers.attempt, headers.contentDigest, headers.chunkDigest].find(
+    (name) => ctx.get(name) !== '',
+  )
   if (ours) {
     throw new AppError('range-invalid', `Content-Range is missing beside ${ours}; a proxy may have removed it.`, {
       field: headers.contentRange,

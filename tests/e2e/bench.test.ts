@@ -14,8 +14,7 @@ test('the benchmark moves a file with fresh processes, reads what they used, and
     const page = join(folder, 'PERFORMANCE.md')
     await writeFile(page, '# Performance\n\n<!-- loopback -->\n<!-- /loopback -->\n\nWhat it means.\n')
     const args = ['loopback', '--peers', 'backhaul', '--mib', '24', '--runs', '2', '--folder', folder, '--out', page]
-    const node = ['--import', 'tsx', 'bench/main.ts', ...args, '--json']
-    const { stdout } = await run(process.execPath, node, { cwd: projectFolder })
+    const { stdout } = await run(process.execPath, ['bench/main.ts', ...args, '--json'], { cwd: projectFolder })
     const [{ report, command }] = JSON.parse(stdout)
 
     expect(command).toBe('npm run bench -- loopback --mib 24 --runs 2 --peers backhaul')
