@@ -111,7 +111,7 @@ interface Results {
 function verdictsOf({ small, large, many, uploads }: Results): Verdict[] {
   const agents = [small.client, large.client, ...many.agents].map(({ peak }) => peak / MB)
   return [
-    judge('uploads under way at a time', many.atOnce, 'at least', uploads, ''),
+    judge('under way at a time', many.atOnce, 'at least', uploads, 'uploads'),
     judge(`server with ${uploads} uploads at once`, many.server.peak / MB, 'at most', 200, 'MB'),
     judge('agent, the largest of all', Math.max(...agents), 'at most', 120, 'MB'),
     judge('server, large file ÷ small file', large.server.peak / small.server.peak, 'at most', FLAT),

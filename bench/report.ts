@@ -24,7 +24,7 @@ export interface Verdict {
   value: number
   sense: 'at least' | 'at most'
   bound: number
-  /** `×`, `MB`. */
+  /** `×`, `MB`, `uploads`. */
   unit: string
   ok: boolean
 }
@@ -49,7 +49,7 @@ export function bodyOf({ about, tables, verdicts, leftOut }: Report): string {
     verdicts.map(({ what, value, sense, bound, unit, ok }) => [
       what,
       `${sense} ${bound} ${unit}`,
-      Number.isNaN(value) ? '–' : `${rounded(value)} ${unit}`,
+      Number.isNaN(value) ? '–' : `${Number.isInteger(value) ? value : rounded(value)} ${unit}`,
       ok ? 'ok' : '**short**',
     ]),
   )

@@ -46,7 +46,9 @@ export async function writeHole(path: string, size: number): Promise<Source> {
 export async function expectStored(folder: string, { size, sha256: wanted }: Source): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
-    if (entry.isFile() && (await stat(path)).size === size && (await sha256OfFile(path)) === wanted) return
+    // The programs still run: what they write for themselves comes and goes.
+    const found = entry.isFile() ? await stat(path).catch(() => undefined) : undefined
+    if (found?.size === size && (await sha256OfFile(path)) === wanted) return
   }
   throw new Error('the file did not arrive as it was sent')
 }

@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { cpus, release, totalmem, type } from 'node:os'
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import { projectFolder } from './processes.ts'
 
-/** What was measured, where and when: one line. */
+/** What is measured, where and when: one line. The load tells of others on the machine. */
 export function surroundings(): string {
   const all = cpus()
   const gib = Math.round(totalmem() / 2 ** 30)
   const day = new Date().toISOString().slice(0, 10)
-  return `${day}, ${commit()}, Node ${process.versions.node}, ${type()} ${release()}, ${all.length} × ${all[0]?.model.trim()}, ${gib} GiB`
+  const machine = `${all.length} × ${all[0]?.model.trim()}, ${gib} GiB`
+  const load = loadavg()[0]?.toFixed(1)
+  return `${day}, ${commit()}, Node ${process.versions.node}, ${type()} ${release()}, ${machine}, load ${load} before`
 }
 
 function commit(): string {
