@@ -19,6 +19,8 @@ export interface Hasher {
 
 export interface Hashers {
   open(): Hasher
+  /** Ends the thread. */
+  close(): Promise<void>
 }
 
 interface Pending {
@@ -77,6 +79,12 @@ export function createHashers(): Hashers {
           if (worker === mine) mine.postMessage({ type: 'close', key } satisfies ToWorker)
         },
       }
+    },
+
+    async close() {
+      const ended = worker
+      if (ended) lose(ended, new Error('it is closed'))
+      await ended?.terminate()
     },
   }
 }

@@ -27,6 +27,7 @@ const log = pino({ level: 'silent' })
 const content = randomBytes(SIZE)
 const digest = createHash('sha256').update(content).digest('hex')
 const servers: Server[] = []
+const hashers = createHashers()
 let folder: string
 let remove: () => Promise<void>
 let runs = 0
@@ -42,6 +43,7 @@ afterAll(async () => {
     server.closeAllConnections()
     server.close()
   }
+  await hashers.close()
   await remove()
 })
 
@@ -112,7 +114,7 @@ async function run(
     limits,
     patience: createPatience(),
     lanes: createLanes({ count: 3, budget: 4 * KiB * KiB }),
-    hashers: createHashers(),
+    hashers,
     flow: fixedFlow(512 * KiB),
     algorithm: 'sha-256',
     compress: false,
