@@ -44,7 +44,7 @@ export interface AgentDeps {
 }
 
 /** Bytes of all chunks that are being sent, however many jobs there are. */
-const BUDGET = 16 * 1024 * 1024
+const BUDGET = 12 * 1024 * 1024
 
 /** One session after the other, for ever. */
 export function createAgent(deps: AgentDeps): Agent {
