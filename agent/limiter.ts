@@ -1,6 +1,7 @@
 import { SLOWEST, unlimited, type Bandwidth } from './bandwidth.ts'
 import { createBucket, realClock, type Clock, type Group } from './bucket.ts'
 import { createLine } from './line.ts'
+import { createProbe, type Probe } from './probe.ts'
 
 /** The right to have one upload open. */
 export interface Pass {
@@ -22,7 +23,7 @@ export interface Limiter {
    * @throws the signal's reason
    */
   admit(upload: { bytes: number; job: string; signal: AbortSignal }): Promise<Pass>
-  /** Bytes of a chunk that passes in reasonable time; Infinity without a limit. */
+  /** Bytes of a chunk that passes in reasonable time; Infinity without a limit. Longer ones may be cut as soon as let in. */
   chunk(): number
   /** Uploads that may be open at once, 2 or more; Infinity without a limit. */
   connections(): number
@@ -46,18 +47,12 @@ interface Upload {
   cut: AbortController
 }
 
-interface Probe {
-  uploads: Set<Upload>
-  bytes: number
-  startedAt: number
-  whole: boolean
-}
-
 const SMALLEST_CHUNK = 64 * 1024
-/** What is open at once passes in about this time, in s: no more is lost when it breaks. */
+/** What is open at once passes in about this time, in s; in a share of the line it may take longer. */
 const OPEN_S = 30
-/** The same for a share of the line, in s at the speed of the whole line: a probe lets pass what is open. */
-const PROBE_S = 2
+const OPEN_OF_SHARE_S = 200
+/** So many times as long as it should be, a probe is given up. */
+const LATE = 2
 /** Bytes per second that a connection should have, so that it is worth having. */
 const PER_CONNECTION = 32 * 1024
 /** One sends while the other waits for its answer. */
@@ -81,16 +76,22 @@ export function createLimiter({ clock = realClock }: { clock?: Clock } = {}): Li
 
   const rate = (): number => ('rate' in limit ? limit.rate : Math.max(SLOWEST, limit.share * line.speed()))
 
+  /** Bytes that may be open at once: no more is lost when the line breaks, and a probe, which lets them pass, is short. */
+  const mostOpen = (): number => {
+    if ('rate' in limit) return limit.rate * OPEN_S
+    return line.speed() * Math.min(line.probeSeconds(), limit.share * OPEN_OF_SHARE_S)
+  }
+
   const connections = (): number => {
     if (rate() === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
-    const most = 'share' in limit ? MOST_OF_SHARE : MOST
-    return Math.max(FEWEST, Math.min(most, Math.floor(rate() / PER_CONNECTION)))
+    const worth = 'share' in limit ? mostOpen() / SMALLEST_CHUNK : rate() / PER_CONNECTION
+    return Math.max(FEWEST, Math.min('share' in limit ? MOST_OF_SHARE : MOST, Math.floor(worth)))
   }
 
   const chunk = (): number => {
-    if (rate() === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
-    const bytes = 'share' in limit ? line.speed() * PROBE_S : rate() * OPEN_S
-    return Math.max(SMALLEST_CHUNK, Math.floor(bytes / connections()))
+    // What waits while nothing is sent need not be small afterwards.
+    if (rate() === 0) return Number.POSITIVE_INFINITY
+    return Math.max(SMALLEST_CHUNK, Math.floor(mostOpen() / Math.min(MOST, connections())))
   }
 
   const close = (upload: Upload): void => {
@@ -104,14 +105,17 @@ export function createLimiter({ clock = realClock }: { clock?: Clock } = {}): Li
     return left > 0 && (left > each * LONGEST_S || bucket.slice() > each * MOVES_S)
   }
 
+  /** @returns whether it was too slow */
+  const cutIfTooSlow = (upload: Upload): boolean => {
+    if (!isTooSlow(upload)) return false
+    close(upload)
+    upload.cut.abort(new Error('the limit holds it up for too long'))
+    return true
+  }
+
   /** Ends what would take too long now, the longest first, until the rest has enough. */
   const cutTooSlow = (): void => {
-    for (;;) {
-      const [longest] = [...open].toSorted((a, b) => b.left - a.left)
-      if (!longest || !isTooSlow(longest)) return
-      close(longest)
-      longest.cut.abort(new Error('the limit holds it up for too long'))
-    }
+    for (const upload of [...open].toSorted((a, b) => b.left - a.left)) if (!cutIfTooSlow(upload)) return
   }
 
   const hasRoom = (): boolean => rate() > 0 && !probe && open.size < connections()
@@ -132,22 +136,21 @@ export function createLimiter({ clock = realClock }: { clock?: Clock } = {}): Li
 
   const probeIfDue = (): void => {
     if (probe || !('share' in limit) || !line.due()) return
-    const bytes = [...open].reduce((sum, { left }) => sum + left, 0)
-    probe = { uploads: new Set(open), bytes, startedAt: clock.now(), whole: true }
+    probe = createProbe({ clock, open, lateMs: LATE * line.probeSeconds() * 1000 })
     bucket.setRate(Number.POSITIVE_INFINITY)
   }
 
-  const measure = (upload: Upload, whole: boolean): void => {
-    if (!('share' in limit)) return
-    if (!probe?.uploads.delete(upload)) {
-      if (whole) line.answered(clock.now() - upload.takenAt)
-      return
-    }
-    probe.whole &&= whole
-    if (probe.uploads.size > 0) return
-    line.probed({ ...probe, ms: clock.now() - probe.startedAt, share: limit.share })
+  const endProbeIfOver = (): void => {
+    if (!probe?.isOver() || !('share' in limit)) return
+    line.probed({ share: limit.share, tookMs: probe.tookMs(), carried: probe.carried() })
     probe = undefined
     apply()
+  }
+
+  /** @param whole whether all of it was sent and answered */
+  const measure = (upload: Upload, whole: boolean): void => {
+    if (probe?.ended(upload, whole)) endProbeIfOver()
+    else if (whole && 'share' in limit) line.answered(clock.now() - upload.takenAt)
   }
 
   const toPass = (upload: Upload, leaveJob: () => void): Pass => {
@@ -159,6 +162,7 @@ export function createLimiter({ clock = realClock }: { clock?: Clock } = {}): Li
       async take(wanted) {
         if (over.aborted) return 0
         probeIfDue()
+        endProbeIfOver()
         const bytes = await bucket.take(wanted, job, over)
         upload.left -= bytes
         upload.takenAt = clock.now()
@@ -205,6 +209,8 @@ export function createLimiter({ clock = realClock }: { clock?: Clock } = {}): Li
           const upload = { job, left: bytes, takenAt: clock.now(), cut: new AbortController() }
           open.add(upload)
           job.open += 1
+          // It was made under another limit.
+          cutIfTooSlow(upload)
           resolve(toPass(upload, leaveJob))
         }
         const mine = { job, enter }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describeBandwidth, parseBandwidth, SLOWEST, unlimited } from '../../agent/bandwidth.ts'
 import { changeAfter, dayNames, limitAt, parseTimetable, type Timetable } from '../../agent/timetable.ts'
 import { projectFolder } from '../helpers/process.ts'
