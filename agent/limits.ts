@@ -3,7 +3,7 @@ import type { Log } from '../shared/log.ts'
 import type { Session } from '../shared/protocol.ts'
 import type { State } from './state.ts'
 
-/** How large a chunk may be: what the server prefers, less what the user, the server or a proxy on the way allows. */
+/** How large a chunk may be: what the server prefers, less what the user, the server, a proxy on the way or the bandwidth limit allows. */
 export interface ChunkLimits {
   /** Bytes of the next chunk, at least 1. */
   length(chunk: Session['chunk']): number
@@ -22,13 +22,15 @@ const SMALLEST = 64 * KiB
 /** However much a server prefers: the buffers are this large, times the lanes. */
 const LARGEST = 64 * KiB * KiB
 
-/** @param cap the user's own limit in bytes */
+/** @param cap the user's own limit in bytes @param passing what passes in reasonable time now, in bytes */
 export function createChunkLimits({
   cap,
+  passing = () => Number.POSITIVE_INFINITY,
   state,
   log,
 }: {
   cap: number | undefined
+  passing?: () => number
   state: State
   log: Log
 }): ChunkLimits {
@@ -57,7 +59,7 @@ export function createChunkLimits({
   return {
     length({ min, max, preferred }) {
       const wanted = Math.min(Math.max(preferred, min), max, LARGEST)
-      return Math.max(1, Math.min(wanted, cap ?? wanted, current(), serverLimit))
+      return Math.max(1, Math.min(wanted, cap ?? wanted, current(), serverLimit, passing()))
     },
     limitedTo(allowed, sent) {
       if (allowed < 1 || allowed >= sent) return halve(sent)
