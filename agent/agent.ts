@@ -9,6 +9,7 @@ import type { Http } from './http.ts'
 import type { JobView } from './job.ts'
 import { createJobs } from './jobs.ts'
 import { createLanes } from './lanes.ts'
+import type { Limiter } from './limiter.ts'
 import { createChunkLimits } from './limits.ts'
 import { createPace } from './pace.ts'
 import { createPatience } from './patience.ts'
@@ -39,6 +40,7 @@ export interface AgentDeps {
   shared: Shared
   /** The user's own limit on chunks, in bytes. */
   chunkSize: number | undefined
+  limiter: Limiter
 }
 
 /** However many connections a server wants: each is a buffer of a chunk. */
@@ -48,7 +50,7 @@ const MAX_PARALLEL = 16
 export function createAgent(deps: AgentDeps): Agent {
   const { http, retry, state, log, identity } = deps
   const sessions = createSessions(deps)
-  const limits = createChunkLimits({ cap: deps.chunkSize, state, log })
+  const limits = createChunkLimits({ cap: deps.chunkSize, passing: deps.limiter.chunk, state, log })
   const patience = createPatience()
   let connected = false
   let session: string | null = null
