@@ -11,6 +11,7 @@ import type { Http } from './http.ts'
 import type { JobView } from './job.ts'
 import { createJobs } from './jobs.ts'
 import { createLanes } from './lanes.ts'
+import type { Limiter } from './limiter.ts'
 import { createChunkLimits } from './limits.ts'
 import { createPace } from './pace.ts'
 import { createPatience } from './patience.ts'
@@ -41,6 +42,7 @@ export interface AgentDeps {
   shared: Shared
   /** The user's own limit on chunks, in bytes. */
   chunkSize: number | undefined
+  limiter: Limiter
 }
 
 /** Bytes of all chunks that are being sent, however many jobs there are. */
@@ -50,13 +52,14 @@ const BUDGET = 12 * 1024 * 1024
 export function createAgent(deps: AgentDeps): Agent {
   const { http, retry, state, log, identity } = deps
   const sessions = createSessions(deps)
-  const limits = createChunkLimits({ cap: deps.chunkSize, state, log })
+  const limits = createChunkLimits({ cap: deps.chunkSize, passing: deps.limiter.chunk, state, log })
   const patience = createPatience()
   const hashers = createHashers()
   const lanes = createLanes({ count: FIRST_CONNECTIONS, budget: BUDGET })
   const flow = createFlow({
     budget: BUDGET,
-    busy: lanes.busy,
+    // Under a limit the line is not what holds back.
+    busy: () => lanes.busy() && deps.limiter.rate() === Number.POSITIVE_INFINITY,
     onConnections: lanes.resize,
     roundTripMs: http.roundTripMs,
     measureRoundTrip: http.measureRoundTrip,

@@ -149,6 +149,7 @@ export function createDeliver({
         return toSettled(await put(range, current, whole, signal))
       } catch (error) {
         if (!(error instanceof TransientError)) throw error
+        if (error.limited) return { act: 'resized' }
         lane.release()
         if (error.reset) resets = (await passes(signal)) ? resets + 1 : 0
         // A cut on a connection that was used before tells nothing, either way.

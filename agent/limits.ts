@@ -3,7 +3,7 @@ import type { Log } from '../shared/log.ts'
 import type { Session } from '../shared/protocol.ts'
 import type { State } from './state.ts'
 
-/** How large a chunk may be: what the user, the server and whatever is on the way allow. */
+/** How large a chunk may be: what the user, the server, whatever is on the way and the bandwidth limit allow. */
 export interface ChunkLimits {
   /** Bytes of the largest chunk, at least 1. */
   most(chunk: Session['chunk']): number
@@ -22,13 +22,15 @@ const SMALLEST = 64 * KiB
 /** However much a server takes: what is cut off is sent again, and a chunk is in memory as a whole. */
 const LARGEST = 8 * KiB * KiB
 
-/** @param cap the user's own limit in bytes */
+/** @param cap the user's own limit in bytes @param passing what passes in reasonable time now, in bytes */
 export function createChunkLimits({
   cap,
+  passing = () => Number.POSITIVE_INFINITY,
   state,
   log,
 }: {
   cap: number | undefined
+  passing?: () => number
   state: State
   log: Log
 }): ChunkLimits {
@@ -55,7 +57,7 @@ export function createChunkLimits({
   }
 
   return {
-    most: ({ max }) => Math.max(1, Math.min(max, LARGEST, cap ?? LARGEST, current(), serverLimit)),
+    most: ({ max }) => Math.max(1, Math.min(max, LARGEST, cap ?? LARGEST, current(), serverLimit, passing())),
     limitedTo(allowed, sent) {
       if (allowed < 1 || allowed >= sent) return halve(sent)
       serverLimit = Math.min(serverLimit, allowed)

@@ -172,6 +172,14 @@ describe('chunk limits', () => {
     expect((await limits(1500)).most(chunk)).toBe(1500)
   })
 
+  test('what the bandwidth limit lets pass, at the moment', async () => {
+    let passing = 100_000
+    const found = createChunkLimits({ cap: undefined, passing: () => passing, state: await newState(), log })
+    expect(found.most(chunk)).toBe(100_000)
+    passing = Number.POSITIVE_INFINITY
+    expect(found.most(chunk)).toBe(4096 * KiB)
+  })
+
   test('413 halves down to 64 KiB, then it is over; chunks that were in flight together halve once', async () => {
     const found = await limits()
     const seen: number[] = []
