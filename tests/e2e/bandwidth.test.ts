@@ -64,7 +64,7 @@ const warnings = (agent: Running): unknown[] =>
 
 describe('a bandwidth limit', () => {
   test('is one for all jobs, which get on together', async () => {
-    const digests = await Promise.all(['a', 'b'].map((name) => writeRandom(join(root, name), MiB / 4)))
+    const digests = await Promise.all(['a', 'b'].map((name) => writeRandom(join(root, name), MiB)))
     const agent = await startAgent('--limit', '8mbit', '--chunk-size', '32KiB')
     expect((await statusOf(agent))['limit']).toEqual({
       inForce: '8 Mbit/s',
@@ -78,12 +78,12 @@ describe('a bandwidth limit', () => {
     const startedAt = performance.now()
     await Promise.race(ids.map((id) => stack.reached(id, 'completed')))
     const received = await Promise.all(ids.map(async (id) => (await stack.get(`/downloads/${id}`))['bytesReceived']))
-    expect(Math.min(...received)).toBeGreaterThanOrEqual(MiB / 8)
+    expect(Math.min(...received)).toBeGreaterThanOrEqual(MiB / 2)
     const done = await Promise.all(ids.map((id) => stack.reached(id, 'completed')))
     expect(done.map(({ sha256 }) => sha256)).toEqual(digests)
     // Never faster, but for a moment at the start; how much slower is the machine's affair.
     const seconds = (performance.now() - startedAt) / 1000
-    expect(MiB / 2).toBeLessThan((seconds + 0.2) * 8 * MBIT)
+    expect(2 * MiB).toBeLessThan((seconds + 0.2) * 8 * MBIT)
     expect(warnings(agent)).toEqual([])
   })
 
