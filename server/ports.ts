@@ -1,3 +1,4 @@
+import type { Batch } from '../shared/batches.ts'
 import type { ChunkDigest, Sha256 } from '../shared/digest.ts'
 import type { ErrorCode } from '../shared/errors.ts'
 import type { Policy, SessionRequest, Status } from '../shared/protocol.ts'
@@ -197,9 +198,9 @@ export interface Part {
 }
 
 export interface ChunkWriter {
-  /** Writes the pieces at the range's offsets; at most the range's length. Returns after the last write returned. */
-  write(pieces: AsyncIterable<Uint8Array>): Promise<void>
-  /** Makes what was written durable, with a sync that starts now. */
+  /** Writes a batch behind those of the calls before; at most the range's length in all. Returns after the write returned. */
+  write(batch: Batch): Promise<void>
+  /** Makes what was written durable, with a sync that starts from now on. After one that failed, it fails for ever. */
   commit(): Promise<string>
   close(): Promise<void>
 }

@@ -1,3 +1,4 @@
+import { lengthOf, type Batch } from '../../shared/batches.ts'
 import { algorithmOf, runningDigest, type ChunkDigest } from '../../shared/digest.ts'
 import { AppError, isAppError, messageOf } from '../../shared/errors.ts'
 import type { Range } from '../../shared/ranges.ts'
@@ -11,14 +12,14 @@ import type { Lease, Reservations } from './reservations.ts'
 import { bytesTopic, downloadTopic } from './topics.ts'
 import type { Verifier } from './verifier.ts'
 
-/** The body of a request, which ends or throws as soon as `signal` aborts. */
-export type Body = (signal: AbortSignal) => AsyncIterable<Uint8Array>
+/** The body of a request in batches, which ends or throws as soon as `signal` aborts. */
+export type Body = (signal: AbortSignal) => AsyncIterable<Batch>
 
 export interface ChunkToStore {
   part: Part
   range: Range
   lease: Lease
-  pieces: AsyncIterable<Uint8Array>
+  batches: AsyncIterable<Batch>
   /** Sees the rows under lock, in the transaction that inserts the chunk's. */
   check: (chunk: Chunk, state: CommitState) => 'insert' | 'replay'
   /** The digest that the pieces must have. */
@@ -128,14 +129,22 @@ export function createChunks(deps: ChunksDeps): Chunks {
 
     resent,
 
-    async store({ part, range, lease, pieces, check, announced }) {
+    async store({ part, range, lease, batches, check, announced }) {
       // An attempt that is to be given up, and could not be so far, takes nothing more.
       await later.settle(partKey(part))
       const seen = { bytes: 0, hash: runningDigest(announced === undefined ? 'crc32' : algorithmOf(announced)) }
       let inserted = false
       const writer = await open(part, range)
       try {
-        await writer.write(measured(pieces, range, lease, seen))
+        for await (const batch of batches) {
+          if (lease.signal.aborted) throw lease.signal.reason
+          lease.moved()
+          seen.bytes += lengthOf(batch)
+          if (seen.bytes > range.end - range.start)
+            throw new AppError('range-invalid', 'The body is longer than its Content-Range.')
+          for (const piece of batch) seen.hash.update(piece)
+          await writer.write(batch)
+        }
         const digest = seen.hash.hex()
         checkBody(seen.bytes, range, digest, announced)
         const chunk = { ...range, digest, tag: await commit(writer, part) }
@@ -154,24 +163,6 @@ export function createChunks(deps: ChunksDeps): Chunks {
         report(error, 'a chunk is durable, and those who wait for it hear of it with the next', part.id)
       }
     },
-  }
-}
-
-/** Counts and hashes the pieces, stops when the lease is aborted, and lets nothing past the range. */
-async function* measured(
-  pieces: AsyncIterable<Uint8Array>,
-  range: Range,
-  lease: Lease,
-  seen: { bytes: number; hash: { update(piece: Uint8Array): unknown } },
-): AsyncGenerator<Uint8Array> {
-  for await (const piece of pieces) {
-    if (lease.signal.aborted) throw lease.signal.reason
-    seen.bytes += piece.byteLength
-    if (seen.bytes > range.end - range.start)
-      throw new AppError('range-invalid', 'The body is longer than its Content-Range.')
-    lease.moved()
-    seen.hash.update(piece)
-    yield piece
   }
 }
 

@@ -1,3 +1,4 @@
+import { lengthOf, type Batch } from '../../shared/batches.ts'
 import type { ChunkDigest } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { CHUNKS_PER_PAGE, defaults, type ChunksPage, type Session } from '../../shared/protocol.ts'
@@ -47,12 +48,12 @@ export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks
     const lease = await chunks.hold(part, { start, end }, session, signal)
     try {
       const overlapping = await jobs.overlappingChunks(id, attempt, range)
-      const pieces = body(lease.signal)
+      const batches = body(lease.signal)
       if (judgeOverlap({ start, end, digest }, overlapping) === 'replay') {
-        await chunks.resent(id, await readToEnd(pieces))
+        await chunks.resent(id, await readToEnd(batches))
         return false
       }
-      await chunks.store({ part, range: { start, end }, lease, pieces, check, announced: digest })
+      await chunks.store({ part, range: { start, end }, lease, batches, check, announced: digest })
       return true
     } finally {
       lease.release()
@@ -97,8 +98,8 @@ function checkRange(range: ContentRange, size: number, limits: Session['chunk'])
 }
 
 /** Reads a replayed body to its end, so that the connection stays usable. @returns its length in bytes */
-async function readToEnd(pieces: AsyncIterable<Uint8Array>): Promise<number> {
+async function readToEnd(batches: AsyncIterable<Batch>): Promise<number> {
   let bytes = 0
-  for await (const piece of pieces) bytes += piece.byteLength
+  for await (const batch of batches) bytes += lengthOf(batch)
   return bytes
 }
