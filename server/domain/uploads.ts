@@ -3,7 +3,7 @@ import type { ChunkDigest } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { CHUNKS_PER_PAGE, defaults, type ChunksPage, type Session } from '../../shared/protocol.ts'
 import type { ContentRange } from '../../shared/ranges.ts'
-import type { Chunk, CommitState, JobStore, Part } from '../ports.ts'
+import type { Chunk, CommitState, DownloadRecord, JobStore, Part } from '../ports.ts'
 import type { Body, Chunks } from './chunks.ts'
 import { checkAttempt, checkOpen, checkSession, findClaimed, findForSession, judgeOverlap } from './guards.ts'
 
@@ -33,8 +33,9 @@ export interface Uploads {
 
 /** An agent's chunks: in any order, over several connections, again after a lost answer. */
 export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks }): Uploads {
-  /** @returns whether the chunk was new */
-  const take = async ({ id, session, attempt, range, digest, body, signal }: ChunkRequest): Promise<boolean> => {
+  /** @returns the download with the chunk counted, or undefined when the chunk was there already */
+  const take = async (request: ChunkRequest): Promise<DownloadRecord | undefined> => {
+    const { id, session, attempt, range, digest, body, signal } = request
     const part = { id, attempt }
     const { start, end } = range
     const check = (chunk: Chunk, state: CommitState): 'insert' | 'replay' => {
@@ -50,11 +51,11 @@ export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks
       const overlapping = await jobs.overlappingChunks(id, attempt, range)
       const batches = body(lease.signal)
       if (judgeOverlap({ start, end, digest }, overlapping) === 'replay') {
-        await chunks.resent(id, await readToEnd(batches))
-        return false
+        // What was there may not be durable yet; it is, once it is counted.
+        await jobs.addResent(id, await readToEnd(batches))
+        return undefined
       }
-      await chunks.store({ part, range: { start, end }, lease, batches, check, announced: digest })
-      return true
+      return await chunks.store({ part, range: { start, end }, lease, batches, check, announced: digest })
     } finally {
       lease.release()
     }
@@ -76,7 +77,8 @@ export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks
       const download = await findClaimed({ jobs }, id, { session, attempt })
       checkRange(range, download.size ?? 0, defaults.chunk)
       try {
-        if (await take(request)) await chunks.landed({ id, attempt })
+        const stored = await take(request)
+        if (stored) await chunks.landed(stored, range)
       } catch (error) {
         if (isAppError(error, 'range-conflict')) error.details['received'] = await jobs.received(id, attempt)
         throw error

@@ -52,8 +52,9 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
       const hash = sha256 === undefined ? undefined : newSha256()
       tap = createTap(body(lease.signal), (piece) => hash?.update(piece))
       for (const range of pieces(whole, defaults.chunk.preferred)) {
-        await chunks.store({ part, range, lease, batches: tap.take(range.end - range.start), check })
-        await chunks.landed(part)
+        const batches = tap.take(range.end - range.start)
+        const stored = await chunks.store({ part, range, lease, batches, check })
+        if (stored) await chunks.landed(stored, range)
       }
       if (hash?.digest('hex') !== sha256) throw damaged()
     } finally {
