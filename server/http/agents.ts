@@ -27,6 +27,10 @@ export interface RouteDeps {
   present: Present
 }
 
+// Made once: zod takes its time to make them.
+const attemptHeader = z.coerce.number().int().min(1)
+const lengthHeader = z.coerce.number().int().min(0)
+
 /** The agent's calls: sessions and jobs. */
 export function agentRoutes(router: Router, { domain, present }: RouteDeps): void {
   const intake = createIntake()
@@ -129,7 +133,7 @@ function checkEncodings(ctx: Context): void {
 async function putChunk(ctx: Context, domain: Domain, intake: Intake): Promise<void> {
   const id = downloadIdOf(ctx)
   const session = sessionOf(ctx)
-  const attempt = valid(z.coerce.number().int().min(1), requiredHeader(ctx, headers.attempt), headers.attempt)
+  const attempt = valid(attemptHeader, requiredHeader(ctx, headers.attempt), headers.attempt)
   const range = parseContentRange(ctx.get(headers.contentRange))
   const digest = chunkDigestOf(ctx)
   const length = ctx.get('Content-Length')
@@ -171,7 +175,7 @@ async function putWhole(ctx: Context, { domain, present }: RouteDeps, intake: In
   const digest = ctx.get(headers.reprDigest)
   const download = await domain.whole.put({
     id,
-    size: valid(z.coerce.number().int().min(0), length, 'Content-Length'),
+    size: valid(lengthHeader, length, 'Content-Length'),
     sha256: digest === '' ? undefined : parseDigest(digest, headers.reprDigest),
     signal: callerGone(ctx),
     body: (stop) => intake.read(ctx.req, stop),

@@ -75,7 +75,7 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
     }),
 
     removePart: telling(async (part) => {
-      files.forget(partPath(part))
+      await files.forget(partPath(part))
       await unlessMissing(unlink(partPath(part)))
     }),
 
@@ -113,6 +113,7 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
 
     async close() {
       await hashers.close()
+      await files.close()
       unlock()
     },
   }
