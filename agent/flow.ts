@@ -39,7 +39,7 @@ export const SMALLEST_CHUNK = 64 * KiB
 const FIRST_CHUNK = 128 * KiB
 /** A far server gets more at once, in bytes per ms of the round trip: between two chunks the connection rests for one. */
 const FIRST_CHUNK_PER_MS = KiB
-export const FIRST_CONNECTIONS = 8
+export const FIRST_CONNECTIONS = 4
 const FEWEST = 2
 const MOST = 64
 const MOST_AT_FIRST = 32
