@@ -9,7 +9,7 @@ import { until } from '../helpers/until.ts'
 const MiB = 1024 * 1024
 const KILLS = 100
 const CHUNK = 64 * 1024
-const IN_FLIGHT = 8 * CHUNK
+const IN_FLIGHT = 4 * CHUNK
 const SIZE = 1024 * MiB
 /** Bytes that must have come between two kills: all of them fall into the download. */
 const STEP = Math.floor(SIZE / (2 * KILLS + 20))
