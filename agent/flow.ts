@@ -44,7 +44,7 @@ const FEWEST = 2
 const MOST = 64
 const MOST_AT_FIRST = 32
 /** The farther the server, the longer a connection takes to get going: at first one for so many ms of the round trip. */
-const FIRST_PER_MS = 5
+const FIRST_PER_MS = 3.5
 const USUAL_ROUND_TRIP_MS = 50
 /** Below this round trip, in ms, one connection carries whatever the line gives. */
 const NEAR_MS = 4
