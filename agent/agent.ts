@@ -63,6 +63,7 @@ export function createAgent(deps: AgentDeps): Agent {
     onConnections: lanes.resize,
     roundTripMs: http.roundTripMs,
     measureRoundTrip: http.measureRoundTrip,
+    preferred: deps.limiter.preferred,
     now: () => performance.now(),
   })
   let connected = false

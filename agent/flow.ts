@@ -30,6 +30,8 @@ export interface FlowDeps {
   roundTripMs: () => number | undefined
   /** The round trip of this moment, in ms, if it can be told. */
   measureRoundTrip: () => Promise<number | undefined>
+  /** Bytes of a chunk, where a limit has a reason of its own for them. */
+  preferred?: () => number | undefined
   /** Monotonic ms. */
   now: () => number
 }
@@ -66,7 +68,15 @@ const SLICE_MS = 10
 const SMALLEST_SLICE = 16 * KiB
 const LARGEST_SLICE = 1024 * KiB
 
-export function createFlow({ budget, busy, onConnections, roundTripMs, measureRoundTrip, now }: FlowDeps): Flow {
+export function createFlow({
+  budget,
+  busy,
+  onConnections,
+  roundTripMs,
+  measureRoundTrip,
+  preferred = () => undefined,
+  now,
+}: FlowDeps): Flow {
   /** Undefined before the first job: by then the round trip is known. */
   let connections: number | undefined
   /** Bytes per ms on the wire, smoothed; 0 before the first round. */
@@ -137,7 +147,7 @@ export function createFlow({ budget, busy, onConnections, roundTripMs, measureRo
       const carried =
         rate === 0 ? Math.max(FIRST_CHUNK, FIRST_CHUNK_PER_MS * usualRoundTrip()) : (density * rate * ms) / current()
       // In the end the connections are to be done together.
-      const fair = Math.min(carried, budget / current(), remaining / current())
+      const fair = Math.min(preferred() ?? carried, budget / current(), remaining / current())
       return Math.max(SMALLEST_CHUNK, Math.floor(fair / SMALLEST_CHUNK) * SMALLEST_CHUNK)
     },
     rate: () => rate,

@@ -25,6 +25,8 @@ export interface Limiter {
   admit(upload: { bytes: number; job: string; signal: AbortSignal }): Promise<Pass>
   /** Bytes of a chunk that passes in reasonable time; Infinity without a limit. Longer ones may be cut as soon as let in. */
   chunk(): number
+  /** Bytes that chunks should have, so that probes of the line take long enough to tell; undefined where there are none. */
+  preferred(): number | undefined
   /** Uploads that may be open at once, 2 or more; Infinity without a limit. */
   connections(): number
   /** Bytes per second: Infinity without a limit, 0 when nothing may be sent. */
@@ -181,6 +183,7 @@ export function createLimiter({ clock = realClock }: { clock?: Clock } = {}): Li
 
   return {
     chunk,
+    preferred: () => ('share' in limit ? chunk() : undefined),
     connections,
     rate,
     line: () => (line.known() ? line.speed() : undefined),

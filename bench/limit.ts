@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto'
 import { open, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startProxy } from '../tests/helpers/proxy.ts'
@@ -11,6 +12,8 @@ const MBIT = 125_000
 /** Of the line without a limit, in bytes per second. */
 const LINE = 200 * MBIT
 const TICK_MS = 20
+const MiB = 1024 * 1024
+const BLOCKS = 64
 /** A rate is that of this many ms. */
 const WINDOW_MS = 1000
 /** Bounds: of the rate in 30 s, of the rate in a window, and of the ms until a change is in effect. */
@@ -29,6 +32,14 @@ const limitFile = join(stack.folder, 'limit')
 let missed = 0
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** What no chunk of it can be compressed, and is not soon sent. */
+async function writeBig(path: string): Promise<void> {
+  const file = await open(path, 'w')
+  const block = randomFillSync(Buffer.alloc(8 * MiB))
+  for (let written = 0; written < BLOCKS; written += 1) await file.write(block)
+  await file.close()
+}
 
 async function setLimit(text: string): Promise<void> {
   await writeFile(`${limitFile}.new`, text)
@@ -86,9 +97,7 @@ async function change(before: string, after: string, mbit: number): Promise<void
 
 try {
   const file = join(stack.folder, 'big.bin')
-  const big = await open(file, 'w')
-  await big.truncate(2 ** 31)
-  await big.close()
+  await writeBig(file)
   await setLimit('2mbit')
   proxy.slow(LINE)
   await stack.agent('site', ['--file', file, '--limit-file', limitFile], proxy.url)
