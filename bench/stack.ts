@@ -25,7 +25,7 @@ export async function startBenchStack(): Promise<BenchStack> {
     env: Record<string, string>,
     ready: (line: Record<string, unknown>) => boolean,
   ) => {
-    const child = spawn(process.execPath, ['--max-semi-space-size=2', '--import', 'tsx', file, ...args], {
+    const child = spawn(process.execPath, ['--max-semi-space-size=2', ...(process.env['BF'] ?? '').split(' ').filter(Boolean), '--import', 'tsx', file, ...args], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
