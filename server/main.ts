@@ -10,6 +10,7 @@ import { pause } from '../shared/wait.ts'
 import { createApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
 import { createDomain, type Domain } from './domain/index.ts'
+import { createHeldPolls } from './http/held-polls.ts'
 import { createInFlight } from './http/in-flight.ts'
 import { createPresent } from './http/present.ts'
 import { listen, stopServing } from './listen.ts'
@@ -56,7 +57,8 @@ async function main(config: Config): Promise<void> {
     downloadTimeout: config.downloadTimeout,
     inFlight,
   }).callback()
-  const server = createServer((request, response) => void handle(request, response))
+  const hold = createHeldPolls(domain)
+  const server = createServer((request, response) => hold(request, response, () => void handle(request, response)))
   const { address, port } = await listen(server, config)
   server.on('error', (error) => log.error({ err: error }, 'a connection could not be taken'))
 

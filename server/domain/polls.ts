@@ -6,45 +6,87 @@ import type { Waiting } from './waiting.ts'
 
 /** More open jobs than this are told once some of these are done. */
 const JOBS_PER_POLL = 50
+/** Thousands of timers are cheap while their times are few, in ms. */
+const TIMER_STEP = 50
 
 export interface PollRequest {
   clientId: string
   session?: string | undefined
   /** The revision that the agent knows; without one, it waits for a first open job. */
   seen?: number | undefined
+  /** How long the agent is ready to wait for an answer, in ms. */
   waitMs: number
-  signal: AbortSignal
 }
 
 export interface Polls {
-  /** The open jobs as soon as they differ from what was seen; undefined at the end of the wait. Hands nothing over. */
-  poll(request: PollRequest): Promise<{ rev: number; jobs: DownloadRecord[] } | undefined>
+  /**
+   * Calls `ready` once, when the poll is to be answered: there is news, it is refused, or its time is up.
+   * A function and no promise, as thousands wait here: each of them is a timer and some hundred bytes.
+   * @returns ends the wait without `ready`, as when the caller has gone
+   */
+  hold(poll: PollRequest, ready: () => void): () => void
+  /**
+   * The open jobs, if they differ from what was seen; hands nothing over, and waits for nothing.
+   * @throws AppError `session-superseded`, `session-unknown`; `shutting-down` once the server stops and there is no news
+   */
+  answer(poll: PollRequest): Promise<{ rev: number; jobs: DownloadRecord[] } | undefined>
 }
 
 export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting: Waiting; clock: Clock }): Polls {
   const { jobs, presence, waiting, clock } = deps
+
+  const read = async (
+    { clientId, session, seen }: PollRequest,
+    limit: number,
+  ): Promise<{ rev: number; jobs: DownloadRecord[] } | undefined> => {
+    const { client, jobs: open } = await jobs.openJobs(clientId, limit)
+    // Before the poll counts as a sign of life: one that is refused is none.
+    if (session !== undefined) checkSession(client?.session ?? null, session)
+    else if (!client) await jobs.recordContacts([{ clientId, at: clock.now() }])
+    if (!client) return undefined
+    const news = seen === undefined ? open.length > 0 : client.rev !== seen
+    return news ? { rev: client.rev, jobs: open } : undefined
+  }
+
   return {
-    async poll({ clientId, session, seen, waitMs, signal }) {
-      const read = async (): Promise<{ rev: number; jobs: DownloadRecord[] } | undefined> => {
-        const { client, jobs: open } = await jobs.openJobs(clientId, JOBS_PER_POLL)
-        if (session !== undefined) checkSession(client?.session ?? null, session)
-        if (!client) return undefined
-        const news = seen === undefined ? open.length > 0 : client.rev !== seen
-        return news ? { rev: client.rev, jobs: open } : undefined
+    hold(poll, ready) {
+      const { clientId, waitMs } = poll
+      let over = false
+      let closed: ((cut: boolean) => void) | undefined
+      const end = (cut: boolean): void => {
+        over = true
+        clearTimeout(timer)
+        unwatch()
+        closed?.(cut)
       }
-      const known = await jobs.findClient(clientId)
-      // Before the poll counts as a sign of life: one that is refused is none.
-      if (session !== undefined) checkSession(known?.session ?? null, session)
-      else if (!known) await jobs.recordContacts([{ clientId, at: clock.now() }])
-      const closed = presence.pollOpened(clientId, waitMs)
-      try {
-        // Held for the wait less a little: many that began together do not end together.
-        return await waiting.until([clientTopic(clientId)], read, { ms: waitMs * (1 - Math.random() / 16), signal })
-      } finally {
-        closed(signal.aborted)
-        // The answer can still find nobody there.
-        signal.addEventListener('abort', () => presence.lost(clientId), { once: true })
+      const release = (): void => {
+        if (over) return
+        end(false)
+        ready()
       }
+      const look = async (): Promise<void> => {
+        const news = waiting.stopped() || (await read(poll, 1)) !== undefined
+        if (news) release()
+        else if (!over) closed ??= presence.pollOpened(clientId, waitMs)
+      }
+      // What fails here fails in the answer, too, which says so.
+      const lookOrRelease = (): void => void look().catch(release)
+      // Held for the wait less a little: many that began together do not end together.
+      const ms = Math.ceil((waitMs * (1 - Math.random() / 16)) / TIMER_STEP) * TIMER_STEP
+      const timer = setTimeout(release, Math.min(ms, waitMs))
+      // Registered before the first read: a change between the two is not missed.
+      const unwatch = waiting.watch([clientTopic(clientId)], lookOrRelease)
+      lookOrRelease()
+      return () => {
+        if (!over) end(true)
+      }
+    },
+
+    async answer(poll) {
+      const news = await read(poll, JOBS_PER_POLL)
+      presence.polled(poll.clientId, poll.waitMs)
+      if (!news) waiting.checkGoingOn()
+      return news
     },
   }
 }

@@ -20,6 +20,8 @@ interface Entry {
 export interface Presence {
   /** Notes that a client has called. */
   contact(clientId: string): void
+  /** Notes a poll that asked for a wait of so many ms. */
+  polled(clientId: string, waitMs: number): void
   /**
    * Notes a held poll.
    * @returns to be called at its end, saying whether it was cut from the client's side
@@ -33,6 +35,8 @@ export interface Presence {
   onlineCount(): number
   /** Polls held at this moment. */
   openPolls(): number
+  /** How many were here within the last minutes: at least those online, and told without looking at each of them. */
+  aboutOnline(): number
   /** Writes down, in one batch, who was seen since the last time. */
   flush(): Promise<void>
 }
@@ -40,6 +44,7 @@ export interface Presence {
 /** Who is there: an open poll, or a call not long ago. Kept in memory, written down in batches. */
 export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock: Clock; waitMs: number }): Presence {
   const entries = new Map<string, Entry>()
+  let openPolls = 0
 
   const entryOf = (clientId: string): Entry => {
     let entry = entries.get(clientId)
@@ -63,6 +68,12 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
     return entry
   }
 
+  const polled = (clientId: string, pollWaitMs: number): Entry => {
+    const entry = contact(clientId)
+    entry.waitMs = Math.max(pollWaitMs, 1000)
+    return entry
+  }
+
   const lost = (clientId: string): void => {
     const entry = entries.get(clientId)
     if (entry?.openPolls === 0) entry.lostAt = clock.monotonic()
@@ -76,13 +87,15 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
 
   return {
     contact: (clientId) => void contact(clientId),
+    polled: (clientId, pollWaitMs) => void polled(clientId, pollWaitMs),
 
     pollOpened(clientId, pollWaitMs) {
-      const entry = contact(clientId)
+      const entry = polled(clientId, pollWaitMs)
       entry.openPolls += 1
-      entry.waitMs = Math.max(pollWaitMs, 1000)
+      openPolls += 1
       return (cut) => {
         entry.openPolls -= 1
+        openPolls -= 1
         if (cut) lost(clientId)
         else hear(entry)
       }
@@ -97,7 +110,8 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
 
     lastSeen: (client) => Math.max(entries.get(client.id)?.seenAt ?? 0, client.lastSeen),
     onlineCount: () => [...entries.values()].filter(alive).length,
-    openPolls: () => [...entries.values()].reduce((sum, entry) => sum + entry.openPolls, 0),
+    openPolls: () => openPolls,
+    aboutOnline: () => entries.size,
 
     async flush() {
       const unwritten = [...entries].filter(([, entry]) => !entry.written)

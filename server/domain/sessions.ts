@@ -7,8 +7,6 @@ import { clientTopic } from './topics.ts'
 /** With many agents, a first reconnect is spread so that about this many come in a second. */
 const RECONNECTS_PER_SECOND = 200
 const MAX_SPREAD_SECONDS = 60
-/** Who is online is counted this often at most, in ms: for every answer of thousands it would cost more than the answers. */
-const COUNT_EVERY = 1_000
 
 export interface Sessions {
   /**
@@ -22,12 +20,8 @@ export interface Sessions {
 
 export function createSessions(deps: { jobs: JobStore; presence: Presence; wakes: WakeBus; clock: Clock }): Sessions {
   const { jobs, presence, wakes, clock } = deps
-  let counted = { at: Number.NEGATIVE_INFINITY, online: 0 }
-  const spread = (): number => {
-    const at = clock.monotonic()
-    if (at - counted.at >= COUNT_EVERY) counted = { at, online: presence.onlineCount() }
-    return Math.min(MAX_SPREAD_SECONDS, Math.ceil(counted.online / RECONNECTS_PER_SECOND) + 1)
-  }
+  const spread = (): number =>
+    Math.min(MAX_SPREAD_SECONDS, Math.ceil(presence.aboutOnline() / RECONNECTS_PER_SECOND) + 1)
 
   const begin = async (request: SessionRequest): Promise<Session> => {
     if (request.protocol !== PROTOCOL) {

@@ -15,6 +15,15 @@ export interface Waiting {
    * @throws AppError `shutting-down` once the server stops
    */
   until<T>(topics: readonly string[], read: () => Promise<T | undefined>, options: WaitOptions): Promise<T | undefined>
+  /**
+   * Calls `wake` at every wake of the topics, and when the server stops.
+   * @returns ends that
+   */
+  watch(topics: readonly string[], wake: () => void): () => void
+  /** Whether the server stops. */
+  stopped(): boolean
+  /** @throws AppError `shutting-down` once the server stops */
+  checkGoingOn(): void
   /** Ends every wait, and all that come. */
   stop(): void
 }
@@ -24,7 +33,24 @@ export function createWaiting({ wakes }: { wakes: WakeBus }): Waiting {
   const waiters = new Set<() => void>()
   let stopped = false
 
+  const watch: Waiting['watch'] = (topics, wake) => {
+    const unsubscribe = topics.map((topic) => wakes.subscribe(topic, wake))
+    waiters.add(wake)
+    return () => {
+      for (const end of unsubscribe) end()
+      waiters.delete(wake)
+    }
+  }
+
+  const checkGoingOn = (): void => {
+    if (stopped) throw new AppError('shutting-down', 'The server is stopping; come again in a moment.')
+  }
+
   return {
+    watch,
+    checkGoingOn,
+    stopped: () => stopped,
+
     async until(topics, read, { ms, signal }) {
       // performance.now() and not Date: a clock that jumps must not hold or drop a poll.
       const deadline = performance.now() + ms
@@ -35,22 +61,20 @@ export function createWaiting({ wakes }: { wakes: WakeBus }): Waiting {
         rouse()
       }
       // Registered before the first read: a change between the two is not missed.
-      const unsubscribe = topics.map((topic) => wakes.subscribe(topic, wake))
-      waiters.add(wake)
+      const unwatch = watch(topics, wake)
       signal?.addEventListener('abort', wake)
       try {
         for (;;) {
           woken = false
           const value = await read()
           if (value !== undefined) return value
-          if (stopped) throw new AppError('shutting-down', 'The server is stopping; come again in a moment.')
+          checkGoingOn()
           const left = deadline - performance.now()
           if (left <= 0 || signal?.aborted) return undefined
           if (!woken) await sleepUntilRoused(left, (resolve) => (rouse = resolve))
         }
       } finally {
-        for (const end of unsubscribe) end()
-        waiters.delete(wake)
+        unwatch()
         signal?.removeEventListener('abort', wake)
       }
     },

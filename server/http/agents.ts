@@ -45,13 +45,10 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
     const seen = integerQuery(ctx, 'seen', { min: 0, max: Number.MAX_SAFE_INTEGER })
     const session = ctx.get(headers.session) || undefined
     ctx.set('Cache-Control', 'no-store')
-    const news = await domain.polls.poll({
-      clientId,
-      session,
-      seen,
-      waitMs: preferredWait(ctx),
-      signal: callerGone(ctx),
-    })
+    // It has waited already: held-polls.ts.
+    const news = await domain.polls.answer({ clientId, session, seen, waitMs: preferredWait(ctx) })
+    // The answer can still find nobody there.
+    callerGone(ctx).addEventListener('abort', () => domain.presence.lost(clientId), { once: true })
     ctx.set(headers.spread, String(domain.sessions.spread()))
     if (news) ctx.body = { rev: news.rev, jobs: news.jobs.map(present.job) }
     else ctx.status = 204

@@ -4,9 +4,7 @@ import { AppError } from '../../shared/errors.ts'
 import { clientIdSchema, labelsSchema } from '../../shared/protocol.ts'
 import { unknownDownload } from '../domain/guards.ts'
 import { valid } from './json.ts'
-
-/** No caller is held for longer than this, in seconds. */
-const MAX_WAIT = 300
+import { waitSeconds } from './prefer.ts'
 
 const downloadId = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
 
@@ -59,9 +57,8 @@ export function downloadIdOf(ctx: Context): string {
  * `Prefer: wait=N` (RFC 7240 §4.3) in ms, at most 300 s; 0 without one. What was applied is said in the answer.
  */
 export function preferredWait(ctx: Context): number {
-  const seconds = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?/i.exec(ctx.get('Prefer'))?.[1]
-  if (seconds === undefined) return 0
-  const applied = Math.min(Number(seconds), MAX_WAIT)
+  const applied = waitSeconds(ctx.get('Prefer'))
+  if (applied === undefined) return 0
   ctx.set('Preference-Applied', `wait=${applied}`)
   ctx.vary('Prefer')
   return applied * 1000

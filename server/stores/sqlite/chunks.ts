@@ -28,7 +28,7 @@ export function createChunkStore({ db, wal }: { db: Database; wal: Wal }): Chunk
         .all(
           `SELECT * FROM chunks WHERE download_id = :id AND attempt = :attempt AND end > :from
            AND start >= coalesce((SELECT max(start) FROM chunks WHERE download_id = :id AND attempt = :attempt AND start <= :from), 0)
-           ORDER BY start LIMIT :limit`,
+           ORDER BY start LIMIT +:limit`,
           { id, attempt, from, limit },
         )
         .map(toChunk)

@@ -60,6 +60,7 @@ export function createClientStore({ db }: { db: Database }): ClientStore {
           }
           if (row) mayReplace(toClient(row))
           replaceSession(db, request, at, [...past, request.instance].slice(-PAST_INSTANCES))
+          replaceLabels(db, request, String(row?.['labels'] ?? '{}'))
         }
         return toClient(find(request.clientId)!) satisfies ClientRecord
       })
@@ -83,13 +84,14 @@ function replaceSession(db: Database, request: SessionRequest, at: number, insta
       labels: JSON.stringify(request.labels),
     },
   )
-  db.run('DELETE FROM labels WHERE client_id = :id', { id: request.clientId })
-  for (const [key, value] of Object.entries(request.labels)) {
-    db.run('INSERT INTO labels (key, value, client_id) VALUES (:key, :value, :id)', {
-      key,
-      value,
-      id: request.clientId,
-    })
+}
+
+/** @param before the labels that the client's row had, as JSON; most sessions begin with the same */
+function replaceLabels(db: Database, { clientId, labels }: SessionRequest, before: string): void {
+  if (before === JSON.stringify(labels)) return
+  if (before !== '{}') db.run('DELETE FROM labels WHERE client_id = :clientId', { clientId })
+  for (const [key, value] of Object.entries(labels)) {
+    db.run('INSERT INTO labels (key, value, client_id) VALUES (:key, :value, :clientId)', { key, value, clientId })
   }
 }
 

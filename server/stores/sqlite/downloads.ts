@@ -74,7 +74,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
       else where('path = :path', 'path', filter.path)
       if (filter.status)
         where('status IN (SELECT value FROM json_each(:statuses))', 'statuses', JSON.stringify(filter.status))
-      const sql = `SELECT * FROM downloads WHERE ${conditions.join(' AND ')} ORDER BY seq DESC LIMIT :limit`
+      const sql = `SELECT * FROM downloads WHERE ${conditions.join(' AND ')} ORDER BY seq DESC LIMIT +:limit`
       return db.all(sql, parameters).map(toDownload)
     },
 
@@ -82,7 +82,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
       // One connection, and nothing awaited between the two: they read the same moment.
       const client = db.one('SELECT * FROM clients WHERE id = :clientId', { clientId })
       const jobs = db.all(
-        `SELECT * FROM downloads WHERE client_id = :clientId AND ${OPEN} ORDER BY priority DESC, seq LIMIT :limit`,
+        `SELECT * FROM downloads WHERE client_id = :clientId AND ${OPEN} ORDER BY priority DESC, seq LIMIT +:limit`,
         { clientId, limit },
       )
       return { client: client && toClient(client), jobs: jobs.map(toDownload) }
@@ -117,7 +117,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
 
     async expired(now, limit) {
       const rows = db.all(
-        `SELECT id FROM downloads WHERE ${OPEN} AND expires_at <= :now ORDER BY expires_at LIMIT :limit`,
+        `SELECT id FROM downloads WHERE ${OPEN} AND expires_at <= :now ORDER BY expires_at LIMIT +:limit`,
         { now, limit },
       )
       return rows.map((row) => String(row['id']))
@@ -140,14 +140,14 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
     },
 
     async keptParts(limit) {
-      const sql = `SELECT * FROM downloads INDEXED BY kept_parts WHERE ${KEPT_PART} ORDER BY completed_at LIMIT :limit`
+      const sql = `SELECT * FROM downloads INDEXED BY kept_parts WHERE ${KEPT_PART} ORDER BY completed_at LIMIT +:limit`
       return db.all(sql, { limit }).map(toDownload)
     },
 
     async contentToRemove(completedBefore, limit) {
-      const begun = db.all(`SELECT id FROM downloads WHERE ${HALF_REMOVED} LIMIT :limit`, { limit })
+      const begun = db.all(`SELECT id FROM downloads WHERE ${HALF_REMOVED} LIMIT +:limit`, { limit })
       const old = db.all(
-        `SELECT id FROM downloads INDEXED BY finished WHERE ${FINISHED} AND completed_at < :completedBefore ORDER BY completed_at LIMIT :limit`,
+        `SELECT id FROM downloads INDEXED BY finished WHERE ${FINISHED} AND completed_at < :completedBefore ORDER BY completed_at LIMIT +:limit`,
         { completedBefore, limit },
       )
       return [...begun, ...old].slice(0, limit).map((row) => String(row['id']))

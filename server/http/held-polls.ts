@@ -1,0 +1,46 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { clientIdPattern, headers } from '../../shared/protocol.ts'
+import type { PollRequest, Polls } from '../domain/polls.ts'
+import { waitSeconds } from './prefer.ts'
+
+/** Handles a request, or hands it on. */
+export type Gate = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
+
+/**
+ * Holds polls before anything is made for them: the context of a koa request with its promises takes several times
+ * what the connection does, and thousands of polls wait at once. What is handed on is to be answered now.
+ */
+export function createHeldPolls({ polls }: { polls: Polls }): Gate {
+  return (request, response, next) => {
+    const poll = pollOf(request)
+    if (!poll) return next()
+    const gone = (): void => end()
+    const end = polls.hold(poll, () => {
+      response.off('close', gone)
+      next()
+    })
+    response.once('close', gone)
+  }
+}
+
+/** @returns undefined for what is no poll that waits; what is malformed is refused by its route */
+function pollOf({ method, url = '', headers: sent }: IncomingMessage): PollRequest | undefined {
+  if (method !== 'GET' || !url.includes('/jobs?')) return undefined
+  const waitMs = (waitSeconds(header(sent['prefer'])) ?? 0) * 1000
+  const asked = URL.parse(url, 'http://server')
+  if (waitMs === 0 || asked?.pathname !== '/jobs') return undefined
+  const [clientId, anotherClient] = asked.searchParams.getAll('client')
+  const [seen, anotherSeen] = asked.searchParams.getAll('seen')
+  if (anotherClient !== undefined || anotherSeen !== undefined) return undefined
+  if (!clientIdPattern.test(clientId ?? '') || !/^\d{1,15}$/.test(seen ?? '0')) return undefined
+  return {
+    clientId: clientId ?? '',
+    waitMs,
+    seen: seen === undefined ? undefined : Number(seen),
+    session: header(sent[headers.session.toLowerCase()]) || undefined,
+  }
+}
+
+function header(value: string | string[] | undefined): string {
+  return typeof value === 'string' ? value : ''
+}
