@@ -25,12 +25,16 @@ const MiB = 1024 * KiB
 export const chunkAlgorithms = ['sha-256', 'crc32'] as const
 export type ChunkAlgorithm = (typeof chunkAlgorithms)[number]
 
+/** How a chunk's bytes may be encoded on the way. */
+export const chunkEncodings = ['zstd'] as const
+
 /** What a server tells an agent at the beginning of a session: bytes, connections, seconds. */
 export const defaults = {
   chunk: { min: 64 * KiB, max: 64 * MiB, preferred: 4 * MiB },
   parallel: 4,
   maxParallel: 64,
   digests: chunkAlgorithms,
+  encodings: chunkEncodings,
   waitSeconds: 25,
   expiresInSeconds: 7 * 24 * 3600,
 } as const

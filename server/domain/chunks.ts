@@ -22,7 +22,7 @@ import type { Lease, Reservations } from './reservations.ts'
 import { bytesTopic, downloadTopic } from './topics.ts'
 import type { Verifier } from './verifier.ts'
 
-/** The body of a request in batches, which ends or throws as soon as `signal` aborts. */
+/** The body of a request in batches (an empty one says that something moved), which ends or throws as soon as `signal` aborts. */
 export type Body = (signal: AbortSignal) => AsyncIterable<Batch>
 
 export interface ChunkToStore {
@@ -145,6 +145,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
         for await (const batch of batches) {
           if (lease.signal.aborted) throw lease.signal.reason
           lease.moved()
+          if (batch.length === 0) continue
           seen.bytes += lengthOf(batch)
           if (seen.bytes > range.end - range.start)
             throw new AppError('range-invalid', 'The body is longer than its Content-Range.')

@@ -29,6 +29,15 @@ export interface Completion {
   ): Promise<DownloadRecord>
 }
 
+/** Whether everything was there already when the same end was asked for before. */
+export function wasAsked(
+  download: DownloadRecord,
+  { attempt, sha256 }: Pick<CompleteRequest, 'attempt' | 'sha256'>,
+): boolean {
+  const entered = download.status === 'verifying' || download.status === 'completed'
+  return entered && download.attempt === attempt && download.sha256 === sha256
+}
+
 /** The end of an attempt: everything there → verifying → completed. */
 export function createCompletion(deps: {
   jobs: JobStore
@@ -100,8 +109,7 @@ export function createCompletion(deps: {
 
     async complete(id, session, { attempt, size, sha256 }, signal) {
       const before = await findForSession({ jobs }, id, session)
-      const asked = before.attempt === attempt && before.sha256 === sha256
-      if (asked && (before.status === 'verifying' || before.status === 'completed')) return outcome(id, attempt, signal)
+      if (wasAsked(before, { attempt, sha256 })) return outcome(id, attempt, signal)
       const download = await findClaimed({ jobs }, id, { session, attempt })
       if (size !== download.size) {
         throw new AppError('source-changed', `complete says a size of ${size}; this attempt has ${download.size}.`, {

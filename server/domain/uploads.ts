@@ -1,10 +1,11 @@
 import { lengthOf, type Batch } from '../../shared/batches.ts'
-import type { ChunkDigest } from '../../shared/digest.ts'
+import type { ChunkDigest, Sha256 } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { CHUNKS_PER_PAGE, defaults, type ChunksPage, type Session } from '../../shared/protocol.ts'
 import type { ContentRange } from '../../shared/ranges.ts'
 import type { Chunk, CommitState, DownloadRecord, JobStore, Part } from '../ports.ts'
 import type { Body, Chunks } from './chunks.ts'
+import { wasAsked, type Completion } from './completion.ts'
 import { checkAttempt, checkOpen, checkSession, findClaimed, findForSession, judgeOverlap } from './guards.ts'
 
 export interface ChunkRequest {
@@ -13,7 +14,11 @@ export interface ChunkRequest {
   attempt: number
   range: ContentRange
   digest: ChunkDigest
+  /** Of the whole file, where the agent knows it by now: with it, the chunk that fills the last hole also completes. */
+  sha256?: Sha256 | undefined
   body: Body
+  /** Makes the chunk's bytes of an encoded body. */
+  decode?: (batches: AsyncIterable<Batch>, signal: AbortSignal) => AsyncIterable<Batch>
   /** Aborts when the connection has gone. */
   signal: AbortSignal
 }
@@ -21,9 +26,10 @@ export interface ChunkRequest {
 export interface Uploads {
   /**
    * Takes one chunk; when it returns, the chunk is durable.
-   * @throws AppError as in the protocol's table
+   * @returns the download, `completed` or `verifying`, when everything is there and the digest of the whole was given
+   * @throws AppError as in the protocol's tables of a chunk and of complete
    */
-  put(request: ChunkRequest): Promise<void>
+  put(request: ChunkRequest): Promise<DownloadRecord | undefined>
   /**
    * What is durable of the attempt under way, chunk by chunk, from the one that holds the offset `from` on. Disturbs nothing.
    * @throws AppError `download-unknown`, `job-gone`, `attempt-superseded`
@@ -31,11 +37,17 @@ export interface Uploads {
   list(part: Part, from: number): Promise<ChunksPage>
 }
 
+export interface UploadsDeps {
+  jobs: JobStore
+  chunks: Chunks
+  completion: Completion
+}
+
 /** An agent's chunks: in any order, over several connections, again after a lost answer. */
-export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks }): Uploads {
+export function createUploads({ jobs, chunks, completion }: UploadsDeps): Uploads {
   /** @returns the download with the chunk counted, or undefined when the chunk was there already */
   const take = async (request: ChunkRequest): Promise<DownloadRecord | undefined> => {
-    const { id, session, attempt, range, digest, body, signal } = request
+    const { id, session, attempt, range, digest, body, decode, signal } = request
     const part = { id, attempt }
     const { start, end } = range
     const check = (chunk: Chunk, state: CommitState): 'insert' | 'replay' => {
@@ -49,15 +61,31 @@ export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks
     const lease = await chunks.hold(part, { start, end }, session, signal)
     try {
       const overlapping = await jobs.overlappingChunks(id, attempt, range)
-      const batches = body(lease.signal)
+      const received = body(lease.signal)
       if (judgeOverlap({ start, end, digest }, overlapping) === 'replay') {
         // What was there may not be durable yet; it is, once it is counted.
-        await jobs.addResent(id, await readToEnd(batches))
+        await jobs.addResent(id, await readToEnd(received))
         return undefined
       }
+      const batches = decode?.(received, lease.signal) ?? received
       return await chunks.store({ part, range: { start, end }, lease, batches, check, announced: digest })
     } finally {
       lease.release()
+    }
+  }
+
+  /** @returns the download as it is with the chunk */
+  const putOne = async (request: ChunkRequest): Promise<DownloadRecord | undefined> => {
+    const { id, session, attempt, range } = request
+    const claimed = await findClaimed({ jobs }, id, { session, attempt })
+    checkRange(range, claimed.size ?? 0, defaults.chunk)
+    try {
+      const stored = await take(request)
+      if (stored) await chunks.landed(stored, range)
+      return stored ?? (await jobs.findDownload(id))
+    } catch (error) {
+      if (isAppError(error, 'range-conflict')) error.details['received'] = await jobs.received(id, attempt)
+      throw error
     }
   }
 
@@ -73,16 +101,19 @@ export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks
     },
 
     async put(request) {
-      const { id, session, attempt, range } = request
-      const download = await findClaimed({ jobs }, id, { session, attempt })
-      checkRange(range, download.size ?? 0, defaults.chunk)
-      try {
-        const stored = await take(request)
-        if (stored) await chunks.landed(stored, range)
-      } catch (error) {
-        if (isAppError(error, 'range-conflict')) error.details['received'] = await jobs.received(id, attempt)
-        throw error
+      const { id, session, attempt, range, sha256, signal } = request
+      if (sha256 === undefined) {
+        await putOne(request)
+        return undefined
       }
+      const end = { attempt, size: range.total, sha256 }
+      if (wasAsked(await findForSession({ jobs }, id, session), end)) {
+        // A lost answer is answered the same.
+        await jobs.addResent(id, await readToEnd(request.body(signal)))
+        return completion.complete(id, session, end, signal)
+      }
+      const download = await putOne(request)
+      return download?.bytesReceived === range.total ? completion.complete(id, session, end, signal) : undefined
     },
   }
 }

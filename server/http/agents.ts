@@ -1,8 +1,5 @@
 import type { Router } from '@koa/router'
-import type { Context } from 'koa'
 import { z } from 'zod'
-import { parseChunkDigest, parseDigest, type ChunkDigest } from '../../shared/digest.ts'
-import { AppError } from '../../shared/errors.ts'
 import {
   beginRequestSchema,
   completeRequestSchema,
@@ -14,27 +11,19 @@ import {
   type Begun,
   type JobState,
 } from '../../shared/protocol.ts'
-import { parseContentRange } from '../../shared/ranges.ts'
 import type { Domain } from '../domain/index.ts'
 import { callerGone } from './body.ts'
-import { createIntake, type Intake } from './intake.ts'
 import { bodyOf, jsonBody, valid } from './json.ts'
-import type { Present } from './present.ts'
-import { downloadIdOf, integerQuery, preferredWait, query, requiredHeader } from './request.ts'
+import { answerDownload, type Present } from './present.ts'
+import { downloadIdOf, integerQuery, preferredWait, query, sessionOf } from './request.ts'
 
 export interface RouteDeps {
   domain: Domain
   present: Present
 }
 
-// Made once: zod takes its time to make them.
-const attemptHeader = z.coerce.number().int().min(1)
-const lengthHeader = z.coerce.number().int().min(0)
-
 /** The agent's calls: sessions and jobs. */
 export function agentRoutes(router: Router, { domain, present }: RouteDeps): void {
-  const intake = createIntake()
-
   router.post('/sessions', jsonBody, async (ctx) => {
     ctx.body = await domain.sessions.begin(bodyOf(ctx, sessionRequestSchema))
     ctx.status = 201
@@ -82,21 +71,14 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
       parallel: defaults.parallel,
       maxParallel: defaults.maxParallel,
       digests: [...defaults.digests],
-      encodings: [],
+      encodings: [...defaults.encodings],
     } satisfies Begun
-  })
-
-  router.put('/jobs/:id/file', async (ctx) => {
-    checkEncodings(ctx)
-    if (ctx.get(headers.contentRange) !== '') return putChunk(ctx, domain, intake)
-    return putWhole(ctx, { domain, present }, intake)
   })
 
   router.post('/jobs/:id/complete', jsonBody, async (ctx) => {
     const request = bodyOf(ctx, completeRequestSchema)
     const download = await domain.completion.complete(downloadIdOf(ctx), sessionOf(ctx), request, callerGone(ctx))
-    if (download.status === 'verifying') askAgain(ctx)
-    ctx.body = present.download(download)
+    answerDownload(ctx, present, download)
   })
 
   router.post('/jobs/:id/fail', jsonBody, async (ctx) => {
@@ -105,84 +87,4 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
       await domain.downloads.fail(downloadIdOf(ctx), ctx.get(headers.session) || undefined, request),
     )
   })
-}
-
-function sessionOf(ctx: Context): string {
-  const session = ctx.get(headers.session)
-  if (session === '')
-    throw new AppError('session-required', `The header ${headers.session} is missing; POST /sessions gives one.`, {
-      field: headers.session,
-    })
-  return session
-}
-
-/** Gateways decode Content-Encoding, and ranges would count encoded bytes. */
-function checkEncodings(ctx: Context): void {
-  for (const name of ['Content-Encoding', 'Chunk-Encoding']) {
-    if (ctx.get(name) === '' || ctx.get(name) === 'identity') continue
-    throw new AppError(
-      'unsupported-media-type',
-      `${name}: ${ctx.get(name).slice(0, 50)} is not taken here; send the bytes as they are.`,
-      { field: name },
-    )
-  }
-}
-
-async function putChunk(ctx: Context, domain: Domain, intake: Intake): Promise<void> {
-  const id = downloadIdOf(ctx)
-  const session = sessionOf(ctx)
-  const attempt = valid(attemptHeader, requiredHeader(ctx, headers.attempt), headers.attempt)
-  const range = parseContentRange(ctx.get(headers.contentRange))
-  const digest = chunkDigestOf(ctx)
-  const length = ctx.get('Content-Length')
-  if (length !== '' && Number(length) !== range.end - range.start) {
-    throw new AppError(
-      'range-invalid',
-      `Content-Length is ${length}; the Content-Range has ${range.end - range.start} bytes.`,
-      { field: 'Content-Length' },
-    )
-  }
-  const signal = callerGone(ctx)
-  await domain.uploads.put({ id, session, attempt, range, digest, signal, body: (stop) => intake.read(ctx.req, stop) })
-  ctx.status = 204
-}
-
-/** Chunk-Digest is of the decoded bytes; without it Content-Digest, which is of the same ones where nothing is encoded. */
-function chunkDigestOf(ctx: Context): ChunkDigest {
-  const own = ctx.get(headers.chunkDigest)
-  if (own !== '') return parseChunkDigest(own, headers.chunkDigest)
-  return parseDigest(requiredHeader(ctx, headers.contentDigest), headers.contentDigest)
-}
-
-async function putWhole(ctx: Context, { domain, present }: RouteDeps, intake: Intake): Promise<void> {
-  const ours = [headers.session, headers.attempt, headers.contentDigest, headers.chunkDigest].find(
-    (name) => ctx.get(name) !== '',
-  )
-  if (ours) {
-    throw new AppError('range-invalid', `Content-Range is missing beside ${ours}; a proxy may have removed it.`, {
-      field: headers.contentRange,
-    })
-  }
-  const id = downloadIdOf(ctx)
-  const length = ctx.get('Content-Length')
-  if (length === '')
-    throw new AppError(
-      'length-required',
-      'A whole file needs a Content-Length (curl -T FILE sends one, a pipe does not).',
-    )
-  const digest = ctx.get(headers.reprDigest)
-  const download = await domain.whole.put({
-    id,
-    size: valid(lengthHeader, length, 'Content-Length'),
-    sha256: digest === '' ? undefined : parseDigest(digest, headers.reprDigest),
-    signal: callerGone(ctx),
-    body: (stop) => intake.read(ctx.req, stop),
-  })
-  if (download.status === 'verifying') askAgain(ctx)
-  ctx.body = present.download(download)
-}
-
-function askAgain(ctx: Context): void {
-  ctx.status = 202
-  ctx.set('Retry-After', '1')
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Batch } from '../../shared/batches.ts'
+import { giveBack, type Batch } from '../../shared/batches.ts'
 import { AppError } from '../../shared/errors.ts'
 
 const KiB = 1024
@@ -88,16 +88,6 @@ export function createIntake(): Intake {
 }
 
 const endings = ['end', 'close', 'error'] as const
-
-/**
- * Frees the memory of pieces that were written. The garbage collector would find them in the end, but it goes by the
- * number of objects, and behind each of these are 64 KiB: it comes late, and then works for twice as long.
- */
-function giveBack(batch: Batch): void {
-  for (const { buffer, byteLength } of batch) {
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
-  }
-}
 
 function stoodStill(): AppError {
   return new AppError('body-timeout', `No byte of the body came for ${(IDLE_TICKS * TICK) / 1000} s.`)

@@ -77,7 +77,15 @@ export const operations: Record<string, Operation> = {
   'PUT /jobs/{id}/file': {
     summary: 'A chunk with Content-Range, or the whole file without',
     request: 'bytes',
-    headers: ['Content-Range', 'Content-Digest', 'Agent-Session', 'Attempt', 'Repr-Digest'],
+    headers: [
+      'Content-Range',
+      'Content-Digest',
+      'Chunk-Digest',
+      'Chunk-Encoding',
+      'Agent-Session',
+      'Attempt',
+      'Repr-Digest',
+    ],
     answers: { 200: 'Download', 202: 'Download', 204: 'nothing' },
   },
   'POST /jobs/{id}/complete': {

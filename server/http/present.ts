@@ -1,3 +1,4 @@
+import type { Context } from 'koa'
 import type { Batch, Client, Download } from '../../shared/operator.ts'
 import { PROTOCOL, type Job } from '../../shared/protocol.ts'
 import { baseName } from '../domain/names.ts'
@@ -84,4 +85,13 @@ function percentOf({ size, bytesReceived, status }: DownloadRecord): number | nu
   if (size === null) return null
   if (size === 0) return status === 'completed' ? 100 : 0
   return Math.floor((bytesReceived / size) * 100)
+}
+
+/** One that is still being verified is asked for again. */
+export function answerDownload(ctx: Context, present: Present, download: DownloadRecord): void {
+  if (download.status === 'verifying') {
+    ctx.status = 202
+    ctx.set('Retry-After', '1')
+  }
+  ctx.body = present.download(download)
 }

@@ -1,7 +1,7 @@
 import type { Context } from 'koa'
 import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
-import { clientIdSchema, labelsSchema } from '../../shared/protocol.ts'
+import { clientIdSchema, headers, labelsSchema } from '../../shared/protocol.ts'
 import { unknownDownload } from '../domain/guards.ts'
 import { valid } from './json.ts'
 import { waitSeconds } from './prefer.ts'
@@ -69,4 +69,14 @@ export function requiredHeader(ctx: Context, name: string): string {
   const value = ctx.get(name)
   if (value === '') throw new AppError('invalid', `The header ${name} is missing.`, { field: name })
   return value
+}
+
+/** The caller's session. @throws AppError `session-required` */
+export function sessionOf(ctx: Context): string {
+  const session = ctx.get(headers.session)
+  if (session === '')
+    throw new AppError('session-required', `The header ${headers.session} is missing; POST /sessions gives one.`, {
+      field: headers.session,
+    })
+  return session
 }

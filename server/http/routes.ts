@@ -10,6 +10,7 @@ import { healthRoutes } from './health.ts'
 import { metricsRoutes } from './metrics.ts'
 import { openapiRoutes } from './openapi.ts'
 import type { Present } from './present.ts'
+import { uploadRoutes } from './uploads.ts'
 
 export interface RoutesDeps {
   domain: Domain
@@ -24,6 +25,7 @@ export interface RoutesDeps {
 export function createRouter(deps: RoutesDeps): Router {
   const router = new Router()
   agentRoutes(router, deps)
+  uploadRoutes(router, deps)
   downloadRoutes(router, deps)
   contentRoutes(router, deps)
   clientRoutes(router, deps)
