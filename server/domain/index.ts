@@ -84,7 +84,7 @@ export function createDomain(deps: DomainDeps): Domain {
     downloads,
     attempts,
     completion,
-    uploads: createUploads({ jobs, chunks, completion }),
+    uploads: createUploads({ ...deps, chunks, completion }),
     sessions: createSessions({ jobs, presence, wakes, clock }),
     polls: createPolls({ jobs, presence, waiting, clock }),
     whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion, later }),

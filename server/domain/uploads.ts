@@ -7,6 +7,7 @@ import type { Chunk, CommitState, DownloadRecord, JobStore, Part } from '../port
 import type { Body, Chunks } from './chunks.ts'
 import { wasAsked, type Completion } from './completion.ts'
 import { checkAttempt, checkOpen, checkSession, findClaimed, findForSession, judgeOverlap } from './guards.ts'
+import { partKey } from './part-key.ts'
 
 export interface ChunkRequest {
   id: string
@@ -41,10 +42,22 @@ export interface UploadsDeps {
   jobs: JobStore
   chunks: Chunks
   completion: Completion
+  report: (error: unknown, what: string, id: string) => void
 }
 
+/** Digests that are remembered at once. The agent says its own again with `complete`, whatever was forgotten. */
+const MOST_ANNOUNCED = 1000
+
 /** An agent's chunks: in any order, over several connections, again after a lost answer. */
-export function createUploads({ jobs, chunks, completion }: UploadsDeps): Uploads {
+export function createUploads({ jobs, chunks, completion, report }: UploadsDeps): Uploads {
+  /** Of the whole, told with a chunk while others were still on their way. */
+  const announced = new Map<string, Sha256>()
+
+  const remember = (key: string, sha256: Sha256): void => {
+    announced.set(key, sha256)
+    for (const oldest of announced.keys()) if (announced.size > MOST_ANNOUNCED) announced.delete(oldest)
+  }
+
   /** @returns the download with the chunk counted, or undefined when the chunk was there already */
   const take = async (request: ChunkRequest): Promise<DownloadRecord | undefined> => {
     const { id, session, attempt, range, digest, body, decode, signal } = request
@@ -102,10 +115,19 @@ export function createUploads({ jobs, chunks, completion }: UploadsDeps): Upload
 
     async put(request) {
       const { id, session, attempt, range, sha256, signal } = request
+      const key = partKey(request)
       if (sha256 === undefined) {
-        await putOne(request)
+        const download = await putOne(request)
+        const told = announced.get(key)
+        if (download?.bytesReceived !== range.total || told === undefined) return undefined
+        announced.delete(key)
+        // This one is answered at once; whoever asks for the end hears of what comes of it.
+        completion
+          .complete(id, session, { attempt, size: range.total, sha256: told }, signal)
+          .catch((error: unknown) => report(error, 'everything is there, and could not be completed yet', id))
         return undefined
       }
+      remember(key, sha256)
       const end = { attempt, size: range.total, sha256 }
       if (wasAsked(await findForSession({ jobs }, id, session), end)) {
         // A lost answer is answered the same.
@@ -113,7 +135,9 @@ export function createUploads({ jobs, chunks, completion }: UploadsDeps): Upload
         return completion.complete(id, session, end, signal)
       }
       const download = await putOne(request)
-      return download?.bytesReceived === range.total ? completion.complete(id, session, end, signal) : undefined
+      if (download?.bytesReceived !== range.total) return undefined
+      announced.delete(key)
+      return completion.complete(id, session, end, signal)
     },
   }
 }
