@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { openSqliteJobs } from '../../server/stores/sqlite/index.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { jobStoreChunksContract } from './jobs-chunks.ts'
 import { jobStoreRoomContract } from './jobs-room.ts'
 import { jobStoreContract } from './jobs.ts'
 
@@ -10,4 +11,5 @@ const place = async () => {
 }
 
 jobStoreContract('sqlite', place)
+jobStoreChunksContract('sqlite', place)
 jobStoreRoomContract('sqlite', place)

@@ -1,13 +1,18 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect } from '@jest/globals'
-import { missing, type Range } from '../../shared/ranges.ts'
+import { missing, overlaps, pieces, type Range } from '../../shared/ranges.ts'
+import { beginByHand } from '../helpers/by-hand.ts'
 import { diskNeeds, makeDisk, type Disk } from '../helpers/disk.ts'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { holdUpload } from '../helpers/held.ts'
 import { testWith } from '../helpers/needs.ts'
 import { startSite, type Site } from '../helpers/site.ts'
-import { startStack, type Stack } from '../helpers/stack.ts'
+import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
+import { until } from '../helpers/until.ts'
 
 const MiB = 1024 * 1024
 const SIZE = 6 * MiB
@@ -58,6 +63,71 @@ describe('a power cut at the server', () => {
     expect(await stack.reached(id, 'completed')).toMatchObject({ sha256, verified: true, attempt: 1 })
   })
 
+  testWith(diskNeeds, 'at any moment: whatever a call was answered is so after it', async () => {
+    await begin()
+    const content = randomBytes(8 * 64 * 1024)
+    for (let round = 0; round < 5; round += 1) {
+      const job = await beginByHand(stack, content)
+      const asked: string[] = []
+      const answered: Range[] = []
+      const work = [
+        ...[...pieces({ start: 0, end: content.byteLength }, 64 * 1024)].map(async (range) => {
+          if ((await job.put(range.start, range.end)).status === 204) answered.push(range)
+        }),
+        ...Array.from({ length: 8 }, async () => void asked.push((await stack.ask({ clientId: job.clientId }))['id'])),
+      ]
+      let ended = false
+      const all = Promise.allSettled(work).then(() => (ended = true))
+      // In the middle of them, and in the last round after the last.
+      const some = round < 4 ? 3 * round : Infinity
+      await until('answers', async () => ended || asked.length + answered.length > some)
+      const promised = { asked: [...asked], answered: [...answered] }
+      await cutPower()
+      await all
+      expect(promised.answered.length + promised.asked.length).toBeGreaterThan(0)
+      const { received } = await stack.get(`/jobs/${job.id}`)
+      expect(
+        missing([...received], content.byteLength).filter((hole) =>
+          promised.answered.some((range) => overlaps(hole, range)),
+        ),
+      ).toEqual([])
+      for (const id of promised.asked) expect(await stack.get(`/downloads/${id}`)).toMatchObject({ status: 'queued' })
+      // The session is still the newest.
+      expect((await job.put(0, 64 * 1024)).status).toBe(204)
+    }
+  })
+
+  testWith(
+    { ...diskNeeds, programs: [...diskNeeds.programs, 'strace'] },
+    'after a sync of the log that failed and lost what it was to write: nothing is built upon what is gone',
+    async () => {
+      await begin()
+      await rawAgent(stack, 'waiting')
+      const log = join(disk.folder, 'backhaul.db-wal')
+      const asked: string[] = []
+      const ask = async (): Promise<number> => {
+        const { status, body } = await stack.post('/downloads', { clientId: 'waiting' })
+        if (status === 202) asked.push(String(body['id']))
+        return status
+      }
+      expect(await ask()).toBe(202)
+      const { size } = await stat(log)
+      const works = await failSyncs(stack.server.pid, log)
+      expect(await ask()).toBe(503)
+      // What a kernel shows that has dropped the pages which it could not write.
+      const kept = await readFile(log)
+      expect(kept.byteLength).toBeGreaterThan(size)
+      await writeFile(log, kept.fill(0, size))
+      expect(await ask()).toBe(503)
+      expect((await stack.get(`/downloads/${asked[0]}`))['status']).toBe('queued')
+      await works()
+      expect([await ask(), await ask()]).toEqual([202, 202])
+      await cutPower()
+      for (const id of asked) expect(await stack.get(`/downloads/${id}`)).toMatchObject({ id, status: 'queued' })
+      expect(asked).toHaveLength(3)
+    },
+  )
+
   testWith(diskNeeds, 'right after the end: the file that was said to be there is there', async () => {
     const sha256 = await begin()
     const { id } = await stack.ask({ clientId: 'site', path: 'video' })
@@ -67,3 +137,16 @@ describe('a power cut at the server', () => {
     expect(await sha256OfFile(filePath)).toBe(sha256)
   })
 })
+
+/** Lets every sync of a file fail in a process. @returns what lets them work again */
+async function failSyncs(pid: number, path: string): Promise<() => Promise<void>> {
+  const inject = ['-f', '-P', path, '-e', 'trace=fdatasync', '-e', 'inject=fdatasync:error=EIO']
+  const strace = spawn('strace', [...inject, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let attached = ''
+  strace.stderr.on('data', (data) => (attached += String(data)))
+  await until('strace to be attached', async () => attached.includes('attached'))
+  return async () => {
+    strace.kill('SIGINT')
+    await once(strace, 'exit')
+  }
+}
