@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { startCrowds, type Crowds } from './idle/crowds.ts'
 import { clientId } from './idle/messages.ts'
-import { createOperator, type Operator } from './idle/operator.ts'
+import { atPace, createOperator, type Operator } from './idle/operator.ts'
 import { startBenchStack } from './stack.ts'
 
 // So many agents held by one server over real sockets: its memory for each of them, how soon a download wakes its
@@ -21,6 +21,9 @@ const { values: flags } = parseArgs({
 const agents = Number(flags.agents)
 const wakes = Number(flags.wakes)
 const holdMs = Number(flags.hold) * 60_000
+/** A download is queued every so many ms; of an hour's, every so many on average. */
+const PACE = 20
+const HOLD_PACE = 100
 /** One round of polls, in ms. */
 const ROUND = 26_000
 /** A job that its agent has not seen by then is lost, in ms. */
@@ -49,7 +52,7 @@ async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** Queues a download for an agent and takes it back. @returns ms from the request until the agent has the answer */
+/** Queues a download for an agent, and takes it back. @returns when the agent had the answer, as `machineMs` */
 async function wake({ operator, crowds }: { operator: Operator; crowds: Crowds }): Promise<number> {
   const client = clientId(Math.floor(Math.random() * agents))
   const asked = await operator.call('POST', '/downloads', { clientId: client })
@@ -57,7 +60,7 @@ async function wake({ operator, crowds }: { operator: Operator; crowds: Crowds }
   const { id } = JSON.parse(asked.body) as { id: string }
   const seenAt = await crowds.seen(id, LOST)
   await operator.call('DELETE', `/downloads/${id}`)
-  return seenAt - asked.sentAt
+  return seenAt
 }
 
 function quantiles(times: number[]): string {
@@ -81,7 +84,8 @@ try {
     together: flags.together,
   })
   say(`all have a session after ${((performance.now() - begunAt) / 1000).toFixed(1)} s`)
-  if (flags.together) crowds.poll()
+  const held = crowds
+  if (flags.together) held.poll()
   const operator = createOperator(new URL(stack.url))
 
   const lines: string[] = []
@@ -94,31 +98,28 @@ try {
     note(`${when}: ${((kib - emptyKiB) / agents).toFixed(1)} KiB each (${(kib / 1024).toFixed(0)} MiB resident)`)
   }
 
-  if (flags.together) {
-    const times: number[] = []
-    const until = performance.now() + 4 * ROUND
-    while (performance.now() < until) {
-      times.push(await wake({ operator, crowds }))
-      await pause(10)
-    }
-    note(`${times.length} wakes in the first four rounds: ${quantiles(times)}`)
-  } else await pause(ROUND)
-  await noteMemory('held after a round')
-
-  const cpuBefore = await cpuSeconds(stack.serverPid)
-  const measuredAt = performance.now()
-  const times: number[] = []
-  while (times.length < wakes || performance.now() - measuredAt < holdMs) {
-    times.push(await wake({ operator, crowds }))
-    // Of an hour's wakes there need not be more than some ten a second.
-    await pause(times.length < wakes ? 10 : Math.random() * 200)
+  /** So many wakes, one every so many ms. */
+  const noteWakes = async (count: number, everyMs: number, random: boolean): Promise<void> => {
+    const cpuBefore = await cpuSeconds(stack.serverPid)
+    const measuredAt = performance.now()
+    const pace = random ? () => Math.random() * 2 * everyMs : () => everyMs
+    const times = await atPace(count, pace, () => wake({ operator, crowds: held }))
+    const seconds = (performance.now() - measuredAt) / 1000
+    const cpu = (await cpuSeconds(stack.serverPid)) - cpuBefore
+    const share = ((cpu / seconds) * 100).toFixed(0)
+    note(`${count} wakes in ${seconds.toFixed(0)} s: ${quantiles(times)}; server CPU ${share} % of one core`)
   }
-  const seconds = (performance.now() - measuredAt) / 1000
-  const cpu = (await cpuSeconds(stack.serverPid)) - cpuBefore
-  note(`${times.length} wakes in ${seconds.toFixed(0)} s: ${quantiles(times)}`)
-  note(`server CPU meanwhile: ${((cpu / seconds) * 100).toFixed(0)} % of one core`)
+
+  if (flags.together) await noteWakes((4 * ROUND) / PACE, PACE, false)
+  else await pause(ROUND)
+  await noteMemory('held after the first polls')
+  await noteWakes(wakes, PACE, false)
   await noteMemory('held after that')
-  const tally = await crowds.tally()
+  if (holdMs > 0) {
+    await noteWakes(Math.ceil(holdMs / HOLD_PACE), HOLD_PACE, true)
+    await noteMemory(`held after ${flags.hold} min`)
+  }
+  const tally = await held.tally()
   note(`polls answered: ${JSON.stringify(tally.answers)}; held: ${tally.held}; wrong: ${tally.wrong.length}`)
   for (const what of tally.wrong) note(`  ${what}`)
   operator.close()
