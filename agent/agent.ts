@@ -5,10 +5,13 @@ import type { Session } from '../shared/protocol.ts'
 import { fullJitter, pause } from '../shared/wait.ts'
 import { createApi } from './api.ts'
 import type { Shared } from './allow.ts'
+import { createFlow, FIRST_CONNECTIONS } from './flow.ts'
+import { createHashers } from './hasher.ts'
 import type { Http } from './http.ts'
 import type { JobView } from './job.ts'
 import { createJobs } from './jobs.ts'
 import { createLanes } from './lanes.ts'
+import type { Limiter } from './limiter.ts'
 import { createChunkLimits } from './limits.ts'
 import { createPace } from './pace.ts'
 import { createPatience } from './patience.ts'
@@ -39,17 +42,30 @@ export interface AgentDeps {
   shared: Shared
   /** The user's own limit on chunks, in bytes. */
   chunkSize: number | undefined
+  limiter: Limiter
 }
 
-/** However many connections a server wants: each is a buffer of a chunk. */
-const MAX_PARALLEL = 16
+/** Bytes of all chunks that are being sent, however many jobs there are. */
+const BUDGET = 12 * 1024 * 1024
 
 /** One session after the other, for ever. */
 export function createAgent(deps: AgentDeps): Agent {
   const { http, retry, state, log, identity } = deps
   const sessions = createSessions(deps)
-  const limits = createChunkLimits({ cap: deps.chunkSize, state, log })
+  const limits = createChunkLimits({ cap: deps.chunkSize, passing: deps.limiter.chunk, state, log })
   const patience = createPatience()
+  const hashers = createHashers()
+  const lanes = createLanes({ count: FIRST_CONNECTIONS, budget: BUDGET })
+  const flow = createFlow({
+    budget: BUDGET,
+    // Under a limit the line is not what holds back.
+    busy: () => lanes.busy() && deps.limiter.rate() === Number.POSITIVE_INFINITY,
+    onConnections: lanes.resize,
+    roundTripMs: http.roundTripMs,
+    measureRoundTrip: http.measureRoundTrip,
+    preferred: deps.limiter.preferred,
+    now: () => performance.now(),
+  })
   let connected = false
   let session: string | null = null
   let jobViews: () => JobView[] = () => []
@@ -72,8 +88,7 @@ export function createAgent(deps: AgentDeps): Agent {
         over.abort(new Error(`the session is over (${ended})`))
       },
     })
-    const lanes = createLanes({ count: Math.min(current.parallel, MAX_PARALLEL) })
-    const jobs = createJobs({ ...deps, api, lanes, limits, patience, onWanted: () => poll.refresh() })
+    const jobs = createJobs({ ...deps, api, lanes, hashers, flow, limits, patience, onWanted: () => poll.refresh() })
     const poll = createPoll({
       api,
       retry,

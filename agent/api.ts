@@ -56,6 +56,8 @@ export interface Api {
   once<T>(call: Call<T>): Promise<Reply<T>>
   /** Sends once, without judging the answer, but for the end of the session. @throws TransientError, the signal's reason */
   send(request: HttpRequest): Promise<Answer>
+  /** Opens connections that will be needed in a moment. */
+  warm(count: number): void
 }
 
 const LIMIT_MS = 60_000
@@ -123,6 +125,7 @@ export function createApi({
   return {
     send,
     once,
+    warm: http.warm,
     call: (call) => retry.persist(() => once(call), { what: call.what, signal: call.signal, urgent: () => true }),
   }
 }

@@ -4,7 +4,9 @@ import { logLevels, type LogLevel } from '../shared/log.ts'
 import { clientIdSchema, labelsSchema } from '../shared/protocol.ts'
 import { readProxy, type Proxy } from '../shared/proxy.ts'
 import { parseSize } from '../shared/units.ts'
+import { unlimited } from './bandwidth.ts'
 import { parseFlags, type Flags } from './flags.ts'
+import { always, parseTimetable, type Timetable } from './timetable.ts'
 
 export interface AgentConfig {
   clientId: string
@@ -21,6 +23,10 @@ export interface AgentConfig {
   labels: Record<string, string>
   /** The user's own limit on chunks, in bytes. */
   chunkSize: number | undefined
+  /** What may be sent when. */
+  limit: Timetable
+  /** A file whose text counts instead while it is there, absolute. */
+  limitFile: string | undefined
   stateDir: string
   /** Of `GET /status` on loopback; 0 for any, undefined for none. */
   port: number | undefined
@@ -50,6 +56,7 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
   const sample = flags.sample ?? false
   const file = reader.text('--file (FILE)', defaultFile)
   const clientId = reader.parsed('--id (CLIENT_ID)', sample ? 'client-1' : '', parseId)
+  const limitFile = reader.text('--limit-file (LIMIT_FILE)', '')
   const server = reader.parsed('--server (SERVER_URL)', 'http://localhost:3000', parseServer)
   const config = {
     clientId: clientId ?? '',
@@ -58,6 +65,8 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     file: resolve(file),
     fileIsDefault: resolve(file) === resolve(defaultFile),
     chunkSize: reader.parsed('--chunk-size (CHUNK_SIZE)', '', (text) => parseSize(text, SMALLEST_CHUNK)),
+    limit: reader.parsed('--limit (LIMIT)', 'unlimited', parseTimetable) ?? always(unlimited),
+    limitFile: limitFile === '' ? undefined : resolve(limitFile),
     stateDir: resolve(reader.text('--state-dir (STATE_DIR)', stateFolder(env, home, clientId ?? ''))),
     port: reader.parsed('--port (CLIENT_PORT)', '8080', parsePort),
     logLevel: reader.oneOf('LOG_LEVEL', 'info', logLevels),
@@ -84,6 +93,8 @@ function merge(flags: Flags, env: Environment): Environment {
     '--server (SERVER_URL)': text(flags.server) ?? env['SERVER_URL'],
     '--file (FILE)': text(flags.file) ?? env['FILE'],
     '--chunk-size (CHUNK_SIZE)': text(flags.chunkSize) ?? env['CHUNK_SIZE'],
+    '--limit (LIMIT)': text(flags.limit) ?? env['LIMIT'],
+    '--limit-file (LIMIT_FILE)': text(flags.limitFile) ?? env['LIMIT_FILE'],
     '--state-dir (STATE_DIR)': text(flags.stateDir) ?? env['STATE_DIR'],
     '--port (CLIENT_PORT)': text(flags.port) ?? env['CLIENT_PORT'],
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { formatDigest, type Sha256 } from '../shared/digest.ts'
+import { algorithmOf, formatChunkDigest, formatDigest, type ChunkDigest, type Sha256 } from '../shared/digest.ts'
 import { headers, type FailureCode } from '../shared/protocol.ts'
 import { formatContentRange, missing, pieces, totalLength, type Range } from '../shared/ranges.ts'
 import { fullJitter, pause } from '../shared/wait.ts'
@@ -7,7 +7,8 @@ import { judgeChunk, type ChunkVerdict } from './answers.ts'
 import { isRefused, type Api } from './api.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
 import type { Answer } from './http.ts'
-import type { Lane } from './lanes.ts'
+import type { Compressor } from './compress.ts'
+import type { Flow } from './flow.ts'
 import type { ChunkLimits } from './limits.ts'
 import { TransientError, type Retry } from './retry.ts'
 import type { Loaded, Loader } from './load.ts'
@@ -26,18 +27,22 @@ export interface Target {
 export interface Deliver {
   /**
    * Brings a range to the server, however long it takes; when it returns, every byte of it is durable.
-   * @param loaded the range, if it was read already; its lane is released in any case
+   * @param known `loaded`: the range, if it was read already; its lane is released in any case. `whole`: the SHA-256 of
+   *   the whole file, where nothing is left to do but to verify it
    * @throws JobFailure, JobDropped, the signal's reason
    */
-  (range: Range, signal: AbortSignal, loaded?: Loaded): Promise<void>
+  (range: Range, signal: AbortSignal, known?: { loaded?: Loaded; whole?: Sha256 | undefined }): Promise<void>
 }
 
 export interface DeliverDeps {
   api: Api
   retry: Retry
   limits: ChunkLimits
+  flow: Flow
   patience: Patience
   load: Loader
+  /** None, where the server knows no encoding. */
+  compressor: Compressor | undefined
   target: Target
   /** Ranges that the server has for certain. */
   onDurable: (ranges: readonly Range[]) => void
@@ -52,10 +57,22 @@ const CHECK = 'Check the memory and the network at the client.'
 type Settled = Extract<ChunkVerdict, { act: 'durable' | 'replan' }> | { act: 'resized' }
 
 /** The delivery of one chunk after the other, following the protocol's table of answers. */
-export function createDeliver({ api, retry, limits, patience, load, target, onDurable }: DeliverDeps): Deliver {
+export function createDeliver({
+  api,
+  retry,
+  limits,
+  flow,
+  patience,
+  load,
+  compressor,
+  target,
+  onDurable,
+}: DeliverDeps): Deliver {
   const { id, attempt, size } = target
 
-  const put = async (range: Range, lane: Lane, digest: Sha256, signal: AbortSignal): Promise<ChunkVerdict> => {
+  const put = async (range: Range, { lane, digest }: Loaded, whole: Sha256 | undefined, signal: AbortSignal) => {
+    const smaller = await compressor?.compress(lane.bytes)
+    const bytes = smaller ?? lane.bytes
     const answer = await patiently((idleMs) =>
       api.send({
         method: 'PUT',
@@ -64,15 +81,22 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
           'content-type': 'application/octet-stream',
           [headers.attempt]: String(attempt),
           [headers.contentRange]: formatContentRange(range, size),
-          [headers.contentDigest]: formatDigest(digest),
+          ...digestHeader(digest),
+          ...(smaller ? { [headers.chunkEncoding]: 'zstd' } : {}),
+          ...(whole === undefined ? {} : { [headers.reprDigest]: formatDigest(whole) }),
         },
-        body: lane.bytes(range.end - range.start),
+        body: { bytes, sliceLength: flow.sliceLength(), onMoved: flow.moved },
         limitMs: LIMIT_MS,
         idleMs,
         signal,
       }),
     )
-    return judgeChunk(answer, size)
+    const verdict = judgeChunk(answer, size)
+    if (verdict.act === 'durable') {
+      limits.accepted(bytes.length)
+      flow.delivered(lane.bytes.length, bytes.length)
+    }
+    return verdict
   }
 
   /** A request that learns how quiet the line may be, and teaches it. */
@@ -102,7 +126,12 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
   }
 
   /** One range, tried until its verdict is final. Between two tries the buffer is free for others. */
-  const settle = async (range: Range, signal: AbortSignal, loaded: Loaded | undefined): Promise<Settled> => {
+  const settle = async (
+    range: Range,
+    signal: AbortSignal,
+    loaded: Loaded | undefined,
+    whole: Sha256 | undefined,
+  ): Promise<Settled> => {
     const length = range.end - range.start
     let held = loaded
     let digest = loaded?.digest
@@ -111,14 +140,16 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
 
     const tryOnce = async (): Promise<Settled> => {
       // Another delivery may have learned a limit since the last try.
-      if (limits.length(target.chunk) < length) return { act: 'resized' }
-      const { lane, digest: current } = held ?? (await load(range, signal, { expect: digest }))
+      if (limits.most(target.chunk) < length) return { act: 'resized' }
+      const current = held ?? (await load(range, signal, { expect: digest }))
+      const { lane } = current
       held = undefined
-      digest = current
+      digest = current.digest
       try {
-        return toSettled(await put(range, lane, current, signal))
+        return toSettled(await put(range, current, whole, signal))
       } catch (error) {
         if (!(error instanceof TransientError)) throw error
+        if (error.limited) return { act: 'resized' }
         lane.release()
         if (error.reset) resets = (await passes(signal)) ? resets + 1 : 0
         // A cut on a connection that was used before tells nothing, either way.
@@ -177,24 +208,23 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
     )
   }
 
-  return async (range, signal, loaded) => {
+  return async (range, signal, { loaded, whole } = {}) => {
     const open: Range[] = [range]
     let held = loaded
     let fruitless = 0
     for (let next = open.shift(); next; next = open.shift()) {
-      const length = limits.length(target.chunk)
+      const length = limits.most(target.chunk)
       if (next.end - next.start > length) {
         held?.lane.release()
         held = undefined
         open.unshift(...pieces(next, length))
         continue
       }
-      const verdict = await settle(next, signal, held)
+      const verdict = await settle(next, signal, held, whole)
       held = undefined
       if (verdict.act === 'resized') {
         open.unshift(next)
       } else if (verdict.act === 'durable') {
-        limits.accepted(next.end - next.start)
         onDurable([next])
       } else {
         onDurable(verdict.received)
@@ -208,4 +238,10 @@ export function createDeliver({ api, retry, limits, patience, load, target, onDu
       }
     }
   }
+}
+
+/** A server that knows no other way is told a SHA-256 by the header of RFC 9530. */
+function digestHeader(digest: ChunkDigest): Record<string, string> {
+  if (algorithmOf(digest) === 'sha-256') return { [headers.contentDigest]: formatDigest(digest) }
+  return { [headers.chunkDigest]: formatChunkDigest(digest) }
 }

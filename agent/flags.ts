@@ -8,6 +8,8 @@ export interface Flags {
   root?: (string | true)[]
   label?: (string | true)[]
   chunkSize?: string | true
+  limit?: string | true
+  limitFile?: string | true
   stateDir?: string | true
   port?: string | true
   sample?: boolean
@@ -23,6 +25,7 @@ Examples:
   npm run agent -- --id restaurant_1 --server https://backhaul.example.com
   npm run agent -- --id restaurant_1 --file /var/lib/pos/report.csv
   npm run agent -- --id restaurant_1 --root /var/log/pos --root /srv/menus --label region=west
+  npm run agent -- --id restaurant_1 --limit 'mon-fri 08:00-22:00 2mbit, sat 10:00-14:00 30%, else unlimited'
   CLIENT_ID=restaurant_1 SERVER_URL=http://localhost:3000 npm run agent`
 
 /**
@@ -47,6 +50,8 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
     )
     .option('--label [KEY=VALUE]', 'what the site is known by; may be repeated (LABELS, separated by commas)', collect)
     .option('--chunk-size [SIZE]', 'send at most this much in one request: bytes, or 512KiB, 1MiB, 1MB (CHUNK_SIZE)')
+    .option('--limit [LIMIT]', 'send no faster: 2mbit, 250KB/s, 30%, off, or a timetable as below (LIMIT)')
+    .option('--limit-file [FILE]', 'the same in a file, which may change at any time (LIMIT_FILE)')
     .option('--state-dir [FOLDER]', 'what must be remembered (STATE_DIR, default ~/.local/state/backhaul-agent/ID)')
     .option('--port [PORT]', 'GET /status on 127.0.0.1; 0 for any port, off for none (CLIENT_PORT, default 8080)')
     .option('--sample', 'make the default file if it is missing, and be client-1 without --id: to try things out')

@@ -1,10 +1,22 @@
 import type { ClientRequest } from 'node:http'
 import { Readable } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import got, { type Method, type Response } from 'got'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import { problemSchema, type Problem } from '../shared/protocol.ts'
 import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
+import type { Limiter, Pass } from './limiter.ts'
 import { TransientError } from './retry.ts'
+import { createWarm } from './warm.ts'
+
+export interface RequestBody {
+  /** Sent as it is, from this very memory. */
+  bytes: Buffer
+  /** Bytes that are handed to the connection at once: small enough to show that a slow line moves; larger ones cost less. */
+  sliceLength: number
+  /** Hears of bytes that the connection has taken. */
+  onMoved(bytes: number): void
+}
 
 export interface HttpRequest {
   method: Method
@@ -12,8 +24,7 @@ export interface HttpRequest {
   path: string
   headers?: Record<string, string>
   json?: unknown
-  /** Sent as it is, from this very memory. */
-  body?: Buffer
+  body?: RequestBody
   /** The hard limit for the whole request, in ms. */
   limitMs: number
   /** The longest time in which no byte may move, in ms; by default none but the hard limit. */
@@ -40,10 +51,14 @@ export interface Http {
    * @throws TransientError when there is no answer, the signal's reason
    */
   request(request: HttpRequest): Promise<Answer>
+  /** Opens connections that will be needed in a moment, where that is possible: not by way of a proxy. */
+  warm(count: number): void
+  /** The round trip of this moment, in ms, if it can be told. */
+  measureRoundTrip(): Promise<number | undefined>
+  /** The fastest round trip seen, in ms, if any. */
+  roundTripMs(): number | undefined
 }
 
-/** Small enough to show that a slow line moves. */
-const SLICE = 256 * 1024
 const MAX_ANSWER = 16 * 1024 * 1024
 const CONNECT_MS = 10_000
 const MAX_RETRY_AFTER_MS = 300_000
@@ -55,11 +70,15 @@ export interface HttpDeps {
   server: string
   userAgent: string
   proxy?: Proxy | undefined
+  /** Of all bodies together. */
+  limiter?: Limiter
 }
 
-export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
+export function createHttp({ server, userAgent, proxy, limiter }: HttpDeps): Http {
+  const agents = createAgents(proxy)
+  const warm = proxy ? undefined : createWarm(server.startsWith('https:') ? agents.https : agents.http)
   const client = got.extend({
-    agent: createAgents(proxy),
+    agent: agents,
     headers: { 'user-agent': userAgent, accept: 'application/json, application/problem+json' },
     retry: { limit: 0 },
     throwHttpErrors: false,
@@ -67,22 +86,33 @@ export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
   })
 
   return {
+    warm: (count) => warm?.open(count),
+    measureRoundTrip: async () => warm?.measure(),
+    roundTripMs: () => warm?.roundTripMs(),
+
     async request({ method, path, headers, json, body, limitMs, idleMs, signal }) {
       signal.throwIfAborted()
+      // Whatever has one path is one job.
+      const pass = body && (await limiter?.admit({ bytes: body.bytes.length, job: path, signal }))
       const stop = new AbortController()
-      const stream = body && bodyStream(body)
-      const answerOf = (response: Response): Answer => throughProxy(toAnswer(response, stream?.quietMs() ?? 0), proxy)
+      const stream = body && bodyStream(body, pass)
+      let answered = false
+      const answerOf = (response: Response): Answer => {
+        answered = true
+        return throughProxy(toAnswer(response, stream?.quietMs() ?? 0), proxy)
+      }
       const options = {
         method,
-        headers: { ...headers, ...(body ? { 'content-length': String(body.length) } : {}) },
+        headers: { ...headers, ...(body ? { 'content-length': String(body.bytes.length) } : {}) },
         timeout: { connect: CONNECT_MS, request: limitMs, ...(idleMs === undefined ? {} : { socket: idleMs }) },
-        signal: AbortSignal.any([signal, stop.signal]),
+        signal: AbortSignal.any([signal, stop.signal, ...(pass ? [pass.signal] : [])]),
         ...(json === undefined ? {} : { json }),
         ...(stream ? { body: stream.readable } : {}),
       }
       const pending = client(`${server}${path}`, options)
       let sent: ClientRequest | undefined
       void pending.on('request', (request) => (sent = request))
+      pass?.signal.addEventListener('abort', () => discard(sent))
       void pending.on('downloadProgress', ({ transferred }) => {
         if (transferred > MAX_ANSWER) stop.abort(new Error('the answer is too large'))
       })
@@ -93,9 +123,10 @@ export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
         if (error instanceof TransientError) throw error
         const refused = proxy && tunnelStatus(error)
         if (refused) throw refusedBy(proxy, refused)
-        const answered = responseOf(error)
+        const response = responseOf(error)
         // An answer counts even if the connection broke while we were still sending, or before its body was whole.
-        if (answered) return answerOf(answered)
+        if (response) return answerOf(response)
+        if (pass?.signal.aborted) throw new TransientError(messageOf(pass.signal.reason), { limited: true })
         throw toTransient(error, {
           midBody: stream?.begun() ?? false,
           reused: sent?.reusedSocket ?? false,
@@ -103,24 +134,47 @@ export function createHttp({ server, userAgent, proxy }: HttpDeps): Http {
           proxy,
         })
       } finally {
+        pass?.leave(answered)
         stream?.readable.destroy()
       }
     },
   }
 }
 
+/** Ends a connection with all that the kernel has still to send on it; within TLS, only with what Node has. */
+function discard(request: ClientRequest | undefined): void {
+  const socket = request?.socket
+  if (socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy()
+}
+
 /** The body in slices: handing got the whole buffer costs several times the processor time. */
-function bodyStream(body: Buffer): { readable: Readable; begun: () => boolean; quietMs: () => number } {
+function bodyStream(
+  { bytes, sliceLength, onMoved }: RequestBody,
+  pass: Pass | undefined,
+): { readable: Readable; begun: () => boolean; quietMs: () => number } {
   let begun = false
   let movedAt = performance.now()
   let longest = 0
   const quietMs = (): number => Math.max(longest, performance.now() - movedAt)
-  const slices = function* (): Generator<Buffer> {
-    for (let at = 0; at < body.length; at += SLICE) {
-      yield body.subarray(at, at + SLICE)
+  const next = async (wanted: number): Promise<number> => {
+    if (!pass) return wanted
+    const askedAt = performance.now()
+    const granted = await pass.take(wanted)
+    // What the limit holds back is no quiet of the line.
+    movedAt += performance.now() - askedAt
+    return granted
+  }
+  const slices = async function* (): AsyncGenerator<Buffer> {
+    for (let at = 0; at < bytes.length;) {
+      const length = await next(Math.min(sliceLength, bytes.length - at))
+      // The request has ended meanwhile.
+      if (length === 0) return
+      yield bytes.subarray(at, at + length)
+      at += length
       begun = true
       longest = quietMs()
       movedAt = performance.now()
+      onMoved(length)
     }
   }
   return { readable: Readable.from(slices(), { highWaterMark: 1 }), begun: () => begun, quietMs }

@@ -12,6 +12,8 @@ import { checkedRanges } from './answers.ts'
 import { isRefused, noRoomCodes, type Api } from './api.ts'
 import { createFinish } from './finish.ts'
 import { clip, JobDropped, JobFailure, quote } from './failure.ts'
+import { SMALLEST_CHUNK, type Flow } from './flow.ts'
+import type { Hashers } from './hasher.ts'
 import type { Lanes } from './lanes.ts'
 import type { ChunkLimits } from './limits.ts'
 import type { Patience } from './patience.ts'
@@ -37,6 +39,8 @@ export interface JobDeps {
   api: Api
   retry: Retry
   lanes: Lanes
+  hashers: Hashers
+  flow: Flow
   limits: ChunkLimits
   patience: Patience
   shared: Shared
@@ -78,8 +82,11 @@ export async function workOn(job: Job, deps: JobDeps): Promise<void> {
 
 /** One version of the file, from begin to the server's word that it has it. */
 async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> {
-  const { api, log, view, signal } = deps
+  const { api, flow, log, view, signal } = deps
   view.path = source.path
+  flow.begin()
+  // Their handshakes are over when the answer to begin is here.
+  api.warm(Math.min(flow.connections(), Math.ceil(source.size / SMALLEST_CHUNK)))
   const begun = await begin(job, source, deps)
   const { attempt, size } = begun
   view.size = size
@@ -98,7 +105,9 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
     ...deps,
     source,
     target: { id: job.id, path: source.path, attempt, size, chunk: begun.chunk },
-    parallel: Math.min(begun.parallel, deps.lanes.count),
+    parallel: begun.maxParallel ?? begun.parallel,
+    compress: begun.encodings.includes('zstd'),
+    algorithm: begun.digests.includes('crc32') ? 'crc32' : 'sha-256',
     reread: source.fresh || job.policy === REREAD,
     onDurable: counter.add,
   })

@@ -103,6 +103,7 @@ export function createJobs(deps: JobsDeps): Jobs {
       if (!signal.aborted) log.error({ id: job.id }, `cannot report the end of the job: ${messageOf(error)}`)
     }
     running.delete(job.id)
+    if (running.size === 0) deps.lanes.trim()
     progress.remove(job.id)
     if (leftOver) wantAgain()
     await (stopping.signal.aborted ? state.parked(job.id) : state.ended(job.id))

@@ -3,32 +3,34 @@ import type { Log } from '../shared/log.ts'
 import type { Session } from '../shared/protocol.ts'
 import type { State } from './state.ts'
 
-/** How large a chunk may be: what the server prefers, less what the user, the server or a proxy on the way allows. */
+/** How large a chunk may be: what the user, the server, whatever is on the way and the bandwidth limit allow. */
 export interface ChunkLimits {
-  /** Bytes of the next chunk, at least 1. */
-  length(chunk: Session['chunk']): number
+  /** Bytes of the largest chunk, at least 1. */
+  most(chunk: Session['chunk']): number
   /** A body of `sent` bytes was too large for the server, which takes `allowed`. @returns whether a smaller one can be tried */
   limitedTo(allowed: number, sent: number): boolean
   /** A body of `sent` bytes was too large for something on the way. @returns whether a smaller one can be tried */
   tooLarge(sent: number): boolean
   /** A body of `sent` bytes was cut off twice. @returns whether it is worth trying a smaller one */
   suspect(sent: number): boolean
-  /** A body of `sent` bytes came through. */
+  /** A body of `sent` bytes, as it was on the wire, came through. */
   accepted(sent: number): void
 }
 
 const KiB = 1024
 const SMALLEST = 64 * KiB
-/** However much a server prefers: the buffers are this large, times the lanes. */
-const LARGEST = 64 * KiB * KiB
+/** However much a server takes: what is cut off is sent again, and a chunk is in memory as a whole. */
+const LARGEST = 8 * KiB * KiB
 
-/** @param cap the user's own limit in bytes */
+/** @param cap the user's own limit in bytes @param passing what passes in reasonable time now, in bytes */
 export function createChunkLimits({
   cap,
+  passing = () => Number.POSITIVE_INFINITY,
   state,
   log,
 }: {
   cap: number | undefined
+  passing?: () => number
   state: State
   log: Log
 }): ChunkLimits {
@@ -55,10 +57,7 @@ export function createChunkLimits({
   }
 
   return {
-    length({ min, max, preferred }) {
-      const wanted = Math.min(Math.max(preferred, min), max, LARGEST)
-      return Math.max(1, Math.min(wanted, cap ?? wanted, current(), serverLimit))
-    },
+    most: ({ max }) => Math.max(1, Math.min(max, LARGEST, cap ?? LARGEST, current(), serverLimit, passing())),
     limitedTo(allowed, sent) {
       if (allowed < 1 || allowed >= sent) return halve(sent)
       serverLimit = Math.min(serverLimit, allowed)

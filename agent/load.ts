@@ -1,49 +1,62 @@
-import type { Hash } from 'node:crypto'
-import { sha256, type Sha256 } from '../shared/digest.ts'
+import { runningDigest, type ChunkDigest } from '../shared/digest.ts'
+import type { ChunkAlgorithm } from '../shared/protocol.ts'
 import { pieces, type Range } from '../shared/ranges.ts'
 import { JobFailure, quote } from './failure.ts'
+import type { Hasher } from './hasher.ts'
 import type { Lane, Lanes } from './lanes.ts'
 import type { Source } from './source.ts'
 
 /** A range of the source in a buffer, which whoever holds it must release. */
 export interface Loaded {
   lane: Lane
-  digest: Sha256
+  digest: ChunkDigest
 }
 
 export interface Loader {
   /**
-   * Reads a range, which must fit into a lane.
-   * @param options `also`: a running hash to feed; `expect`: the digest that the range had before
+   * Reads a range into a lane.
+   * @param options `also`: the hash of the whole, to be fed; `expect`: the digest that the range had before
    * @throws JobFailure `changed`, `io-error`; the signal's reason
    */
-  (range: Range, signal: AbortSignal, options?: { also?: Hash; expect?: Sha256 | undefined }): Promise<Loaded>
+  (
+    range: Range,
+    signal: AbortSignal,
+    options?: { also?: Hasher | undefined; expect?: ChunkDigest | undefined },
+  ): Promise<Loaded>
 }
 
-/** Small enough that hashing one never holds up the other connections for long. */
-const SLICE = 1024 * 1024
+/** Small enough that digesting one never holds up the connections for long. */
+const SLICE = 2 * 1024 * 1024
 
-export function createLoader({ source, lanes }: { source: Source; lanes: Lanes }): Loader {
+export function createLoader({
+  source,
+  lanes,
+  algorithm,
+}: {
+  source: Source
+  lanes: Lanes
+  algorithm: ChunkAlgorithm
+}): Loader {
   return async (range, signal, { also, expect } = {}) => {
-    const lane = await lanes.acquire(signal)
+    const lane = await lanes.acquire(range.end - range.start, signal)
     try {
-      const digest = sha256()
-      const bytes = lane.bytes(range.end - range.start)
+      const { bytes } = lane
+      const running = runningDigest(algorithm)
       for (let at = 0; at < bytes.length; at += SLICE) {
         signal.throwIfAborted()
         const slice = bytes.subarray(at, at + SLICE)
         await source.read(slice, range.start + at)
-        digest.update(slice)
-        also?.update(slice)
+        running.update(slice)
       }
-      const hex = digest.digest('hex')
-      if (expect !== undefined && hex !== expect) {
+      const digest = running.hex()
+      if (expect !== undefined && digest !== expect) {
         throw new JobFailure(
           'changed',
           `${quote(source.path)} holds other bytes than when they were read first. Ask again.`,
         )
       }
-      return { lane, digest: hex }
+      if (also) lane.keepUntil(also.update(bytes))
+      return { lane, digest }
     } catch (error) {
       lane.release()
       throw error
@@ -51,29 +64,24 @@ export function createLoader({ source, lanes }: { source: Source; lanes: Lanes }
   }
 }
 
-/** The SHA-256 of a range of any length, read in slices through one lane. Throws as a Loader does. */
-export async function digestOf({
-  source,
-  range,
-  lanes,
-  signal,
-}: {
-  source: Source
-  range: Range
-  lanes: Lanes
-  signal: AbortSignal
-}): Promise<Sha256> {
-  const digest = sha256()
-  const lane = await lanes.acquire(signal)
-  try {
-    for (const { start, end } of pieces(range, SLICE)) {
-      signal.throwIfAborted()
-      const slice = lane.bytes(end - start)
-      await source.read(slice, start)
-      digest.update(slice)
-    }
-    return digest.digest('hex')
-  } finally {
-    lane.release()
+/** A buffer for readThrough, in shared memory. */
+export function readingBlock(): Buffer {
+  return Buffer.from(new SharedArrayBuffer(SLICE))
+}
+
+/**
+ * Reads a range of any length in order, block by block.
+ * @param take is given each block, which holds other bytes as soon as its promise has resolved
+ * @throws JobFailure `changed`, `io-error`; the signal's reason; whatever `take` throws
+ */
+export async function readThrough(
+  { source, range, block, signal }: { source: Source; range: Range; block: Buffer; signal: AbortSignal },
+  take: (bytes: Buffer) => unknown,
+): Promise<void> {
+  for (const { start, end } of pieces(range, block.length)) {
+    signal.throwIfAborted()
+    const slice = block.subarray(0, end - start)
+    await source.read(slice, start)
+    await take(slice)
   }
 }

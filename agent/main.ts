@@ -13,7 +13,9 @@ import { pause } from '../shared/wait.ts'
 import { createAgent } from './agent.ts'
 import { readConfig, type AgentConfig } from './config.ts'
 import { createHttp } from './http.ts'
+import { createLimiter } from './limiter.ts'
 import { createRetry } from './retry.ts'
+import { createSchedule } from './schedule.ts'
 import { openState } from './state.ts'
 import { serveStatus } from './status.ts'
 
@@ -77,8 +79,11 @@ async function main(config: AgentConfig): Promise<void> {
   await made
   const shared = [file, ...roots]
   const state = await openState({ dir: stateDir, server, log })
+  const limiter = createLimiter()
+  const schedule = createSchedule({ timetable: config.limit, file: config.limitFile, limiter, log })
+  await schedule.start(stop.signal)
   const agent = createAgent({
-    http: createHttp({ server: config.server, userAgent: `backhaul-agent/${version}`, proxy }),
+    http: createHttp({ server: config.server, userAgent: `backhaul-agent/${version}`, proxy, limiter }),
     retry: createRetry({ log }),
     state,
     log,
@@ -91,9 +96,19 @@ async function main(config: AgentConfig): Promise<void> {
     },
     shared: { file, roots },
     chunkSize,
+    limiter,
   })
   if (port !== undefined) {
-    await serveStatus({ port, log, status: () => ({ clientId, server, version, startedAt, shared, ...agent.view() }) })
+    const status = (): unknown => ({
+      clientId,
+      server,
+      version,
+      startedAt,
+      shared,
+      limit: schedule.view(),
+      ...agent.view(),
+    })
+    await serveStatus({ port, log, status })
   }
   ended = agent.run(stop.signal).then(() => state.flush())
   await ended

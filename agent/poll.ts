@@ -34,6 +34,8 @@ type List = z.infer<typeof jobsSchema>
 const GRACE_MS = 10_000
 const MAX_SPREAD = 300
 /** Polls that bring nothing new follow each other no faster, in ms. */
+/** A job that begins now takes the connection that is open already; the next poll can wait for another. */
+const GIVE_WAY_MS = 30
 const SHORTEST_MS = 900
 
 /** One poll after the other, for as long as the session lasts: the heartbeat, and how jobs and cancellations arrive. */
@@ -94,7 +96,7 @@ export function createPoll({ api, retry, pace, clientId, spread, urgent, onJobs,
         onJobs(list.jobs)
       }
       // Something on the way does not let a poll wait, or answers from memory: no reason to ask a thousand times.
-      if (!news) await pause(startedAt + SHORTEST_MS - performance.now(), either)
+      await pause(news ? GIVE_WAY_MS : startedAt + SHORTEST_MS - performance.now(), either)
     } catch (error) {
       if (signal.aborted || !current.signal.aborted) throw error
     }

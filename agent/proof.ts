@@ -1,10 +1,10 @@
+import { algorithmOf, runningDigest } from '../shared/digest.ts'
 import { chunksSchema, type ChunksPage } from '../shared/protocol.ts'
 import type { Log } from '../shared/log.ts'
 import { missing, totalLength, union, type Range } from '../shared/ranges.ts'
 import type { Api } from './api.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
-import type { Lanes } from './lanes.ts'
-import { digestOf } from './load.ts'
+import { readingBlock, readThrough } from './load.ts'
 import type { Source } from './source.ts'
 
 /** An attempt that is to be gone on with. */
@@ -26,13 +26,11 @@ export type Proof = (resumed: Resumed) => Promise<void>
 
 export function createProof({
   api,
-  lanes,
   source,
   log,
   signal,
 }: {
   api: Api
-  lanes: Lanes
   source: Source
   log: Log
   signal: AbortSignal
@@ -48,8 +46,10 @@ export function createProof({
     return value
   }
 
-  const compare = async (chunk: ChunksPage['chunks'][number]): Promise<void> => {
-    if ((await digestOf({ source, range: chunk, lanes, signal })) === chunk.digest) return
+  const compare = async (chunk: ChunksPage['chunks'][number], block: Buffer): Promise<void> => {
+    const running = runningDigest(algorithmOf(chunk.digest))
+    await readThrough({ source, range: chunk, block, signal }, running.update)
+    if (running.hex() === chunk.digest) return
     const { start, end } = chunk
     throw new JobFailure(
       'changed',
@@ -61,11 +61,12 @@ export function createProof({
   return async (resumed) => {
     const { id, received } = resumed
     log.info({ id, bytes: totalLength(received) }, 'comparing what the server has with the source')
+    const block = readingBlock()
     let proven: Range[] = []
     for (let from: number | null = 0; from !== null;) {
       const page = await ask(resumed, from)
       checkPage(page, resumed, from)
-      for (const chunk of page.chunks) await compare(chunk)
+      for (const chunk of page.chunks) await compare(chunk, block)
       proven = union([...proven, ...page.chunks])
       from = page.next
     }

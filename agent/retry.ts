@@ -19,6 +19,8 @@ export class TransientError extends Error {
   readonly stalled: boolean
   /** Nobody was reached, or nobody answered: the line may be dead. */
   readonly unanswered: boolean
+  /** The agent's own limit ended it, to send it otherwise or later; nothing is wrong. */
+  readonly limited: boolean
   readonly status: number | undefined
 
   constructor(
@@ -30,6 +32,7 @@ export class TransientError extends Error {
       expired?: boolean
       stalled?: boolean
       unanswered?: boolean
+      limited?: boolean
       status?: number
     } = {},
   ) {
@@ -40,6 +43,7 @@ export class TransientError extends Error {
     this.expired = details.expired ?? false
     this.stalled = details.stalled ?? false
     this.unanswered = details.unanswered ?? false
+    this.limited = details.limited ?? false
     this.status = details.status
   }
 }

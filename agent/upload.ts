@@ -1,15 +1,18 @@
-import { sha256, type Sha256 } from '../shared/digest.ts'
-import { missing, pieces, union, type Range } from '../shared/ranges.ts'
+import type { Sha256 } from '../shared/digest.ts'
+import type { ChunkAlgorithm } from '../shared/protocol.ts'
+import { missing, totalLength, type Range } from '../shared/ranges.ts'
+import { createCompressor } from './compress.ts'
 import { createCrew, type Crew } from './crew.ts'
 import { createDeliver, type DeliverDeps } from './deliver.ts'
 import { JobFailure, quote } from './failure.ts'
+import type { Hasher, Hashers } from './hasher.ts'
 import type { Lanes } from './lanes.ts'
-import { createLoader, digestOf } from './load.ts'
+import { createLoader, readingBlock, readThrough } from './load.ts'
 import type { Source } from './source.ts'
 
 export interface Upload {
   /**
-   * Reads the whole file once in order, sends what the server lacks, and proves that it was one version.
+   * Sends what the server lacks, hashes the whole, and proves that it was one version.
    * @returns the SHA-256 of the whole
    * @throws JobFailure, JobDropped, the signal's reason; nothing of it runs on afterwards
    */
@@ -21,25 +24,32 @@ export interface Upload {
   send(ranges: readonly Range[], whole: Sha256): Promise<void>
 }
 
-export interface UploadDeps extends Omit<DeliverDeps, 'load'> {
+export interface UploadDeps extends Omit<DeliverDeps, 'load' | 'compressor'> {
   source: Source
   lanes: Lanes
-  /** Chunks of this job in flight at once. */
+  hashers: Hashers
+  algorithm: ChunkAlgorithm
+  /** Whether the server decodes. */
+  compress: boolean
+  /** Chunks of this job in flight at once, at most. */
   parallel: number
   /** Hash the source a second time at the end in any case: its times cannot be trusted to tell of every change. */
   reread: boolean
   signal: AbortSignal
 }
 
-interface Step extends Range {
-  send: boolean
+interface Whole {
+  hasher: Hasher
+  /** The digest of the whole, once every byte was read, and it is proven that they are of one version. */
+  announce(): Promise<Sha256>
 }
 
 /** The bytes of one attempt, from the source to the server. */
 export function createUpload(deps: UploadDeps): Upload {
-  const { source, lanes, limits, target, parallel, reread, signal } = deps
-  const load = createLoader({ source, lanes })
-  const deliver = createDeliver({ ...deps, load })
+  const { source, hashers, limits, flow, target, parallel, reread, signal } = deps
+  const load = createLoader(deps)
+  const compressor = deps.compress ? createCompressor({ rate: flow.rate, now: () => performance.now() }) : undefined
+  const deliver = createDeliver({ ...deps, load, compressor })
 
   const withCrew = async <T>(work: (crew: Crew) => Promise<T>): Promise<T> => {
     const crew = createCrew({ limit: parallel, signal })
@@ -52,27 +62,45 @@ export function createUpload(deps: UploadDeps): Upload {
     }
   }
 
-  const pass = (received: readonly Range[]): Promise<Sha256> =>
-    withCrew(async (crew) => {
-      const whole = sha256()
-      for (const span of planSpans(received, target.size)) {
-        // Piece by piece, for the allowed length can shrink on the way.
-        for (let at = span.start; at < span.end;) {
-          const range = { start: at, end: Math.min(span.end, at + limits.length(target.chunk)) }
-          await crew.room()
-          const loaded = await load(range, crew.signal, { also: whole })
-          if (span.send) crew.start(() => deliver(range, crew.signal, loaded))
-          else loaded.lane.release()
-          at = range.end
-        }
+  /** Sends ranges in order, chunk by chunk. @param whole is fed with their bytes, and asked before the last is sent */
+  const sendAll = async (ranges: readonly Range[], crew: Crew, whole?: Whole): Promise<void> => {
+    let remaining = totalLength(ranges)
+    for (const { start, end } of ranges) {
+      // Piece by piece, for what the line carries and what is allowed change on the way.
+      for (let at = start; at < end;) {
+        await crew.room()
+        const length = Math.min(flow.chunkLength(remaining), limits.most(target.chunk))
+        const range = { start: at, end: Math.min(end, at + length) }
+        const loaded = await load(range, crew.signal, { also: whole?.hasher })
+        remaining -= range.end - range.start
+        const announced = remaining === 0 ? await whole?.announce() : undefined
+        crew.start(() => deliver(range, crew.signal, { loaded, whole: announced }))
+        at = range.end
       }
-      return whole.digest('hex')
+    }
+  }
+
+  const withHasher = async <T>(work: (hasher: Hasher) => Promise<T>): Promise<T> => {
+    const hasher = hashers.open()
+    try {
+      return await work(hasher)
+    } finally {
+      hasher.close()
+    }
+  }
+
+  /** Reads the whole for its digest alone. */
+  const digestOfWhole = (stop: AbortSignal): Promise<Sha256> =>
+    withHasher(async (hasher) => {
+      const range = { start: 0, end: target.size }
+      await readThrough({ source, range, block: readingBlock(), signal: stop }, hasher.update)
+      return hasher.digest()
     })
 
   /** A version that overlooks times or growth proves nothing of a file that was touched; only its bytes do. */
   const confirm = async (whole: Sha256): Promise<void> => {
     const again = reread || (await source.touched())
-    if (again && (await digestOf({ source, range: { start: 0, end: target.size }, lanes, signal })) !== whole) {
+    if (again && (await digestOfWhole(signal)) !== whole) {
       throw new JobFailure(
         'changed',
         `${quote(target.path)} changed while it was being sent. Ask again when nothing writes to it.`,
@@ -81,28 +109,42 @@ export function createUpload(deps: UploadDeps): Upload {
     await source.check(target.size)
   }
 
+  /** One pass over the file: what is read to be sent is hashed as well. */
+  const sendWhole = (): Promise<Sha256> =>
+    withHasher((hasher) =>
+      withCrew(async (crew) => {
+        let whole: Promise<Sha256> | undefined
+        const prove = async (): Promise<Sha256> => {
+          const digest = await hasher.digest()
+          await confirm(digest)
+          return digest
+        }
+        const announce = (): Promise<Sha256> => (whole ??= prove())
+        await sendAll([{ start: 0, end: target.size }], crew, { hasher, announce })
+        return announce()
+      }),
+    )
+
+  /** Hashes the whole while what is missing is sent already. */
+  const sendRest = (open: readonly Range[]): Promise<Sha256> =>
+    withCrew(async (crew) => {
+      const hashing = digestOfWhole(crew.signal)
+      crew.start(async () => void (await hashing))
+      await sendAll(open, crew)
+      return hashing
+    })
+
   return {
     async sendMissing(received) {
-      const whole = await pass(received)
+      if (received.length === 0) return sendWhole()
+      const whole = await sendRest(missing(received, target.size))
       await confirm(whole)
       return whole
     },
 
     async send(ranges, whole) {
-      await withCrew(async (crew) => {
-        for (const range of ranges.flatMap((wanted) => [...pieces(wanted, limits.length(target.chunk))])) {
-          await crew.room()
-          crew.start(() => deliver(range, crew.signal))
-        }
-      })
+      await withCrew((crew) => sendAll(ranges, crew))
       await confirm(whole)
     },
   }
-}
-
-/** The whole file from its start to its end, in spans that are to be sent or only to be hashed. @param size bytes */
-export function planSpans(received: readonly Range[], size: number): Step[] {
-  const there = union(received).map((range): Step => ({ ...range, end: Math.min(range.end, size), send: false }))
-  const open = missing(received, size).map((range): Step => ({ ...range, send: true }))
-  return [...there, ...open].filter(({ start, end }) => start < end).toSorted((a, b) => a.start - b.start)
 }

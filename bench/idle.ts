@@ -8,7 +8,7 @@ import { startBenchStack } from './stack.ts'
 
 // So many agents held by one server over real sockets: its memory for each of them, how soon a download wakes its
 // agent, and whether every poll is answered and every download heard of.
-// node --import tsx bench/idle.ts [--agents 10000] [--wakes 2000] [--hold MINUTES] [--together] [--processes 2]
+// node bench/idle.ts [--agents 10000] [--wakes 2000] [--hold MINUTES] [--together] [--processes 2]
 const { values: flags } = parseArgs({
   options: {
     agents: { type: 'string', default: '10000' },

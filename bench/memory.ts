@@ -1,79 +1,120 @@
-import { open, readFile } from 'node:fs/promises'
-import { randomFillSync } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ask, finished, startBenchStack } from './stack.ts'
+import type { Bench, Part } from './bench.ts'
+import { LINE, sendFromMany, type Crowd } from './crowd.ts'
+import type { Measured } from './meter.ts'
+import { count } from './options.ts'
+import { backhaul } from './peers/backhaul.ts'
+import { loopback as place } from './peers/peer.ts'
+import { judge, rounded, table, type Verdict } from './report.ts'
+import { MiB, writeHole, writeRandomFile, type Source } from './source.ts'
+import { transfer, type Transfer } from './transfer.ts'
 
-// Resident memory of both ends while a file passes: the kernel's own high-water mark (VmHWM), and the course of it.
-// node --import tsx bench/memory.ts [MIB] [sparse]
-const MiB = 1024 * 1024
-const sizeMiB = Number(process.argv[2] ?? 1024)
-const sparse = process.argv[3] === 'sparse'
-
-async function writeFileOf(path: string): Promise<void> {
-  const file = await open(path, 'w')
-  const block = Buffer.alloc(MiB)
-  const real = sparse ? 0 : sizeMiB
-  for (let written = 0; written < real; written += 1) await file.write(randomFillSync(block))
-  await file.truncate(sizeMiB * MiB)
-  await file.close()
+interface Options {
+  mib: number
+  sparse: boolean
+  uploads: number
+  each: number
 }
 
-async function memoryMiB(pid: number, field: 'VmHWM' | 'VmRSS'): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Math.round(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024)
+const MB = 1e6
+const SMALL = 100 * MB
+/** The large file may take so much more memory than the small one, for caches fill at first. */
+const FLAT = 1.25
+
+export const memory: Part<Options> = {
+  name: 'memory',
+  description: 'resident memory of both ends: a small file and a very large one, and many uploads at once',
+
+  declare: (command) =>
+    command
+      .option('--mib <N>', 'size of the large file in MiB', count, 10_240)
+      .option('--sparse', 'the large file is a hole, which takes no room at the sender', false)
+      .option('--uploads <N>', 'uploads at once into one server', count, 50)
+      .option('--each <N>', 'size of each of them in MiB', count, 20),
+
+  room: ({ mib, sparse, uploads, each }) => Math.max((sparse ? 1.1 : 2.1) * mib, 1.1 * (uploads + 1) * each) * MiB,
+
+  async run(bench, { mib, sparse, uploads, each }) {
+    const small = await alone(bench, (path) => writeRandomFile(path, SMALL))
+    const large = await alone(bench, (path) => (sparse ? writeHole : writeRandomFile)(path, mib * MiB))
+    const many = await crowd(bench, uploads, each)
+    const largeTitle = `${rounded(mib / 1024)} GiB${sparse ? ', sparse' : ''}`
+    return {
+      name: 'memory',
+      title: 'Memory',
+      about:
+        `The kernel's high-water mark of resident memory (VmHWM), from the start of a process on: a file of 100 MB, one of ${largeTitle}, and ${uploads} of ${each} MiB ` +
+        `at once from ${uploads} agents into one server, each over a line of ${LINE / MB} MB/s (${many.atOnce} were seen under way at a time). The course is the highest of each tenth of the time.`,
+      tables: [
+        table(
+          ['', 'seconds', 'peak MB', 'CPU s', 'course, MB'],
+          [
+            ...rowsOf('100 MB', small),
+            ...rowsOf(largeTitle, large),
+            rowOf(`${uploads} uploads, server`, many.seconds, many.server),
+            rowOf(`${uploads} uploads, largest agent`, many.seconds, largest(many.agents)),
+          ],
+        ),
+      ],
+      verdicts: verdictsOf({ small, large, many, uploads }),
+      leftOut: [],
+      panels: [],
+      runs: { small, large, many },
+    }
+  },
 }
 
-/** Looks every second until `work` has ended. @returns what was seen, in MiB */
-async function watched(pids: number[], work: Promise<void>): Promise<number[][]> {
-  const seen: number[][] = []
-  const looking = setInterval(() => {
-    void Promise.all(pids.map((pid) => memoryMiB(pid, 'VmRSS'))).then((memory) => seen.push(memory))
-  }, 1000)
-  await work.finally(() => clearInterval(looking))
-  return seen
-}
-
-/** The highest of each tenth of the time: flat, if it does not grow with the bytes that have passed. */
-function course(values: number[]): string {
-  const step = Math.max(1, Math.ceil(values.length / 10))
-  const tenths = Array.from({ length: Math.ceil(values.length / step) }, (_, at) =>
-    values.slice(at * step, (at + 1) * step),
-  )
-  return tenths.map((tenth) => Math.max(...tenth)).join(' ')
-}
-
-/** User and system time so far, in seconds (/proc counts in ticks of 10 ms). */
-async function cpuSeconds(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
-
-const stack = await startBenchStack()
-try {
-  const file = join(stack.folder, 'big.bin')
-  await writeFileOf(file)
-  const agentPid = await stack.agent('site', ['--file', file])
-  const ends = [
-    { name: 'server', pid: stack.serverPid },
-    { name: 'agent', pid: agentPid },
-  ]
-  const measure = () =>
-    Promise.all(ends.map(async ({ pid }) => ({ peak: await memoryMiB(pid, 'VmHWM'), cpu: await cpuSeconds(pid) })))
-  const before = await measure()
-  const begunAt = performance.now()
-  const pids = ends.map(({ pid }) => pid)
-  const seen = await watched(pids, finished(stack.url, await ask(stack.url, 'site')))
-  const seconds = (performance.now() - begunAt) / 1000
-  const after = await measure()
-  process.stdout.write(`${sizeMiB} MiB${sparse ? ', sparse,' : ''} in ${seconds.toFixed(1)} s, verified\n`)
-  for (const [index, { name }] of ends.entries()) {
-    const cpu = (after[index]?.cpu ?? 0) - (before[index]?.cpu ?? 0)
-    const peaks = `peak resident ${before[index]?.peak} MiB before, ${after[index]?.peak} MiB after`
-    process.stdout.write(`  ${name.padEnd(6)}  ${peaks}; CPU ${cpu.toFixed(1)} s\n`)
-    process.stdout.write(
-      `          highest of each tenth of the time: ${course(seen.map((all) => all[index] ?? 0))} MiB\n`,
-    )
+/** One file alone; it is gone afterwards, to make room. */
+async function alone({ folder, signal, say }: Bench, write: (path: string) => Promise<Source>): Promise<Transfer> {
+  const path = join(folder, 'file')
+  try {
+    const source = await write(path)
+    say(`memory: a file of ${Math.round(source.size / MB)} MB`)
+    return await transfer(backhaul, { place, source, folder, signal })
+  } finally {
+    await rm(path, { force: true })
   }
-} finally {
-  await stack.stop()
+}
+
+async function crowd({ folder, signal, say }: Bench, uploads: number, each: number): Promise<Crowd> {
+  const source = await writeRandomFile(join(folder, 'file'), each * MiB)
+  signal.throwIfAborted()
+  say(`memory: ${uploads} uploads of ${each} MiB at once`)
+  return sendFromMany(folder, source, uploads)
+}
+
+const largest = (all: readonly Measured[]): Measured => all.reduce((most, one) => (one.peak > most.peak ? one : most))
+
+const rowsOf = (title: string, { seconds, server, client }: Transfer): string[][] => [
+  rowOf(`${title}, server`, seconds, server),
+  rowOf(`${title}, agent`, seconds, client),
+]
+
+const rowOf = (title: string, seconds: number, { peak, cpu, course }: Measured): string[] => [
+  title,
+  seconds.toFixed(1),
+  megabytes(peak),
+  cpu.toFixed(1),
+  course.map(megabytes).join(' '),
+]
+
+const megabytes = (bytes: number): string => (bytes / MB).toFixed(0)
+
+interface Results {
+  small: Transfer
+  large: Transfer
+  many: Crowd
+  uploads: number
+}
+
+function verdictsOf({ small, large, many, uploads }: Results): Verdict[] {
+  const agents = [small.client, large.client, ...many.agents].map(({ peak }) => peak / MB)
+  return [
+    judge('under way at a time', many.atOnce, 'at least', uploads, 'uploads'),
+    judge(`server with ${uploads} uploads at once`, many.server.peak / MB, 'at most', 200, 'MB'),
+    judge('agent, the largest of all', Math.max(...agents), 'at most', 120, 'MB'),
+    judge('server, large file ÷ small file', large.server.peak / small.server.peak, 'at most', FLAT),
+    judge('agent, large file ÷ small file', large.client.peak / small.client.peak, 'at most', FLAT),
+  ]
 }

@@ -1,13 +1,14 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { until } from '../tests/helpers/until.ts'
+import { projectFolder, startProcess, type Started } from './processes.ts'
 
-/** A real server and agents for a measurement, in a folder that is removed afterwards. */
+/** A real server and agents for a measurement. */
 export interface BenchStack {
   folder: string
+  /** The server as it is reached from here. */
   url: string
   serverPid: number
   /** Starts an agent and waits until it polls. @returns its pid */
@@ -15,68 +16,65 @@ export interface BenchStack {
   stop(): Promise<void>
 }
 
-export async function startBenchStack(): Promise<BenchStack> {
-  const folder = await mkdtemp(join(tmpdir(), 'backhaul-bench-'))
-  const children: ChildProcess[] = []
+export interface BenchStackOptions {
+  /** Where everything is stored; one of its own if not given. It is removed at the end in any case. */
+  folder?: string
+  /** Variables of the environment, for the server. */
+  env?: Record<string, string>
+  /** Commands that run the ends elsewhere, as `ip netns exec NAME`. */
+  within?: { server?: readonly string[]; agent?: readonly string[] }
+  /** The server's host as it is reached from here, and from the agent. */
+  host?: { here: string; agent: string }
+}
 
-  const start = async (
-    file: string,
-    args: string[],
-    env: Record<string, string>,
-    ready: (line: Record<string, unknown>) => boolean,
-  ) => {
-    const child = spawn(process.execPath, ['--max-semi-space-size=2', ...(process.env['BF'] ?? '').split(' ').filter(Boolean), '--import', 'tsx', file, ...args], {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    children.push(child)
-    const lines = createInterface({ input: child.stdout })
-    const line = await new Promise<Record<string, unknown>>((resolve, reject) => {
-      lines.on('line', (text) => {
-        const parsed = JSON.parse(text) as Record<string, unknown>
-        if (ready(parsed)) resolve(parsed)
-      })
-      child.once('exit', () => reject(new Error(`${file} ended early`)))
-    })
-    return { pid: child.pid ?? 0, line }
-  }
+/** Starts a server as `npm start` does; agents are started as `npm run agent` does. */
+export async function startBenchStack(options: BenchStackOptions = {}): Promise<BenchStack> {
+  const { within = {}, host = { here: '127.0.0.1', agent: '127.0.0.1' } } = options
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'backhaul-bench-')))
+  await mkdir(folder, { recursive: true })
+  const started: Started[] = []
 
   const env = {
-    HOST: '127.0.0.1',
+    HOST: within.server ? '0.0.0.0' : '127.0.0.1',
     PORT: '0',
     DATABASE_URL: `sqlite:${folder}/db`,
     STORAGE_URL: `file:${folder}/downloads`,
+    ...options.env,
   }
-  const server = await start('server/main.ts', [], env, (line) => line['msg'] === 'listening')
-  const url = `http://127.0.0.1:${String(server.line['port'])}`
-
-  const online = async (id: string): Promise<void> => {
-    for (;;) {
-      const client = (await (await fetch(`${url}/clients/${id}`)).json()) as { status?: unknown }
-      if (client.status === 'online') return
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
+  const server = startProcess(commandOf('start'), { env, within: within.server })
+  started.push(server)
+  const port = String((await server.line((line) => line['msg'] === 'listening'))['port'])
+  const url = `http://${host.here}:${port}`
 
   return {
     folder,
     url,
     serverPid: server.pid,
-    async agent(id, args, target = url) {
+    async agent(id, args, target = `http://${host.agent}:${port}`) {
       const all = ['--id', id, '--server', target, '--port', 'off', '--state-dir', join(folder, id), ...args]
-      const { pid } = await start('agent/main.ts', all, {}, () => true)
-      await online(id)
-      return pid
+      const agent = startProcess([...commandOf('agent'), ...all], { within: within.agent })
+      started.push(agent)
+      await agent.line(() => true)
+      await until(`${id} to be online`, async () => {
+        const client = (await (await fetch(`${url}/clients/${id}`)).json()) as { status?: unknown }
+        return client.status === 'online'
+      })
+      return agent.pid
     },
     async stop() {
-      for (const child of children.toReversed()) {
-        if (child.exitCode !== null) continue
-        child.kill('SIGTERM')
-        await once(child, 'exit')
-      }
+      await Promise.all(started.toReversed().map((each) => each.stop()))
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** The command behind one of our npm scripts, so that what is measured is what users run. */
+function commandOf(script: 'start' | 'agent'): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(projectFolder, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
+  const [, ...rest] = (scripts[script] ?? '').split(' ')
+  return [process.execPath, ...rest]
 }
 
 /** Asks for a client's default file. @returns the download's id */

@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const oldestNode = 24
+// From 24.3 on, Node reads TypeScript without a warning.
+const oldestNode = [24, 3]
 
 /** Runs this file again on the Node.js that `npm ci` brought, with the same arguments, streams and signals. */
 function runOn(node) {
@@ -19,16 +20,18 @@ function runOn(node) {
   })
 }
 
-if (Number.parseInt(process.versions.node, 10) >= oldestNode) {
-  const { register } = await import('tsx/esm/api')
-  register()
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) {
+  await import('../shared/compile-cache.js')
   await import('./main.ts')
 } else {
   const brought = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url))
   if (existsSync(brought)) {
     runOn(brought)
   } else {
-    process.stderr.write(`backhaul: needs Node.js ${oldestNode} or newer, this is ${process.versions.node}. (usage)\n`)
+    process.stderr.write(
+      `backhaul: needs Node.js ${oldestNode.join('.')} or newer, this is ${process.versions.node}. (usage)\n`,
+    )
     process.exitCode = 2
   }
 }

@@ -46,7 +46,7 @@ export function createProcesses(): Processes {
     broken,
 
     start({ name, command, env = {}, logPath }) {
-      const child = spawn(process.execPath, ['--import', 'tsx', ...command], {
+      const child = spawn(process.execPath, ['--import', './shared/compile-cache.js', ...command], {
         cwd: project,
         env: { ...process.env, ...env },
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,4 +1,5 @@
-import type { Sha256 } from '../shared/digest.ts'
+import type { Batch } from '../shared/batches.ts'
+import type { ChunkDigest, Sha256 } from '../shared/digest.ts'
 import type { ErrorCode } from '../shared/errors.ts'
 import type { Policy, SessionRequest, Status } from '../shared/protocol.ts'
 import type { Range } from '../shared/ranges.ts'
@@ -65,7 +66,7 @@ export interface DownloadRecord {
 
 /** One durable chunk: a row. What is received is the union of the rows of an attempt. */
 export interface Chunk extends Range {
-  digest: Sha256
+  digest: ChunkDigest
   /** Whatever the byte store needs to find the chunk again. */
   tag: string
 }
@@ -123,6 +124,7 @@ export interface CommitState {
   overlapping: Chunk[]
 }
 
+/** A call that changes something returns once that is durable, and with it everything that it has seen. */
 export interface JobStore {
   findClient(id: string): Promise<ClientRecord | undefined>
   listClients(filter: { labels?: Readonly<Record<string, string>> | undefined }): Promise<ClientRecord[]>
@@ -172,14 +174,15 @@ export interface JobStore {
 
   /**
    * Inserts a chunk's row in one transaction with the check that allows it. `check` sees the rows under lock and
-   * throws to refuse; the insertion counts towards `bytesReceived`.
+   * throws to refuse; the insertion counts towards `bytesReceived`. Chunks that come together share a transaction.
+   * @returns the download with the chunk counted, or undefined for a replay
    */
   insertChunk(
     id: string,
     attempt: number,
     chunk: Chunk,
     check: (state: CommitState) => 'insert' | 'replay',
-  ): Promise<'insert' | 'replay'>
+  ): Promise<DownloadRecord | undefined>
   overlappingChunks(id: string, attempt: number, range: Range): Promise<Chunk[]>
   /** At most `limit` rows from the one that holds `from` or follows it, by offset. */
   chunksFrom(id: string, attempt: number, from: number, limit: number): Promise<Chunk[]>
@@ -197,9 +200,9 @@ export interface Part {
 }
 
 export interface ChunkWriter {
-  /** Writes the pieces at the range's offsets; at most the range's length. Returns after the last write returned. */
-  write(pieces: AsyncIterable<Uint8Array>): Promise<void>
-  /** Makes what was written durable, with a sync that starts now. */
+  /** Writes a batch behind those of the calls before; at most the range's length in all. Returns after the write returned. */
+  write(batch: Batch): Promise<void>
+  /** Makes what was written durable, with a sync that starts from now on. After one that failed, it fails for ever. */
   commit(): Promise<string>
   close(): Promise<void>
 }

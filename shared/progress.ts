@@ -1,4 +1,5 @@
-import cliProgress from 'cli-progress'
+import { createRequire } from 'node:module'
+import type cliProgress from 'cli-progress'
 import { barLine } from './bar-line.ts'
 import { printable } from './format.ts'
 
@@ -18,6 +19,9 @@ interface Entry {
   startedWith: number
 }
 
+/** Loaded with the first bar: services never show one, and it costs memory. */
+const load = createRequire(import.meta.url)
+
 const ERASE_BELOW = '\u001b[0J'
 
 /** A bar for each transfer on `stream`, with its rate and the time left. */
@@ -33,8 +37,9 @@ export function createProgress({ stream }: { stream: NodeJS.WriteStream }): Prog
   const entries = new Map<string, Entry>()
   let bars: cliProgress.MultiBar | undefined
 
-  const open = (): cliProgress.MultiBar =>
-    new cliProgress.MultiBar({
+  const open = (): cliProgress.MultiBar => {
+    const { MultiBar } = load('cli-progress') as typeof cliProgress
+    return new MultiBar({
       stream,
       format: (_options, { value, total }, { label, rate }: { label: string; rate: number }) =>
         barLine({ label, received: value, size: total, rate, columns: stream.columns }),
@@ -44,6 +49,7 @@ export function createProgress({ stream }: { stream: NodeJS.WriteStream }): Prog
       clearOnComplete: true,
       gracefulExit: false,
     })
+  }
 
   const stop = (): void => {
     bars?.stop()

@@ -11,6 +11,8 @@ export const headers = {
   attempt: 'Attempt',
   contentRange: 'Content-Range',
   contentDigest: 'Content-Digest',
+  chunkDigest: 'Chunk-Digest',
+  chunkEncoding: 'Chunk-Encoding',
   reprDigest: 'Repr-Digest',
   uploadLimit: 'Upload-Limit',
   spread: 'Reconnect-Spread',
@@ -19,10 +21,16 @@ export const headers = {
 const KiB = 1024
 const MiB = 1024 * KiB
 
+/** How a chunk's bytes may be digested. */
+export const chunkAlgorithms = ['sha-256', 'crc32'] as const
+export type ChunkAlgorithm = (typeof chunkAlgorithms)[number]
+
 /** What a server tells an agent at the beginning of a session: bytes, connections, seconds. */
 export const defaults = {
   chunk: { min: 64 * KiB, max: 64 * MiB, preferred: 4 * MiB },
   parallel: 4,
+  maxParallel: 64,
+  digests: chunkAlgorithms,
   waitSeconds: 25,
   expiresInSeconds: 7 * 24 * 3600,
 } as const
@@ -80,6 +88,7 @@ export type FailureCode = (typeof failureCodes)[number]
 const size = z.int().min(0)
 const rangeSchema = z.strictObject({ start: size, end: size })
 const attempt = z.int().min(1)
+const chunkDigest = z.string().regex(/^([0-9a-f]{64}|crc32:[0-9a-f]{8})$/, 'must be a SHA-256 or CRC-32')
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex')
 
 export const sessionRequestSchema = z.strictObject({
@@ -139,6 +148,12 @@ export const beginSchema = z.object({
   received: z.array(rangeSchema),
   chunk: z.object({ min: z.int(), max: z.int(), preferred: z.int() }),
   parallel: z.int().min(1),
+  /** Chunks in flight at once, at most, for an agent that measures what the line gives. */
+  maxParallel: z.int().min(1).optional(),
+  /** How chunks may be digested; what an agent does not know is passed over. */
+  digests: z.array(z.string()).default(['sha-256']),
+  /** How chunks may be encoded on the way. */
+  encodings: z.array(z.string()).default([]),
 })
 export type Begun = z.infer<typeof beginSchema>
 
@@ -167,7 +182,7 @@ export const CHUNKS_PER_PAGE = 1000
 
 export const chunksSchema = z.object({
   attempt,
-  chunks: z.array(z.strictObject({ start: size, end: size, digest })),
+  chunks: z.array(z.strictObject({ start: size, end: size, digest: chunkDigest })),
   /** Where the next page begins, or null on the last. */
   next: size.nullable(),
 })

@@ -39,7 +39,7 @@ export async function startCrowds(deps: {
     const first = index * share
     const task: CrowdTask = { url, first, count: Math.min(share, agents - first), together }
     const child = fork(new URL('crowd.ts', import.meta.url), [JSON.stringify(task)], {
-      execArgv: ['--import', 'tsx'],
+      execArgv: [],
     })
     const ready = new Promise<void>((resolve, reject) => {
       child.on('message', (message: FromCrowd) => (message.kind === 'ready' ? resolve() : heard(child, message)))

@@ -1,7 +1,18 @@
-import { sha256 as newSha256, type Sha256 } from '../../shared/digest.ts'
+import { lengthOf, type Batch } from '../../shared/batches.ts'
+import { algorithmOf, runningDigest, type ChunkDigest } from '../../shared/digest.ts'
 import { AppError, isAppError, messageOf } from '../../shared/errors.ts'
 import type { Range } from '../../shared/ranges.ts'
-import type { ByteStore, Chunk, ChunkWriter, CommitState, JobStore, Observer, Part, WakeBus } from '../ports.ts'
+import type {
+  ByteStore,
+  Chunk,
+  ChunkWriter,
+  CommitState,
+  DownloadRecord,
+  JobStore,
+  Observer,
+  Part,
+  WakeBus,
+} from '../ports.ts'
 import type { Attempts } from './attempts.ts'
 import { checkAttempt, checkOpen } from './guards.ts'
 import type { Later } from './later.ts'
@@ -11,18 +22,18 @@ import type { Lease, Reservations } from './reservations.ts'
 import { bytesTopic, downloadTopic } from './topics.ts'
 import type { Verifier } from './verifier.ts'
 
-/** The body of a request, which ends or throws as soon as `signal` aborts. */
-export type Body = (signal: AbortSignal) => AsyncIterable<Uint8Array>
+/** The body of a request in batches, which ends or throws as soon as `signal` aborts. */
+export type Body = (signal: AbortSignal) => AsyncIterable<Batch>
 
 export interface ChunkToStore {
   part: Part
   range: Range
   lease: Lease
-  pieces: AsyncIterable<Uint8Array>
+  batches: AsyncIterable<Batch>
   /** Sees the rows under lock, in the transaction that inserts the chunk's. */
   check: (chunk: Chunk, state: CommitState) => 'insert' | 'replay'
   /** The digest that the pieces must have. */
-  announced?: Sha256
+  announced?: ChunkDigest
 }
 
 export interface Chunks {
@@ -30,13 +41,12 @@ export interface Chunks {
   hold(part: Part, range: Range, session: string, signal: AbortSignal): Promise<Lease>
   /**
    * All writes returned → a sync that starts after them → the row. When it returns, the chunk is durable.
+   * @returns the download with the chunk counted, or undefined when the chunk was there already
    * @throws AppError `digest-mismatch`, `range-invalid`, `attempt-superseded`, `store-full`, and what `check` throws
    */
-  store(chunk: ChunkToStore): Promise<void>
-  /** Counts bytes that were sent in vain; never throws, for a figure is not worth it. */
-  resent(id: string, bytes: number): Promise<void>
-  /** Tells whoever follows the part that more of it is durable; never throws, for the chunk is. */
-  landed(part: Part): Promise<void>
+  store(chunk: ChunkToStore): Promise<DownloadRecord | undefined>
+  /** Tells whoever follows the download that a range of it is durable; never throws, for the chunk is. */
+  landed(download: DownloadRecord, range: Range): Promise<void>
 }
 
 export interface ChunksDeps {
@@ -93,6 +103,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
     }
   }
 
+  /** A figure is not worth an error. */
   const resent = async (id: string, length: number): Promise<void> => {
     try {
       await jobs.addResent(id, length)
@@ -101,13 +112,11 @@ export function createChunks(deps: ChunksDeps): Chunks {
     }
   }
 
-  const tell = async (part: Part): Promise<void> => {
-    wakes.wake([bytesTopic(part.id)])
-    await verifier.follow(part)
-    const download = await jobs.findDownload(part.id)
-    if (download?.status !== 'transferring') return
+  const tell = async (download: DownloadRecord, range: Range): Promise<void> => {
+    wakes.wake([bytesTopic(download.id)])
     presence.contact(download.clientId)
     observer.progress(download)
+    await verifier.follow(download, range)
   }
 
   return {
@@ -126,61 +135,49 @@ export function createChunks(deps: ChunksDeps): Chunks {
       }
     },
 
-    resent,
-
-    async store({ part, range, lease, pieces, check, announced }) {
+    async store({ part, range, lease, batches, check, announced }) {
       // An attempt that is to be given up, and could not be so far, takes nothing more.
       await later.settle(partKey(part))
-      const seen = { bytes: 0, hash: newSha256() }
-      let inserted = false
+      const seen = { bytes: 0, hash: runningDigest(announced === undefined ? 'crc32' : algorithmOf(announced)) }
+      let stored: DownloadRecord | undefined
       const writer = await open(part, range)
       try {
-        await writer.write(measured(pieces, range, lease, seen))
-        const digest = seen.hash.digest('hex')
+        for await (const batch of batches) {
+          if (lease.signal.aborted) throw lease.signal.reason
+          lease.moved()
+          seen.bytes += lengthOf(batch)
+          if (seen.bytes > range.end - range.start)
+            throw new AppError('range-invalid', 'The body is longer than its Content-Range.')
+          for (const piece of batch) seen.hash.update(piece)
+          await writer.write(batch)
+        }
+        const digest = seen.hash.hex()
         checkBody(seen.bytes, range, digest, announced)
         const chunk = { ...range, digest, tag: await commit(writer, part) }
-        const verdict = await jobs.insertChunk(part.id, part.attempt, chunk, (state) => check(chunk, state))
-        inserted = verdict === 'insert'
+        stored = await jobs.insertChunk(part.id, part.attempt, chunk, (state) => check(chunk, state))
+        return stored
       } finally {
         await writer.close()
-        if (!inserted && seen.bytes > 0) await resent(part.id, seen.bytes)
+        if (!stored && seen.bytes > 0) await resent(part.id, seen.bytes)
       }
     },
 
-    async landed(part) {
+    async landed(download, range) {
       try {
-        await tell(part)
+        await tell(download, range)
       } catch (error) {
-        report(error, 'a chunk is durable, and those who wait for it hear of it with the next', part.id)
+        report(error, 'a chunk is durable, and those who wait for it hear of it with the next', download.id)
       }
     },
   }
 }
 
-/** Counts and hashes the pieces, stops when the lease is aborted, and lets nothing past the range. */
-async function* measured(
-  pieces: AsyncIterable<Uint8Array>,
-  range: Range,
-  lease: Lease,
-  seen: { bytes: number; hash: { update(piece: Uint8Array): unknown } },
-): AsyncGenerator<Uint8Array> {
-  for await (const piece of pieces) {
-    if (lease.signal.aborted) throw lease.signal.reason
-    seen.bytes += piece.byteLength
-    if (seen.bytes > range.end - range.start)
-      throw new AppError('range-invalid', 'The body is longer than its Content-Range.')
-    lease.moved()
-    seen.hash.update(piece)
-    yield piece
-  }
-}
-
-function checkBody(length: number, range: Range, digest: Sha256, announced: Sha256 | undefined): void {
+function checkBody(length: number, range: Range, digest: ChunkDigest, announced: ChunkDigest | undefined): void {
   if (length < range.end - range.start)
     throw new AppError('range-invalid', 'The body is shorter than its Content-Range.')
   if (announced === undefined || digest === announced) return
   throw new AppError(
     'digest-mismatch',
-    'The body does not have the announced Content-Digest; it was damaged on the way. Send it again.',
+    'The body does not have the announced digest; it was damaged on the way. Send it again.',
   )
 }

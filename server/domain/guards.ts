@@ -1,3 +1,4 @@
+import { algorithmOf } from '../../shared/digest.ts'
 import { AppError, type ErrorDetails } from '../../shared/errors.ts'
 import { openStatuses } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
@@ -84,7 +85,9 @@ export async function findClaimed(deps: { jobs: JobStore }, id: string, claim: C
 export function judgeOverlap(chunk: Range & { digest: string }, overlapping: readonly Chunk[]): 'insert' | 'replay' {
   const [first] = overlapping
   if (!first) return 'insert'
-  if (overlapping.length > 1 || first.start !== chunk.start || first.end !== chunk.end) {
+  const same = overlapping.length === 1 && first.start === chunk.start && first.end === chunk.end
+  // Digests of two algorithms cannot be compared: what is here stays, and the agent plans again.
+  if (!same || algorithmOf(first.digest) !== algorithmOf(chunk.digest)) {
     throw new AppError(
       'range-conflict',
       'The range overlaps bytes that are here already; plan again from what is received.',

@@ -1,8 +1,9 @@
-import type { Sha256 } from '../../shared/digest.ts'
+import { lengthOf, type Batch } from '../../shared/batches.ts'
+import type { ChunkDigest } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { CHUNKS_PER_PAGE, defaults, type ChunksPage, type Session } from '../../shared/protocol.ts'
 import type { ContentRange } from '../../shared/ranges.ts'
-import type { Chunk, CommitState, JobStore, Part } from '../ports.ts'
+import type { Chunk, CommitState, DownloadRecord, JobStore, Part } from '../ports.ts'
 import type { Body, Chunks } from './chunks.ts'
 import { checkAttempt, checkOpen, checkSession, findClaimed, findForSession, judgeOverlap } from './guards.ts'
 
@@ -11,7 +12,7 @@ export interface ChunkRequest {
   session: string
   attempt: number
   range: ContentRange
-  digest: Sha256
+  digest: ChunkDigest
   body: Body
   /** Aborts when the connection has gone. */
   signal: AbortSignal
@@ -32,8 +33,9 @@ export interface Uploads {
 
 /** An agent's chunks: in any order, over several connections, again after a lost answer. */
 export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks }): Uploads {
-  /** @returns whether the chunk was new */
-  const take = async ({ id, session, attempt, range, digest, body, signal }: ChunkRequest): Promise<boolean> => {
+  /** @returns the download with the chunk counted, or undefined when the chunk was there already */
+  const take = async (request: ChunkRequest): Promise<DownloadRecord | undefined> => {
+    const { id, session, attempt, range, digest, body, signal } = request
     const part = { id, attempt }
     const { start, end } = range
     const check = (chunk: Chunk, state: CommitState): 'insert' | 'replay' => {
@@ -47,13 +49,13 @@ export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks
     const lease = await chunks.hold(part, { start, end }, session, signal)
     try {
       const overlapping = await jobs.overlappingChunks(id, attempt, range)
-      const pieces = body(lease.signal)
+      const batches = body(lease.signal)
       if (judgeOverlap({ start, end, digest }, overlapping) === 'replay') {
-        await chunks.resent(id, await readToEnd(pieces))
-        return false
+        // What was there may not be durable yet; it is, once it is counted.
+        await jobs.addResent(id, await readToEnd(batches))
+        return undefined
       }
-      await chunks.store({ part, range: { start, end }, lease, pieces, check, announced: digest })
-      return true
+      return await chunks.store({ part, range: { start, end }, lease, batches, check, announced: digest })
     } finally {
       lease.release()
     }
@@ -75,7 +77,8 @@ export function createUploads({ jobs, chunks }: { jobs: JobStore; chunks: Chunks
       const download = await findClaimed({ jobs }, id, { session, attempt })
       checkRange(range, download.size ?? 0, defaults.chunk)
       try {
-        if (await take(request)) await chunks.landed({ id, attempt })
+        const stored = await take(request)
+        if (stored) await chunks.landed(stored, range)
       } catch (error) {
         if (isAppError(error, 'range-conflict')) error.details['received'] = await jobs.received(id, attempt)
         throw error
@@ -97,8 +100,8 @@ function checkRange(range: ContentRange, size: number, limits: Session['chunk'])
 }
 
 /** Reads a replayed body to its end, so that the connection stays usable. @returns its length in bytes */
-async function readToEnd(pieces: AsyncIterable<Uint8Array>): Promise<number> {
+async function readToEnd(batches: AsyncIterable<Batch>): Promise<number> {
   let bytes = 0
-  for await (const piece of pieces) bytes += piece.byteLength
+  for await (const batch of batches) bytes += lengthOf(batch)
   return bytes
 }

@@ -1,5 +1,6 @@
 import type { Sha256 } from '../../shared/digest.ts'
 import { isAppError, messageOf } from '../../shared/errors.ts'
+import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore, Clock, DownloadRecord, JobStore, Part, PartHasher } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
 import type { Downloads } from './downloads.ts'
@@ -10,19 +11,22 @@ import { partKey } from './part-key.ts'
 const NEW_ATTEMPTS = 2
 /** Parts hashed ahead at the same time; any more are hashed when they are complete. */
 const MAX_FOLLOWED = 256
-const ROWS_PER_STEP = 1000
 
 interface Followed {
   part: Part
   hasher: PartHasher
+  /** Everything before is durable. */
   at: number
+  /** Ends of the durable ranges behind it, by their starts. */
+  ahead: Map<number, number>
+  loaded?: Promise<void>
   /** Of the whole, until the outcome is written down: a full disk is no reason to read everything again. */
   digest: Sha256 | undefined
 }
 
 export interface Verifier {
-  /** Hashes ahead what has become contiguous. */
-  follow(part: Part): Promise<void>
+  /** Hashes ahead what has become contiguous with a range that is durable now. */
+  follow(part: Part, range: Range): Promise<void>
   /** Verifies a download in `verifying`, gives it its name and completes it. Repeatable. */
   finish(id: string): Promise<void>
   /** Drops what was hashed ahead of attempts that have ended otherwise. */
@@ -42,23 +46,18 @@ export function createVerifier(deps: {
   const followed = new Map<string, Followed>()
   const finishing = new Map<string, Promise<void>>()
 
-  const advance = async (part: Part, entry: Followed): Promise<void> => {
-    for (;;) {
-      const chunks = await jobs.chunksFrom(part.id, part.attempt, entry.at, ROWS_PER_STEP)
-      const before = entry.at
-      for (const chunk of chunks) {
-        if (chunk.start > entry.at) break
-        entry.at = Math.max(entry.at, chunk.end)
-      }
-      if (entry.at > before) entry.hasher.extend(entry.at)
-      if (entry.at === before || chunks.length < ROWS_PER_STEP) return
+  /** What was durable before it was followed. */
+  const load = async ({ part, ahead }: Followed): Promise<void> => {
+    for (const { start, end } of await jobs.received(part.id, part.attempt)) {
+      ahead.set(start, Math.max(end, ahead.get(start) ?? 0))
     }
   }
 
-  const entryOf = (part: Part): Followed => {
-    const known = followed.get(partKey(part))
+  const entryOf = ({ id, attempt }: Part): Followed => {
+    const known = followed.get(partKey({ id, attempt }))
     if (known) return known
-    const entry = { part: { id: part.id, attempt: part.attempt }, hasher: bytes.hasher(part), at: 0, digest: undefined }
+    const part = { id, attempt }
+    const entry = { part, hasher: bytes.hasher(part), at: 0, ahead: new Map(), digest: undefined }
     followed.set(partKey(part), entry)
     return entry
   }
@@ -66,6 +65,16 @@ export function createVerifier(deps: {
   const drop = (part: Part): void => {
     followed.get(partKey(part))?.hasher.close()
     followed.delete(partKey(part))
+  }
+
+  /** Hashes ahead as far as there is no hole. */
+  const advance = (entry: Followed): void => {
+    const before = entry.at
+    for (let end = entry.ahead.get(entry.at); end !== undefined; end = entry.ahead.get(entry.at)) {
+      entry.ahead.delete(entry.at)
+      entry.at = end
+    }
+    if (entry.at > before) entry.hasher.extend(entry.at)
   }
 
   const digestOf = async (part: Part, size: number): Promise<Sha256> => {
@@ -139,9 +148,17 @@ export function createVerifier(deps: {
   }
 
   return {
-    async follow(part) {
+    async follow(part, range) {
       if (!followed.has(partKey(part)) && followed.size >= MAX_FOLLOWED) return
-      await advance(part, entryOf(part))
+      const entry = entryOf(part)
+      entry.ahead.set(range.start, range.end)
+      try {
+        await (entry.loaded ??= load(entry))
+      } catch (error) {
+        drop(part)
+        throw error
+      }
+      advance(entry)
     },
 
     async finish(id) {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { cut, lengthOf, type Batch } from '../../shared/batches.ts'
 import { sha256 as newSha256, type Sha256 } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { defaults } from '../../shared/protocol.ts'
@@ -36,8 +37,8 @@ export interface WholeDeps {
 }
 
 export function createWholeUploads({ jobs, downloads, attempts, chunks, completion, later }: WholeDeps): WholeUploads {
-  /** Durable chunk by chunk, so that it can be read while it arrives. @returns the SHA-256 of the whole */
-  const receive = async (download: DownloadRecord, { size, body, signal }: WholeRequest): Promise<Sha256> => {
+  /** Durable chunk by chunk, so that it can be read while it arrives. @throws AppError `digest-mismatch` */
+  const receive = async (download: DownloadRecord, { size, sha256, body, signal }: WholeRequest): Promise<void> => {
     const part = { id: download.id, attempt: download.attempt }
     const whole = { start: 0, end: size }
     const check = (chunk: Chunk, { download: current, overlapping }: CommitState): 'insert' | 'replay' => {
@@ -47,13 +48,15 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
     const lease = await chunks.hold(part, whole, '', signal)
     let tap: Tap | undefined
     try {
-      const hash = newSha256()
-      tap = createTap(body(lease.signal), (piece) => hash.update(piece))
+      // Without a digest to compare it with, the verification's own is enough.
+      const hash = sha256 === undefined ? undefined : newSha256()
+      tap = createTap(body(lease.signal), (piece) => hash?.update(piece))
       for (const range of pieces(whole, defaults.chunk.preferred)) {
-        await chunks.store({ part, range, lease, pieces: tap.take(range.end - range.start), check })
-        await chunks.landed(part)
+        const batches = tap.take(range.end - range.start)
+        const stored = await chunks.store({ part, range, lease, batches, check })
+        if (stored) await chunks.landed(stored, range)
       }
-      return hash.digest('hex')
+      if (hash?.digest('hex') !== sha256) throw damaged()
     } finally {
       await tap?.close()
       lease.release()
@@ -77,13 +80,7 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
       const started = await attempts.start(download, { source: randomUUID(), whole: true, size: request.size })
       if (!started) throw new AppError('attempt-superseded', 'The job changed meanwhile; send the file again.')
       try {
-        const digest = await receive(started, request)
-        if (request.sha256 !== undefined && request.sha256 !== digest) {
-          throw new AppError(
-            'digest-mismatch',
-            'The body does not have the announced Repr-Digest; it was damaged on the way. Send it again.',
-          )
-        }
+        await receive(started, request)
         const current = await jobs.findDownload(request.id)
         return await completion.completeAttempt(current ?? started, request.sha256 ?? null, undefined, request.signal)
       } catch (error) {
@@ -94,28 +91,35 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
   }
 }
 
+function damaged(): AppError {
+  return new AppError(
+    'digest-mismatch',
+    'The body does not have the announced Repr-Digest; it was damaged on the way. Send it again.',
+  )
+}
+
 interface Tap {
-  take(length: number): AsyncGenerator<Uint8Array>
+  take(length: number): AsyncGenerator<Batch>
   close(): Promise<void>
 }
 
 /** Takes a stream apart into lengths, without joining or copying its pieces. */
-function createTap(source: AsyncIterable<Uint8Array>, see: (piece: Uint8Array) => void): Tap {
+function createTap(source: AsyncIterable<Batch>, see: (piece: Uint8Array) => void): Tap {
   const iterator = source[Symbol.asyncIterator]()
-  let rest: Uint8Array = new Uint8Array(0)
+  let rest: Batch = []
   return {
     async *take(length) {
       for (let left = length; left > 0;) {
-        if (rest.byteLength === 0) {
+        if (rest.length === 0) {
           const { value, done } = await iterator.next()
           if (done) return
-          see(value)
+          value.forEach(see)
           rest = value
         }
-        const piece = rest.subarray(0, left)
-        rest = rest.subarray(piece.byteLength)
-        left -= piece.byteLength
-        yield piece
+        const [head, tail] = cut(rest, left)
+        rest = tail
+        left -= lengthOf(head)
+        yield head
       }
     },
     async close() {

@@ -1,7 +1,7 @@
 import type { Router } from '@koa/router'
 import type { Context } from 'koa'
 import { z } from 'zod'
-import { parseDigest } from '../../shared/digest.ts'
+import { parseChunkDigest, parseDigest, type ChunkDigest } from '../../shared/digest.ts'
 import { AppError } from '../../shared/errors.ts'
 import {
   beginRequestSchema,
@@ -16,7 +16,8 @@ import {
 } from '../../shared/protocol.ts'
 import { parseContentRange } from '../../shared/ranges.ts'
 import type { Domain } from '../domain/index.ts'
-import { callerGone, readBody } from './body.ts'
+import { callerGone } from './body.ts'
+import { createIntake, type Intake } from './intake.ts'
 import { bodyOf, jsonBody, valid } from './json.ts'
 import type { Present } from './present.ts'
 import { downloadIdOf, integerQuery, preferredWait, query, requiredHeader } from './request.ts'
@@ -26,8 +27,14 @@ export interface RouteDeps {
   present: Present
 }
 
+// Made once: zod takes its time to make them.
+const attemptHeader = z.coerce.number().int().min(1)
+const lengthHeader = z.coerce.number().int().min(0)
+
 /** The agent's calls: sessions and jobs. */
 export function agentRoutes(router: Router, { domain, present }: RouteDeps): void {
+  const intake = createIntake()
+
   router.post('/sessions', jsonBody, async (ctx) => {
     ctx.body = await domain.sessions.begin(bodyOf(ctx, sessionRequestSchema))
     ctx.status = 201
@@ -73,13 +80,16 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
       received,
       chunk: defaults.chunk,
       parallel: defaults.parallel,
+      maxParallel: defaults.maxParallel,
+      digests: [...defaults.digests],
+      encodings: [],
     } satisfies Begun
   })
 
   router.put('/jobs/:id/file', async (ctx) => {
     checkEncodings(ctx)
-    if (ctx.get(headers.contentRange) !== '') return putChunk(ctx, domain)
-    return putWhole(ctx, domain, present)
+    if (ctx.get(headers.contentRange) !== '') return putChunk(ctx, domain, intake)
+    return putWhole(ctx, { domain, present }, intake)
   })
 
   router.post('/jobs/:id/complete', jsonBody, async (ctx) => {
@@ -118,12 +128,12 @@ function checkEncodings(ctx: Context): void {
   }
 }
 
-async function putChunk(ctx: Context, domain: Domain): Promise<void> {
+async function putChunk(ctx: Context, domain: Domain, intake: Intake): Promise<void> {
   const id = downloadIdOf(ctx)
   const session = sessionOf(ctx)
-  const attempt = valid(z.coerce.number().int().min(1), requiredHeader(ctx, headers.attempt), headers.attempt)
+  const attempt = valid(attemptHeader, requiredHeader(ctx, headers.attempt), headers.attempt)
   const range = parseContentRange(ctx.get(headers.contentRange))
-  const digest = parseDigest(requiredHeader(ctx, headers.contentDigest), headers.contentDigest)
+  const digest = chunkDigestOf(ctx)
   const length = ctx.get('Content-Length')
   if (length !== '' && Number(length) !== range.end - range.start) {
     throw new AppError(
@@ -133,12 +143,21 @@ async function putChunk(ctx: Context, domain: Domain): Promise<void> {
     )
   }
   const signal = callerGone(ctx)
-  await domain.uploads.put({ id, session, attempt, range, digest, signal, body: (stop) => readBody(ctx.req, stop) })
+  await domain.uploads.put({ id, session, attempt, range, digest, signal, body: (stop) => intake.read(ctx.req, stop) })
   ctx.status = 204
 }
 
-async function putWhole(ctx: Context, domain: Domain, present: Present): Promise<void> {
-  const ours = [headers.session, headers.attempt, headers.contentDigest].find((name) => ctx.get(name) !== '')
+/** Chunk-Digest is of the decoded bytes; without it Content-Digest, which is of the same ones where nothing is encoded. */
+function chunkDigestOf(ctx: Context): ChunkDigest {
+  const own = ctx.get(headers.chunkDigest)
+  if (own !== '') return parseChunkDigest(own, headers.chunkDigest)
+  return parseDigest(requiredHeader(ctx, headers.contentDigest), headers.contentDigest)
+}
+
+async function putWhole(ctx: Context, { domain, present }: RouteDeps, intake: Intake): Promise<void> {
+  const ours = [headers.session, headers.attempt, headers.contentDigest, headers.chunkDigest].find(
+    (name) => ctx.get(name) !== '',
+  )
   if (ours) {
     throw new AppError('range-invalid', `Content-Range is missing beside ${ours}; a proxy may have removed it.`, {
       field: headers.contentRange,
@@ -154,10 +173,10 @@ async function putWhole(ctx: Context, domain: Domain, present: Present): Promise
   const digest = ctx.get(headers.reprDigest)
   const download = await domain.whole.put({
     id,
-    size: valid(z.coerce.number().int().min(0), length, 'Content-Length'),
+    size: valid(lengthHeader, length, 'Content-Length'),
     sha256: digest === '' ? undefined : parseDigest(digest, headers.reprDigest),
     signal: callerGone(ctx),
-    body: (stop) => readBody(ctx.req, stop),
+    body: (stop) => intake.read(ctx.req, stop),
   })
   if (download.status === 'verifying') askAgain(ctx)
   ctx.body = present.download(download)

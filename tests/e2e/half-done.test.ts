@@ -14,7 +14,7 @@ const sha256 = sha256Of(content)
 const clientId = 'half-done'
 const { signal } = new AbortController()
 const body = async function* () {
-  yield content
+  yield [content]
 }
 
 // A step that is done, while the one after it is not, or is somebody else's.

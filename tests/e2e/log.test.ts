@@ -28,7 +28,7 @@ describe('the log', () => {
   /** A process whose every line meets a full disk. */
   const start = async (file: string, args: string[], env: Record<string, string> = {}): Promise<ChildProcess> => {
     const full = await open('/dev/full', 'w')
-    const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
+    const child = spawn(process.execPath, [file, ...args], {
       cwd: projectFolder,
       env: { PATH: process.env['PATH'], HOME: place.folder, LOG_LEVEL: 'debug', ...env },
       stdio: ['ignore', full.fd, full.fd],

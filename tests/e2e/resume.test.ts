@@ -9,8 +9,8 @@ import { startStack, type Stack } from '../helpers/stack.ts'
 const KiB = 1024
 const SIZE = 12_000 * KiB + 7
 const CHUNK = 64 * KiB
-/** What may travel twice per fault: connections × bytes of a chunk. */
-const IN_FLIGHT = 4 * CHUNK
+/** What may travel twice per fault: connections, at most, × bytes of a chunk. */
+const IN_FLIGHT = 64 * CHUNK
 /** Headers of the chunks, polls and everything else, in bytes. */
 const OVERHEAD = (SIZE / CHUNK) * 1024 + 100 * KiB
 

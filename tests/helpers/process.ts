@@ -18,7 +18,7 @@ export interface Running {
 }
 
 /**
- * Starts `node --import tsx FILE ARGS` of the project.
+ * Starts a file of the project as the scripts of package.json do.
  * @param within a command that runs it, as `ip netns exec NAME`
  */
 export function start(
@@ -27,7 +27,7 @@ export function start(
   env: Record<string, string>,
   within: readonly string[] = [],
 ): Running {
-  const node = [process.execPath, '--max-semi-space-size=2', '--import', 'tsx', file, ...args]
+  const node = [process.execPath, '--max-semi-space-size=2', '--import', './shared/compile-cache.js', file, ...args]
   const [command = '', ...rest] = [...within, ...node]
   return watch(file, spawn(command, rest, optionsFor(env)))
 }

@@ -261,12 +261,12 @@ export async function live(folder: string, clientId: string, { policy, sizes, st
 const sameRange = (a: Range, b: Range): boolean => a.start === b.start && a.end === b.end
 
 /** The body of a chunk, whose second half comes once the gate is open. */
-async function* body(bytes: Buffer, harm: Harm, gate: Promise<void>, signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* body(bytes: Buffer, harm: Harm, gate: Promise<void>, signal: AbortSignal): AsyncGenerator<Buffer[]> {
   const whole = harm === 'short' ? bytes.subarray(0, -1) : harm === 'long' ? Buffer.concat([bytes, bytes]) : bytes
   const half = Math.floor(whole.byteLength / 2)
-  yield whole.subarray(0, half)
+  yield [whole.subarray(0, half)]
   if (harm === 'cut') throw new AppError('range-invalid', 'The connection broke before the body was whole.')
   await Promise.race([gate, new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))])
   if (signal.aborted) throw signal.reason
-  yield whole.subarray(half)
+  yield [whole.subarray(half)]
 }

@@ -2,11 +2,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { pino } from 'pino'
 import { createCrew } from '../../agent/crew.ts'
-import { createLanes } from '../../agent/lanes.ts'
+import { createLanes, type Lane } from '../../agent/lanes.ts'
 import { createChunkLimits } from '../../agent/limits.ts'
 import { createPace } from '../../agent/pace.ts'
 import { openState, type State } from '../../agent/state.ts'
-import { planSpans } from '../../agent/upload.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 const log = pino({ level: 'silent' })
@@ -27,34 +26,68 @@ const newState = async (): Promise<State> => {
 }
 
 describe('lanes', () => {
-  test('never more buffers than lanes, first come, first served, and reused', async () => {
-    const lanes = createLanes({ count: 2 })
-    const one = await lanes.acquire(never)
-    const two = await lanes.acquire(never)
+  const KiB = 1024
+
+  test('never more than allowed, first come, first served', async () => {
+    const lanes = createLanes({ count: 2, budget: 1024 * KiB })
+    const one = await lanes.acquire(KiB, never)
+    const two = await lanes.acquire(KiB, never)
     const order: string[] = []
-    const third = lanes.acquire(never).then((lane) => (order.push('third'), lane))
-    const fourth = lanes.acquire(never).then((lane) => (order.push('fourth'), lane))
-    const memory = one.bytes(100).buffer
+    const third = lanes.acquire(KiB, never).then((lane) => (order.push('third'), lane))
+    const fourth = lanes.acquire(KiB, never).then((lane) => (order.push('fourth'), lane))
+    expect(lanes.busy()).toBe(true)
     one.release()
     one.release()
-    const lane = await third
-    expect(lane.bytes(50).buffer).toBe(memory)
+    await third
     expect(order).toEqual(['third'])
-    two.release()
+    lanes.resize(3)
     await fourth
     expect(order).toEqual(['third', 'fourth'])
-    expect(() => one.bytes(1)).toThrow('released')
+    two.release()
+    expect(lanes.busy()).toBe(false)
+  })
+
+  test('never more memory than allowed, and no two in the same place', async () => {
+    const lanes = createLanes({ count: 100, budget: 1024 * KiB })
+    const large = await lanes.acquire(700 * KiB, never)
+    const small = await lanes.acquire(100 * KiB + 1, never)
+    expect(large.bytes.length).toBe(700 * KiB)
+    const { buffer, byteOffset, length } = large.bytes
+    expect(small.bytes.buffer).toBe(buffer)
+    expect(small.bytes.byteOffset).toBeGreaterThanOrEqual(byteOffset + length)
+    let third: Lane | undefined
+    const waiting = lanes.acquire(600 * KiB, never).then((lane) => (third = lane))
+    // One that would fit does not pass the one that waits for more room.
+    const fourth = lanes.acquire(KiB, never)
+    small.release()
+    await Promise.resolve()
+    expect(third).toBeUndefined()
+    large.release()
+    await waiting
+    expect((await fourth).bytes.length).toBe(KiB)
+    await expect(lanes.acquire(1024 * KiB + 1, never)).rejects.toThrow('no lane')
+  })
+
+  test('a buffer that somebody still reads is not given to others', async () => {
+    const lanes = createLanes({ count: 1, budget: 64 * KiB })
+    const reader = Promise.withResolvers<void>()
+    const lane = await lanes.acquire(KiB, never)
+    lane.keepUntil(reader.promise)
+    lane.release()
+    expect(lanes.busy()).toBe(true)
+    reader.resolve()
+    await lanes.acquire(KiB, never)
   })
 
   test('who gave up waiting takes none', async () => {
-    const lanes = createLanes({ count: 1 })
-    const lane = await lanes.acquire(never)
+    const lanes = createLanes({ count: 1, budget: 64 * KiB })
+    const lane = await lanes.acquire(1, never)
     const abort = new AbortController()
-    const waiting = lanes.acquire(abort.signal)
+    const waiting = lanes.acquire(1, abort.signal)
     abort.abort(new Error('gave up'))
     await expect(waiting).rejects.toThrow('gave up')
     lane.release()
-    await lanes.acquire(never)
+    await lanes.acquire(1, never)
   })
 })
 
@@ -130,35 +163,38 @@ describe('pace of polls', () => {
 
 describe('chunk limits', () => {
   const KiB = 1024
-  const chunk = { min: 64 * KiB, max: 64 * KiB * KiB, preferred: 4096 * KiB }
+  const chunk = { min: 64 * KiB, max: 4096 * KiB, preferred: 4096 * KiB }
   const limits = async (cap?: number) => createChunkLimits({ cap, state: await newState(), log })
 
   test('the server, the user, what is too large', async () => {
-    expect((await limits()).length(chunk)).toBe(4096 * KiB)
-    expect((await limits()).length({ ...chunk, preferred: 1 })).toBe(64 * KiB)
-    expect((await limits()).length({ min: 2 ** 50, max: 2 ** 50, preferred: 2 ** 50 })).toBe(64 * KiB * KiB)
-    expect((await limits(1500)).length(chunk)).toBe(1500)
+    expect((await limits()).most(chunk)).toBe(4096 * KiB)
+    expect((await limits()).most({ min: 2 ** 50, max: 2 ** 50, preferred: 2 ** 50 })).toBe(8192 * KiB)
+    expect((await limits(1500)).most(chunk)).toBe(1500)
+  })
+
+  test('what the bandwidth limit lets pass, at the moment', async () => {
+    let passing = 100_000
+    const found = createChunkLimits({ cap: undefined, passing: () => passing, state: await newState(), log })
+    expect(found.most(chunk)).toBe(100_000)
+    passing = Number.POSITIVE_INFINITY
+    expect(found.most(chunk)).toBe(4096 * KiB)
   })
 
   test('413 halves down to 64 KiB, then it is over; chunks that were in flight together halve once', async () => {
     const found = await limits()
     const seen: number[] = []
-    for (
-      let length = found.length(chunk);
-      found.tooLarge(length) && found.tooLarge(length);
-      length = found.length(chunk)
-    )
+    for (let length = found.most(chunk); found.tooLarge(length) && found.tooLarge(length); length = found.most(chunk))
       seen.push(length / KiB)
     expect(seen).toEqual([4096, 2048, 1024, 512, 256, 128])
-    expect(found.length(chunk)).toBe(64 * KiB)
+    expect(found.most(chunk)).toBe(64 * KiB)
   })
 
   test('a limit that the server names is kept to', async () => {
     const found = await limits()
     expect(found.limitedTo(100_000, 4096 * KiB)).toBe(true)
-    expect(found.length(chunk)).toBe(100_000)
+    expect(found.most(chunk)).toBe(100_000)
     expect(found.limitedTo(200_000, 100_000)).toBe(true)
-    expect(found.length(chunk)).toBe(64 * KiB)
+    expect(found.most(chunk)).toBe(64 * KiB)
   })
 
   test('resets count only above what came through before', async () => {
@@ -175,7 +211,7 @@ describe('chunk limits', () => {
     expect(state.ceiling()).toBeUndefined()
     found.accepted(2048 * KiB)
     expect(state.ceiling()).toBe(2048 * KiB)
-    expect(createChunkLimits({ cap: undefined, state, log }).length(chunk)).toBe(2048 * KiB)
+    expect(createChunkLimits({ cap: undefined, state, log }).most(chunk)).toBe(2048 * KiB)
   })
 
   test('after a week an agent that runs on asks for more again', async () => {
@@ -185,27 +221,8 @@ describe('chunk limits', () => {
     const found = createChunkLimits({ cap: undefined, state: forgetful, log })
     found.tooLarge(4096 * KiB)
     found.accepted(2048 * KiB)
-    expect(found.length(chunk)).toBe(2048 * KiB)
+    expect(found.most(chunk)).toBe(2048 * KiB)
     forgotten = true
-    expect(found.length(chunk)).toBe(4096 * KiB)
+    expect(found.most(chunk)).toBe(4096 * KiB)
   })
-})
-
-test('a plan covers the file once, in order', () => {
-  expect(
-    planSpans(
-      [
-        { start: 30, end: 40 },
-        { start: 0, end: 10 },
-        { start: 95, end: 200 },
-      ],
-      100,
-    ),
-  ).toEqual([
-    { start: 0, end: 10, send: false },
-    { start: 10, end: 30, send: true },
-    { start: 30, end: 40, send: false },
-    { start: 40, end: 95, send: true },
-    { start: 95, end: 100, send: false },
-  ])
 })

@@ -23,6 +23,8 @@ describe('configuration of the agent', () => {
       roots: [],
       labels: {},
       chunkSize: undefined,
+      limit: { windows: [], otherwise: { rate: Number.POSITIVE_INFINITY } },
+      limitFile: undefined,
       stateDir: '/home/x/.local/state/backhaul-agent/client1',
       port: 8080,
       logLevel: 'info',
@@ -79,6 +81,18 @@ describe('configuration of the agent', () => {
     ['64 kib', 65_536],
   ])('a chunk size of %s', (text, bytes) => {
     expect(read(['--id=a', '--chunk-size', text]).chunkSize).toBe(bytes)
+  })
+
+  test('a limit, as a flag or a variable, and the file that it may be in', () => {
+    expect(read(['--id=a', '--limit', '2mbit'], { LIMIT: '1mbit' }).limit.otherwise).toEqual({ rate: 250_000 })
+    expect(read(['--id=a'], { LIMIT: 'off', LIMIT_FILE: '/etc/backhaul/limit' })).toMatchObject({
+      limit: { otherwise: { rate: 0 } },
+      limitFile: '/etc/backhaul/limit',
+    })
+    expect(mistakes(['--id=a', '--limit=mon-fri 2mb', '--limit-file'])).toEqual([
+      '--limit (LIMIT) must say whether bits or bytes are meant, as 2mbit or 2MB do, and not "2mb"',
+      '--limit-file needs a value',
+    ])
   })
 
   test('the state folder: systemd, then XDG', () => {

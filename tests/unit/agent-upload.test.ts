@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { pino } from 'pino'
 import { createApi } from '../../agent/api.ts'
 import { createHttp } from '../../agent/http.ts'
+import { createHashers } from '../../agent/hasher.ts'
 import { createLanes } from '../../agent/lanes.ts'
 import { createChunkLimits } from '../../agent/limits.ts'
 import { createPatience } from '../../agent/patience.ts'
@@ -17,6 +18,7 @@ import { openState } from '../../agent/state.ts'
 import { createUpload } from '../../agent/upload.ts'
 import { formatDigest } from '../../shared/digest.ts'
 import { parseContentRange, totalLength, union, type ContentRange, type Range } from '../../shared/ranges.ts'
+import { fixedFlow } from '../helpers/fixed-flow.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 const KiB = 1024
@@ -25,6 +27,7 @@ const log = pino({ level: 'silent' })
 const content = randomBytes(SIZE)
 const digest = createHash('sha256').update(content).digest('hex')
 const servers: Server[] = []
+const hashers = createHashers()
 let folder: string
 let remove: () => Promise<void>
 let runs = 0
@@ -40,6 +43,7 @@ afterAll(async () => {
     server.closeAllConnections()
     server.close()
   }
+  await hashers.close()
   await remove()
 })
 
@@ -109,7 +113,11 @@ async function run(
     retry,
     limits,
     patience: createPatience(),
-    lanes: createLanes({ count: 3 }),
+    lanes: createLanes({ count: 3, budget: 4 * KiB * KiB }),
+    hashers,
+    flow: fixedFlow(512 * KiB),
+    algorithm: 'sha-256',
+    compress: false,
     source,
     target: {
       id: 'job',
@@ -139,6 +147,16 @@ test('every byte, once, in chunks', async () => {
   expect(totalLength(stored)).toBe(SIZE)
   expect(Math.max(...lengths)).toBe(512 * KiB)
   expect(durable).toEqual([{ start: 0, end: SIZE }])
+})
+
+test('the last chunk tells the digest of the whole, and no other', async () => {
+  const told: [number, unknown][] = []
+  await run(({ request, range }) => {
+    const given = request.headers['repr-digest']
+    if (given !== undefined) told.push([range.end, given])
+    return true
+  })
+  expect(told).toEqual([[SIZE, formatDigest(digest)]])
 })
 
 test('what is there already is hashed and not sent', async () => {

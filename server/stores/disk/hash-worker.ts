@@ -1,9 +1,7 @@
-import { open, type FileHandle } from 'node:fs/promises'
+// Imports nothing but Node's own: there may be several of these threads, and each loads what it imports for itself.
+import { createHash, type Hash } from 'node:crypto'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
-import type { Hash } from 'node:crypto'
-import { sha256 } from '../../../shared/digest.ts'
-import { messageOf } from '../../../shared/errors.ts'
-import { unlessMissing } from '../files.ts'
 
 /** Hashes files in a thread of its own, each one following the bytes that it was told are durable. */
 export type ToWorker =
@@ -14,83 +12,93 @@ export type ToWorker =
 export type FromWorker = { key: number; sha256: string } | { key: number; error: string; lost: boolean }
 
 interface Follower {
+  key: number
+  path: string
   hash: Hash
   at: number
   end: number
-  running: Promise<void> | undefined
+  /** How many bytes the digest that was asked for is of. */
+  asked: number | undefined
 }
 
 class LostBytes extends Error {}
 
-const BLOCK = 1024 * 1024
-/** Files read at the same time; each takes a block and a descriptor. */
-const AT_ONCE = 2
-const blocks: Buffer[] = Array.from({ length: AT_ONCE }, () => Buffer.allocUnsafeSlow(BLOCK))
-const queue: ((block: Buffer) => void)[] = []
+const block = Buffer.allocUnsafeSlow(1024 * 1024)
+/** Read at one turn, in bytes: files take turns, and between them messages are heard. */
+const TURN = 4 * block.byteLength
+
 const followers = new Map<number, Follower>()
+const turns = new Set<Follower>()
 const port = parentPort!
 
-async function withBlock(work: (block: Buffer) => Promise<void>): Promise<void> {
-  const block = blocks.pop() ?? (await new Promise<Buffer>((resolve) => queue.push(resolve)))
+/** Reads synchronously: this thread has nothing else to do, and it costs less than asking others to read. */
+function advance(follower: Follower): void {
+  const until = Math.min(follower.end, follower.at + TURN)
+  const file = open(follower.path)
   try {
-    await work(block)
+    while (follower.at < until) {
+      const length = readSync(file, block, 0, Math.min(block.byteLength, until - follower.at), follower.at)
+      if (length === 0) throw new LostBytes(`the part ends at ${follower.at}, before ${follower.end}`)
+      follower.hash.update(block.subarray(0, length))
+      follower.at += length
+    }
   } finally {
-    const next = queue.shift()
-    if (next) next(block)
-    else blocks.push(block)
+    closeSync(file)
   }
 }
 
-async function advance(follower: Follower, path: string, block: Buffer): Promise<void> {
-  let file: FileHandle | undefined
+function open(path: string): number {
   try {
-    file = await unlessMissing(open(path, 'r'))
+    return openSync(path, 'r')
+  } catch (error) {
     // Without the path: what is lost is told to callers.
-    if (!file) throw new LostBytes('the part is gone')
-    while (follower.at < follower.end) {
-      const { bytesRead } = await file.read(block, 0, Math.min(BLOCK, follower.end - follower.at), follower.at)
-      if (bytesRead === 0) throw new LostBytes(`the part ends at ${follower.at}, before ${follower.end}`)
-      follower.hash.update(block.subarray(0, bytesRead))
-      follower.at += bytesRead
-    }
-  } finally {
-    await file?.close()
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new LostBytes('the part is gone')
+    throw error
   }
+}
+
+function takeTurn(): void {
+  const [follower] = turns
+  if (!follower) return
+  turns.delete(follower)
+  try {
+    advance(follower)
+    if (follower.at < follower.end) turns.add(follower)
+    else answer(follower)
+  } catch (error) {
+    giveUp(follower, error as Error)
+  }
+  if (turns.size > 0) setImmediate(takeTurn)
+}
+
+function answer({ key, hash, at, asked }: Follower): void {
+  if (asked === at) port.postMessage({ key, sha256: hash.copy().digest('hex') } satisfies FromWorker)
+}
+
+/** A failed read ahead is no news: the digest reads again, and tells. */
+function giveUp({ key, asked }: Follower, error: Error): void {
+  followers.delete(key)
+  if (asked === undefined) return
+  port.postMessage({ key, error: error.message, lost: error instanceof LostBytes } satisfies FromWorker)
 }
 
 function follow(key: number, path: string, end: number): Follower {
-  let follower = followers.get(key)
-  if (!follower) {
-    follower = { hash: sha256(), at: 0, end: 0, running: undefined }
-    followers.set(key, follower)
-  }
+  const known = followers.get(key)
+  const follower = known ?? { key, path, hash: createHash('sha256'), at: 0, end: 0, asked: undefined }
+  followers.set(key, follower)
   follower.end = Math.max(follower.end, end)
-  const current = follower
-  current.running ??= withBlock((block) => advance(current, path, block)).finally(() => {
-    current.running = undefined
-  })
-  return current
-}
-
-async function digest(key: number, path: string, size: number): Promise<void> {
-  try {
-    let follower: Follower
-    do {
-      follower = follow(key, path, size)
-      await follower.running
-    } while (follower.at < size)
-    port.postMessage({ key, sha256: follower.hash.copy().digest('hex') } satisfies FromWorker)
-  } catch (error) {
-    followers.delete(key)
-    port.postMessage({ key, error: messageOf(error), lost: error instanceof LostBytes } satisfies FromWorker)
-  }
+  if (turns.size === 0) setImmediate(takeTurn)
+  turns.add(follower)
+  return follower
 }
 
 port.on('message', (message: ToWorker) => {
-  if (message.type === 'close') followers.delete(message.key)
-  else if (message.type === 'digest') void digest(message.key, message.path, message.size)
+  const { key } = message
+  if (message.type === 'extend') follow(key, message.path, message.end)
+  else if (message.type === 'digest') follow(key, message.path, message.size).asked = message.size
   else {
-    // A failed read ahead is no news: the digest reads again, and tells.
-    follow(message.key, message.path, message.end).running?.catch(() => followers.delete(message.key))
+    const follower = followers.get(key)
+    followers.delete(key)
+    if (follower) turns.delete(follower)
   }
 })

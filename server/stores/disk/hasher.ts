@@ -1,8 +1,16 @@
+import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Sha256 } from '../../../shared/digest.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { PartHasher } from '../../ports.ts'
 import type { FromWorker, ToWorker } from './hash-worker.ts'
+
+/** Threads at most; one core is left to everything else. */
+const THREADS = Math.max(1, Math.min(4, availableParallelism() - 1))
+/** A thread is woken for so many bytes: less than that is soon read when the digest is asked for. */
+const STEP = 1024 * 1024
+/** Its own objects are few; without a limit it would keep garbage as if it had the machine to itself, in MiB. */
+const HEAP = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 }
 
 interface Pending {
   resolve(sha256: Sha256): void
@@ -11,25 +19,46 @@ interface Pending {
 
 export interface Hashers {
   open(path: string): PartHasher
-  /** Ends the thread. A digest under way is never answered: nothing can be said of its part. */
+  /** Ends the threads. A digest under way is never answered: nothing can be said of its part. */
   close(): Promise<void>
 }
 
-/** Hashers that share one worker thread; it is started at once, and started again should it die. */
+/** Hashers that share a few threads, each part with one of them. */
 export function createHashers(): Hashers {
-  const pending = new Map<number, Pending>()
+  const threads = Array.from({ length: THREADS }, createThread)
   let nextKey = 0
-  let closed = false
 
-  const start = (): Worker => {
-    // Node strips the types by itself: the thread needs no loader, and its memory.
-    const started = new Worker(new URL('./hash-worker.ts', import.meta.url), { execArgv: [] })
-    started.unref()
-    started.on('message', settle)
-    started.on('error', (error) => replace(started, error))
-    started.on('exit', () => replace(started, new Error('the hashing thread ended')))
-    return started
+  return {
+    open(path) {
+      const key = nextKey++
+      const thread = threads[key % THREADS]!
+      let told = 0
+      return {
+        extend(end) {
+          if (end - told < STEP) return
+          told = end
+          thread.send({ type: 'extend', key, path, end })
+        },
+        digest: (size) => thread.digest({ type: 'digest', key, path, size }),
+        close: () => thread.send({ type: 'close', key }),
+      }
+    },
+    async close() {
+      await Promise.all(threads.map((thread) => thread.close()))
+    },
   }
+}
+
+interface Thread {
+  send(message: ToWorker): void
+  digest(message: ToWorker): Promise<Sha256>
+  close(): Promise<void>
+}
+
+/** A thread that is started when there is something to do, and started again should it die. */
+function createThread(): Thread {
+  const pending = new Map<number, Pending>()
+  let worker: Worker | undefined
 
   const settle = (message: FromWorker): void => {
     const waiting = pending.get(message.key)
@@ -39,32 +68,40 @@ export function createHashers(): Hashers {
     else waiting?.reject(new Error(message.error))
   }
 
-  const replace = (dead: Worker, error: Error): void => {
-    if (closed || dead !== worker) return
-    worker = start()
+  const forget = (dead: Worker, error: Error): void => {
+    if (dead !== worker) return
+    worker = undefined
     for (const { reject } of pending.values()) reject(error)
     pending.clear()
   }
 
-  let worker = start()
-  const send = (message: ToWorker): void => worker.postMessage(message)
+  const start = (): Worker => {
+    // Node strips the types by itself: the thread needs no loader, and its memory.
+    const started = new Worker(new URL('./hash-worker.ts', import.meta.url), { execArgv: [], resourceLimits: HEAP })
+    started.unref()
+    started.on('message', settle)
+    started.on('error', (error) => forget(started, error))
+    started.on('exit', () => forget(started, new Error('the hashing thread ended')))
+    return started
+  }
+
+  const send = (message: ToWorker): void => {
+    worker ??= start()
+    worker.postMessage(message)
+  }
 
   return {
-    open(path) {
-      const key = nextKey++
-      return {
-        extend: (end) => send({ type: 'extend', key, path, end }),
-        digest: (size) =>
-          new Promise((resolve, reject) => {
-            pending.set(key, { resolve, reject })
-            send({ type: 'digest', key, path, size })
-          }),
-        close: () => send({ type: 'close', key }),
-      }
-    },
+    send,
+    digest: (message) =>
+      new Promise((resolve, reject) => {
+        pending.set(message.key, { resolve, reject })
+        send(message)
+      }),
     async close() {
-      closed = true
-      await worker.terminate()
+      const last = worker
+      // What ends from now on ends on purpose.
+      worker = undefined
+      await last?.terminate()
     },
   }
 }

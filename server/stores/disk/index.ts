@@ -3,8 +3,9 @@ import { join, resolve } from 'node:path'
 import { AppError, systemCode } from '../../../shared/errors.ts'
 import type { ByteStore, Part } from '../../ports.ts'
 import { makeFolder, syncFolder, telling, unlessMissing } from '../files.ts'
-import { createHashers } from './hasher.ts'
 import { lockExclusively } from '../lock.ts'
+import { createHashers } from './hasher.ts'
+import { createPartFiles } from './part-files.ts'
 import { readRange } from './reader.ts'
 import { openPartWriter } from './writer.ts'
 
@@ -21,6 +22,7 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
   await makeFolder(parts)
   const unlock = lockExclusively(join(parts, 'lock.db'), root)
   const hashers = createHashers()
+  const files = createPartFiles()
   const partPath = ({ id, attempt }: Part): string => join(parts, `${id}.${attempt}.part`)
 
   const removeName = telling(async (name: string): Promise<void> => {
@@ -54,7 +56,7 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
       }
     }),
 
-    openWriter: telling((part, range) => openPartWriter(partPath(part), range)),
+    openWriter: telling((part, range) => openPartWriter(files, partPath(part), range)),
 
     openReader: telling(async (part) => {
       const file = await unlessMissing(open(partPath(part), 'r'))
@@ -73,6 +75,7 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
     }),
 
     removePart: telling(async (part) => {
+      await files.forget(partPath(part))
       await unlessMissing(unlink(partPath(part)))
     }),
 
@@ -110,6 +113,7 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
 
     async close() {
       await hashers.close()
+      await files.close()
       unlock()
     },
   }

@@ -1,61 +1,48 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { lengthOf, type Batch } from '../../../shared/batches.ts'
 import { AppError, systemCode } from '../../../shared/errors.ts'
 import type { Range } from '../../../shared/ranges.ts'
 import type { ChunkWriter } from '../../ports.ts'
 import { telling } from '../files.ts'
-
-/** Pieces are gathered up to this many bytes, so that a chunk costs few system calls. */
-const BATCH = 1024 * 1024
+import type { PartFile, PartFiles } from './part-files.ts'
 
 /**
- * Writes a range of an existing part. The file is opened without O_CREAT: a late request must not bring a discarded part back.
+ * Writes a range of an existing part.
  * @throws AppError `attempt-superseded` when the part is gone; `store-full` and `store-busy`
  */
-export async function openPartWriter(path: string, range: Range): Promise<ChunkWriter> {
-  const file = await open(path, 'r+').catch((error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') throw error
-    throw new AppError('attempt-superseded', 'This attempt was discarded; poll for the next.', {}, { cause: error })
-  })
+export async function openPartWriter(files: PartFiles, path: string, range: Range): Promise<ChunkWriter> {
+  const file = await acquire(files, path)
+  let position = range.start
   return {
-    async write(pieces) {
-      let position = range.start
-      for await (const batch of batches(pieces)) {
-        await write(file, batch, position)
-        for (const piece of batch) position += piece.byteLength
-      }
-    },
+    write: telling(async (batch) => {
+      position += await writeAll(file.handle, batch, position)
+    }),
     commit: telling(async () => {
-      // Data only: the part got its length, durably, when it was made.
-      await file.datasync()
+      await file.sync()
       return ''
     }),
-    close: () => file.close(),
+    close: () => file.release(),
   }
 }
 
-const write = telling(writeAll)
-
-async function* batches(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array[]> {
-  let batch: Uint8Array[] = []
-  let length = 0
-  for await (const piece of pieces) {
-    batch.push(piece)
-    length += piece.byteLength
-    if (length < BATCH) continue
-    yield batch
-    batch = []
-    length = 0
+async function acquire(files: PartFiles, path: string): Promise<PartFile> {
+  try {
+    return await files.acquire(path)
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error
+    throw new AppError('attempt-superseded', 'This attempt was discarded; poll for the next.', {}, { cause: error })
   }
-  if (length > 0) yield batch
 }
 
-async function writeAll(file: FileHandle, batch: Uint8Array[], position: number): Promise<void> {
-  const length = batch.reduce((sum, piece) => sum + piece.byteLength, 0)
-  const { bytesWritten } = await file.writev(batch, position)
-  if (bytesWritten === length) return
+/** @returns the length of the batch, in bytes */
+async function writeAll(handle: FileHandle, batch: Batch, position: number): Promise<number> {
+  const length = lengthOf(batch)
+  const { bytesWritten } = await handle.writev(batch, position)
+  if (bytesWritten === length) return length
   // A short write is allowed (POSIX write); what is left goes on from there.
   const rest = Buffer.concat(batch).subarray(bytesWritten)
   for (let done = 0; done < rest.byteLength;) {
-    done += (await file.write(rest, done, rest.byteLength - done, position + bytesWritten + done)).bytesWritten
+    done += (await handle.write(rest, done, rest.byteLength - done, position + bytesWritten + done)).bytesWritten
   }
+  return length
 }

@@ -1,11 +1,13 @@
 import type { Chunk, JobStore } from '../../ports.ts'
+import { createChunkInserts } from './chunk-inserts.ts'
 import type { Database } from './database.ts'
-import { toChunk, toDownload } from './rows.ts'
+import { toChunk } from './rows.ts'
+import type { Wal } from './wal.ts'
 
 type ChunkStore = Pick<JobStore, 'insertChunk' | 'overlappingChunks' | 'chunksFrom' | 'received' | 'forgetChunks'>
 
 /** The chunks' rows. As rows of one attempt never overlap, they are in the order of their ends, too. */
-export function createChunkStore({ db }: { db: Database }): ChunkStore {
+export function createChunkStore({ db, wal }: { db: Database; wal: Wal }): ChunkStore {
   const overlapping = (id: string, attempt: number, start: number, end: number): Chunk[] =>
     db
       .all(
@@ -17,30 +19,7 @@ export function createChunkStore({ db }: { db: Database }): ChunkStore {
       .map(toChunk)
 
   return {
-    async insertChunk(id, attempt, chunk, check) {
-      return db.transaction(() => {
-        const row = db.one(
-          'SELECT downloads.*, clients.session AS session FROM downloads JOIN clients ON clients.id = client_id WHERE downloads.id = :id',
-          { id },
-        )
-        const session = row?.['session']
-        const verdict = check({
-          download: row && toDownload(row),
-          session: typeof session === 'string' ? session : null,
-          overlapping: overlapping(id, attempt, chunk.start, chunk.end),
-        })
-        if (verdict === 'replay') return verdict
-        db.run(
-          'INSERT INTO chunks (download_id, attempt, start, end, digest, tag) VALUES (:id, :attempt, :start, :end, :digest, :tag)',
-          { id, attempt, ...chunk },
-        )
-        db.run('UPDATE downloads SET bytes_received = bytes_received + :length WHERE id = :id', {
-          id,
-          length: chunk.end - chunk.start,
-        })
-        return verdict
-      })
-    },
+    insertChunk: createChunkInserts({ db, wal, overlapping }),
 
     overlappingChunks: async (id, attempt, range) => overlapping(id, attempt, range.start, range.end),
 

@@ -28,7 +28,8 @@ const SETTINGS =
   'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;'
 
 /**
- * Opens (and makes) the database at `path`, durable at every commit (`synchronous=FULL` in WAL mode).
+ * Opens (and makes) the database at `path`, in WAL mode. A commit is durable once the log was synced after it, which is
+ * left to `wal.ts`; what opening writes is durable at once.
  * @throws AppError `store-busy` from any call while another process holds the database, or its disk fails; `store-full`
  */
 export function openDatabase(path: string): Database {
@@ -90,6 +91,7 @@ export function openDatabase(path: string): Database {
   // A disk without any room has none for the files beside the database, either.
   guarded(() => db.exec(SETTINGS))
   guarded(() => migrate(db, transaction))
+  guarded(() => db.exec('PRAGMA synchronous = NORMAL'))
   wait(PATIENCE)
 
   return {

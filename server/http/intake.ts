@@ -1,0 +1,104 @@
+import type { IncomingMessage } from 'node:http'
+import type { Batch } from '../../shared/batches.ts'
+import { AppError } from '../../shared/errors.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+/** What all bodies together may hold in memory, in bytes: half of it gathered, half on its way to the disk. */
+const BUDGET = 32 * MiB
+/** The bytes of one body that are gathered before they are passed on. */
+const BATCH = { least: 16 * KiB, most: MiB } as const
+/** What was gathered is passed on after this long in any case, in ms: a slow line is not kept waiting. */
+const TICK = 1_000
+/** A body that stands still for so many ticks is given up. There is no limit on the length of a request. */
+const IDLE_TICKS = 60
+
+export interface Intake {
+  /**
+   * The bytes of a request's body in batches: large ones where they come fast, small ones where many come at once. A
+   * batch is gone as soon as the next one is asked for.
+   * @throws the signal's reason when it aborts, AppError `body-timeout` when the body stands still, `range-invalid` when
+   * the connection breaks
+   */
+  read(req: IncomingMessage, signal: AbortSignal): AsyncGenerator<Batch>
+}
+
+/** Reads bodies, all of them within one budget of memory. */
+export function createIntake(): Intake {
+  let open = 0
+  const batchSize = (): number => Math.min(BATCH.most, Math.max(BATCH.least, BUDGET / 2 / open))
+
+  return {
+    async *read(req, signal) {
+      let gathered: Uint8Array[] = []
+      let length = 0
+      let quiet = 0
+      let due = false
+      let wake = (): void => undefined
+
+      // Flowing and not read(): in paused mode that joins what is there into new buffers.
+      const take = (piece: Uint8Array): void => {
+        gathered.push(piece)
+        length += piece.byteLength
+        quiet = 0
+        if (length < batchSize()) return
+        req.pause()
+        wake()
+      }
+      const look = (): void => wake()
+      const ticking = setInterval(() => {
+        quiet += 1
+        due = length > 0
+        wake()
+      }, TICK)
+
+      open += 1
+      req.on('data', take)
+      for (const event of endings) req.on(event, look)
+      signal.addEventListener('abort', look)
+      try {
+        for (;;) {
+          if (signal.aborted) throw signal.reason
+          if (length > 0 && (due || req.readableEnded || length >= batchSize())) {
+            const batch = gathered
+            gathered = []
+            length = 0
+            due = false
+            req.resume()
+            yield batch
+            giveBack(batch)
+            // While the disk was waited for, nothing could come.
+            quiet = 0
+          } else if (req.readableEnded) return
+          else if (req.destroyed) throw new AppError('range-invalid', 'The connection broke before the body was whole.')
+          else if (quiet >= IDLE_TICKS) throw stoodStill()
+          else await new Promise<void>((resolve) => (wake = resolve))
+        }
+      } finally {
+        open -= 1
+        clearInterval(ticking)
+        req.off('data', take)
+        for (const event of endings) req.off(event, look)
+        signal.removeEventListener('abort', look)
+        req.pause()
+      }
+    },
+  }
+}
+
+const endings = ['end', 'close', 'error'] as const
+
+/**
+ * Frees the memory of pieces that were written. The garbage collector would find them in the end, but it goes by the
+ * number of objects, and behind each of these are 64 KiB: it comes late, and then works for twice as long.
+ */
+function giveBack(batch: Batch): void {
+  for (const { buffer, byteLength } of batch) {
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
+  }
+}
+
+function stoodStill(): AppError {
+  return new AppError('body-timeout', `No byte of the body came for ${(IDLE_TICKS * TICK) / 1000} s.`)
+}
