@@ -92,6 +92,8 @@ export function createUploads({ jobs, chunks, completion, report }: UploadsDeps)
     const { id, session, attempt, range } = request
     const claimed = await findClaimed({ jobs }, id, { session, attempt })
     checkRange(range, claimed.size ?? 0, defaults.chunk)
+    // Only now: what an older session says of the whole counts for nothing.
+    if (request.sha256 !== undefined) remember(partKey(request), request.sha256)
     try {
       const stored = await take(request)
       if (stored) await chunks.landed(stored, range)
@@ -127,7 +129,6 @@ export function createUploads({ jobs, chunks, completion, report }: UploadsDeps)
           .catch((error: unknown) => report(error, 'everything is there, and could not be completed yet', id))
         return undefined
       }
-      remember(key, sha256)
       const end = { attempt, size: range.total, sha256 }
       if (wasAsked(await findForSession({ jobs }, id, session), end)) {
         // A lost answer is answered the same.

@@ -69,6 +69,40 @@ export function byteStoreContract(
       await stored.close()
     })
 
+    test('writers of one part beside each other: what each commits is there, whoever closes first', async () => {
+      const content = randomBytes(900_000)
+      await bytes.createPart(part, content.byteLength)
+      const ranges = [0, 1, 2].map((third) => ({ start: third * 300_000, end: (third + 1) * 300_000 }))
+      const writers = await Promise.all(ranges.map((range) => bytes.openWriter(part, range)))
+      await Promise.all(
+        writers.map(async (writer, index) => {
+          for (const batch of inBatches(content.subarray(index * 300_000, (index + 1) * 300_000)))
+            await writer.write(batch)
+          await writer.commit()
+          await writer.close()
+        }),
+      )
+      const hasher = bytes.hasher(part)
+      expect(await hasher.digest(content.byteLength)).toBe(sha256Of(content))
+      hasher.close()
+    })
+
+    test('a part that was removed is gone for whoever comes, while its last writer still has it', async () => {
+      await bytes.createPart(part, 10)
+      const late = await bytes.openWriter(part, { start: 0, end: 5 })
+      await bytes.removePart(part)
+      await expect(bytes.openWriter(part, { start: 5, end: 10 })).rejects.toMatchObject({ code: 'attempt-superseded' })
+      await late.write([Buffer.from('late!')])
+      await late.close()
+      expect(await bytes.listParts()).toEqual([])
+      expect(await bytes.createPart(part, 10)).toBe(true)
+      expect(await bytes.partSize(part)).toBe(10)
+      const reader = (await bytes.openReader(part))!
+      const chunk = { start: 0, end: 5, digest: '', tag: '' }
+      expect((await collect(reader.read(chunk, chunk))).equals(Buffer.alloc(5))).toBe(true)
+      await reader.close()
+    })
+
     test('a reader of a part goes on after it was published and removed', async () => {
       const content = randomBytes(10_000)
       await bytes.createPart(part, content.byteLength)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import type { DownloadDraft, DownloadRecord, JobStore } from '../../server/ports.ts'
+import type { CommitState, DownloadDraft, DownloadRecord, JobStore } from '../../server/ports.ts'
 import { always, chunk, draft, sessionRequest } from './drafts.ts'
 
 /** What every job store must do. `open` is called again on the same place to see what lasts. */
@@ -235,6 +235,26 @@ export function jobStoreContract(
       expect(await jobs.insertChunk(id, 1, chunk(0, 10), () => 'replay')).toBeUndefined()
       expect(await jobs.received(id, 1)).toEqual([{ start: 0, end: 10 }])
       expect((await jobs.findDownload(id))?.bytesReceived).toBe(10)
+    })
+
+    test('chunks that come together: each sees those before it, and one refused takes none of the others along', async () => {
+      const [one, other] = [await create(), await create()]
+      await begin(one.id)
+      await begin(other.id)
+      const unlessThere = ({ overlapping }: CommitState): 'insert' => {
+        if (overlapping.length > 0) throw new Error('there already')
+        return 'insert'
+      }
+      const outcomes = await Promise.allSettled([
+        jobs.insertChunk(one.id, 1, chunk(0, 10), unlessThere),
+        jobs.insertChunk(other.id, 1, chunk(0, 10), unlessThere),
+        jobs.insertChunk(one.id, 1, chunk(5, 15), unlessThere),
+        jobs.insertChunk(one.id, 1, chunk(10, 30), unlessThere),
+      ])
+      const received = outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value?.bytesReceived)
+      expect(received).toEqual([10, 10, false, 30])
+      expect(await jobs.received(one.id, 1)).toEqual([{ start: 0, end: 30 }])
+      expect((await jobs.findDownload(one.id))?.bytesReceived).toBe(30)
     })
 
     test('an attempt forgotten leaves those after it', async () => {
