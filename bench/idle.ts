@@ -1,14 +1,16 @@
-import { readFile } from 'node:fs/promises'
-import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { pause } from '../shared/wait.ts'
 import { startCrowds, type Crowds } from './idle/crowds.ts'
 import { clientId } from './idle/messages.ts'
-import { createOperator, type Operator } from './idle/operator.ts'
+import { atPace, createOperator, type Operator } from './idle/operator.ts'
+import { processorOf, residentKiB } from './idle/usage.ts'
+import { judge, rounded, type Verdict } from './report.ts'
 import { startBenchStack } from './stack.ts'
+import { quantile } from './statistics.ts'
 
 // So many agents held by one server over real sockets: its memory for each of them, how soon a download wakes its
 // agent, and whether every poll is answered and every download heard of.
-// node bench/idle.ts [--agents 10000] [--wakes 2000] [--hold MINUTES] [--together] [--processes 2]
+// node bench/idle.ts [--agents 10000] [--wakes 2000] [--hold MINUTES] [--together] [--processes 2] [--folder FOLDER]
 const { values: flags } = parseArgs({
   options: {
     agents: { type: 'string', default: '10000' },
@@ -16,11 +18,15 @@ const { values: flags } = parseArgs({
     hold: { type: 'string', default: '0' },
     processes: { type: 'string', default: '2' },
     together: { type: 'boolean', default: false },
+    folder: { type: 'string' },
   },
 })
 const agents = Number(flags.agents)
 const wakes = Number(flags.wakes)
 const holdMs = Number(flags.hold) * 60_000
+/** A download is queued every so many ms; while polls are only held, every so many on average. */
+const PACE = 20
+const HOLD_PACE = 100
 /** One round of polls, in ms. */
 const ROUND = 26_000
 /** A job that its agent has not seen by then is lost, in ms. */
@@ -28,28 +34,7 @@ const LOST = 60_000
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`)
 
-async function memoryKiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1])
-}
-
-/** The mean of some moments: a garbage collection comes and goes. */
-async function settledKiB(pid: number): Promise<number> {
-  let sum = 0
-  for (let sample = 0; sample < 20; sample += 1) {
-    sum += await memoryKiB(pid)
-    await pause(250)
-  }
-  return sum / 20
-}
-
-/** User and system time so far, in seconds (/proc counts in ticks of 10 ms). */
-async function cpuSeconds(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
-
-/** Queues a download for an agent and takes it back. @returns ms from the request until the agent has the answer */
+/** Queues a download for an agent, and takes it back. @returns when the agent had the answer, as `machineMs` */
 async function wake({ operator, crowds }: { operator: Operator; crowds: Crowds }): Promise<number> {
   const client = clientId(Math.floor(Math.random() * agents))
   const asked = await operator.call('POST', '/downloads', { clientId: client })
@@ -57,31 +42,33 @@ async function wake({ operator, crowds }: { operator: Operator; crowds: Crowds }
   const { id } = JSON.parse(asked.body) as { id: string }
   const seenAt = await crowds.seen(id, LOST)
   await operator.call('DELETE', `/downloads/${id}`)
-  return seenAt - asked.sentAt
+  return seenAt
 }
 
-function quantiles(times: number[]): string {
-  const sorted = times.toSorted((a, b) => a - b)
-  const at = (share: number): string =>
-    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN).toFixed(1)
-  return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms`
-}
-
-const stack = await startBenchStack()
+const stack = await startBenchStack(flags.folder === undefined ? {} : { folder: flags.folder })
 let crowds: Crowds | undefined
+const stop = async (): Promise<void> => {
+  await crowds?.stop()
+  await stack.stop()
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stop().finally(() => process.exit(130)))
+}
+
 try {
   await pause(2000)
-  const emptyKiB = await settledKiB(stack.serverPid)
+  const emptyKiB = await residentKiB(stack.serverPid)
   say(`the server is up with ${(emptyKiB / 1024).toFixed(0)} MiB; ${agents} agents begin their sessions`)
   const begunAt = performance.now()
-  crowds = await startCrowds({
+  const held = await startCrowds({
     url: stack.url,
     agents,
     processes: Number(flags.processes),
     together: flags.together,
   })
+  crowds = held
   say(`all have a session after ${((performance.now() - begunAt) / 1000).toFixed(1)} s`)
-  if (flags.together) crowds.poll()
+  if (flags.together) held.poll()
   const operator = createOperator(new URL(stack.url))
 
   const lines: string[] = []
@@ -89,42 +76,58 @@ try {
     lines.push(line)
     say(line)
   }
-  const noteMemory = async (when: string): Promise<void> => {
-    const kib = await settledKiB(stack.serverPid)
-    note(`${when}: ${((kib - emptyKiB) / agents).toFixed(1)} KiB each (${(kib / 1024).toFixed(0)} MiB resident)`)
+
+  /** @returns KiB for each agent */
+  const measureMemory = async (when: string): Promise<number> => {
+    const kib = await residentKiB(stack.serverPid)
+    const each = (kib - emptyKiB) / agents
+    note(`${when}: ${each.toFixed(1)} KiB each (${(kib / 1024).toFixed(0)} MiB resident)`)
+    return each
+  }
+
+  /** So many wakes, one every so many ms. @returns ms from the request to the agent, of each */
+  const measureWakes = async (count: number, everyMs: () => number): Promise<number[]> => {
+    const before = await processorOf(stack.serverPid)
+    const measuredAt = performance.now()
+    const times = await atPace(count, everyMs, () => wake({ operator, crowds: held }))
+    const seconds = (performance.now() - measuredAt) / 1000
+    const after = await processorOf(stack.serverPid)
+    const [p50, p99, longest] = [0.5, 0.99, 1].map((share) => quantile(times, share).toFixed(1))
+    const share = (of: 'ran' | 'waited'): string => (((after[of] - before[of]) / seconds) * 100).toFixed(0)
+    note(`${count} wakes in ${seconds.toFixed(0)} s: p50 ${p50} ms, p99 ${p99} ms, longest ${longest} ms`)
+    note(
+      `  the server's main thread ran ${share('ran')} % of the time, and waited ${share('waited')} % for a processor`,
+    )
+    return times
   }
 
   if (flags.together) {
-    const times: number[] = []
-    const until = performance.now() + 4 * ROUND
-    while (performance.now() < until) {
-      times.push(await wake({ operator, crowds }))
-      await pause(10)
-    }
-    note(`${times.length} wakes in the first four rounds: ${quantiles(times)}`)
+    note('all polls begin in the same moment:')
+    await measureWakes((4 * ROUND) / PACE, () => PACE)
   } else await pause(ROUND)
-  await noteMemory('held after a round')
-
-  const cpuBefore = await cpuSeconds(stack.serverPid)
-  const measuredAt = performance.now()
-  const times: number[] = []
-  while (times.length < wakes || performance.now() - measuredAt < holdMs) {
-    times.push(await wake({ operator, crowds }))
-    // Of an hour's wakes there need not be more than some ten a second.
-    await pause(times.length < wakes ? 10 : Math.random() * 200)
+  await measureMemory('held after the first polls')
+  const times = await measureWakes(wakes, () => PACE)
+  let each = await measureMemory('held after that')
+  if (holdMs > 0) {
+    await measureWakes(Math.ceil(holdMs / HOLD_PACE), () => Math.random() * 2 * HOLD_PACE)
+    each = await measureMemory(`held after ${flags.hold} min`)
   }
-  const seconds = (performance.now() - measuredAt) / 1000
-  const cpu = (await cpuSeconds(stack.serverPid)) - cpuBefore
-  note(`${times.length} wakes in ${seconds.toFixed(0)} s: ${quantiles(times)}`)
-  note(`server CPU meanwhile: ${((cpu / seconds) * 100).toFixed(0)} % of one core`)
-  await noteMemory('held after that')
-  const tally = await crowds.tally()
-  note(`polls answered: ${JSON.stringify(tally.answers)}; held: ${tally.held}; wrong: ${tally.wrong.length}`)
-  for (const what of tally.wrong) note(`  ${what}`)
+
+  const { answers, wrong } = await held.tally()
+  note(`polls answered with 204: ${answers['204'] ?? 0}, with 200: ${answers['200'] ?? 0}; wrong: ${wrong.length}`)
+  for (const what of wrong) note(`  ${what}`)
+  const verdicts: Verdict[] = [
+    judge('memory of each', each, 'at most', 24, 'KiB'),
+    judge('wake, p50', quantile(times, 0.5), 'at most', 3, 'ms'),
+    judge('wake, p99', quantile(times, 0.99), 'at most', 25, 'ms'),
+    judge('polls lost, and what else is wrong', wrong.length, 'at most', 0, ''),
+  ]
+  for (const { what, value, bound, unit, ok } of verdicts) {
+    note(`${what}: ${rounded(value)} ${unit}, at most ${bound} ${unit} wanted: ${ok ? 'ok' : 'SHORT'}`)
+  }
   operator.close()
   process.stdout.write(`${lines.join('\n')}\n`)
-  if (tally.wrong.length > 0) process.exitCode = 1
+  if (wrong.length > 0) process.exitCode = 1
 } finally {
-  await crowds?.stop()
-  await stack.stop()
+  await stop()
 }

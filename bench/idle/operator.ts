@@ -1,38 +1,71 @@
-import { machineMs, openConnection, requestText } from './connection.ts'
+import { machineMs, openConnection, requestText, type Connection } from './connection.ts'
 
 export interface Answer {
   status: number
   body: string
-  /** When the request was sent, as `machineMs`. */
-  sentAt: number
 }
 
-/** Calls one after the other over one connection. */
+/** Calls over as many connections as there are calls under way. */
 export interface Operator {
   call(method: string, path: string, body?: unknown): Promise<Answer>
   close(): void
 }
 
+interface Line {
+  connection: Connection
+  settle(answer: Answer | Error): void
+}
+
 export function createOperator(url: URL): Operator {
-  let answered: ((answer: { status: number; body: string }) => void) | undefined
-  let failed: ((error: Error) => void) | undefined
-  const connection = openConnection({
-    url,
-    onAnswer: (status, body) => answered?.({ status, body }),
-    onEnd: (why) => failed?.(new Error(`the operator's connection: ${why}`)),
-  })
+  const all: Line[] = []
+  const free: Line[] = []
+
+  const open = (): Line => {
+    const line: Line = {
+      connection: openConnection({
+        url,
+        onAnswer: (status, body) => line.settle({ status, body }),
+        onEnd(why) {
+          // One that was idle for long is closed by the server.
+          if (free.includes(line)) free.splice(free.indexOf(line), 1)
+          line.settle(new Error(`the operator's connection: ${why}`))
+        },
+      }),
+      settle: () => undefined,
+    }
+    all.push(line)
+    return line
+  }
+
   return {
     async call(method, path, body) {
       const text = body === undefined ? undefined : JSON.stringify(body)
-      const request = requestText(url, `${method} ${path} HTTP/1.1`, ['accept: */*'], text)
-      const sentAt = machineMs()
-      const answer = await new Promise<{ status: number; body: string }>((resolve, reject) => {
-        answered = resolve
-        failed = reject
-        connection.send(request)
+      const line = free.pop() ?? open()
+      const answer = await new Promise<Answer | Error>((resolve) => {
+        line.settle = resolve
+        line.connection.send(requestText(url, `${method} ${path} HTTP/1.1`, ['accept: */*'], text))
       })
-      return { ...answer, sentAt }
+      if (answer instanceof Error) throw answer
+      free.push(line)
+      return answer
     },
-    close: () => connection.close(),
+    close: () => all.forEach(({ connection }) => connection.close()),
   }
+}
+
+/**
+ * Starts `work` every `everyMs`, whether the one before has ended or not: what is slow must not thin out the sample.
+ * @returns ms from the moment each was due until what it resolves to, a time of `machineMs`
+ */
+export async function atPace(count: number, everyMs: () => number, work: () => Promise<number>): Promise<number[]> {
+  const begun: Promise<number>[] = []
+  let due = machineMs()
+  while (begun.length < count) {
+    due += everyMs()
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - machineMs())))
+    // A timer of this process may be late; the server is not to be blamed for that.
+    const startedAt = Math.max(due, machineMs())
+    begun.push(work().then((endedAt) => endedAt - startedAt))
+  }
+  return Promise.all(begun)
 }

@@ -72,7 +72,7 @@ export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting:
       // What fails here fails in the answer, too, which says so.
       const lookOrRelease = (): void => void look().catch(release)
       // Held for the wait less a little: many that began together do not end together.
-      const ms = Math.ceil((waitMs * (1 - Math.random() / 16)) / TIMER_STEP) * TIMER_STEP
+      const ms = Math.ceil((waitMs * (1 - Math.random() / 4)) / TIMER_STEP) * TIMER_STEP
       const timer = setTimeout(release, Math.min(ms, waitMs))
       // Registered before the first read: a change between the two is not missed.
       const unwatch = waiting.watch([clientTopic(clientId)], lookOrRelease)

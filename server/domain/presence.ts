@@ -1,7 +1,10 @@
+import { pause } from '../../shared/wait.ts'
 import type { ClientRecord, Clock, JobStore } from '../ports.ts'
 
 /** A client that let three waits pass is offline. */
 const MISSED_WAITS = 3
+/** So many are written down in one transaction, which takes about 1 ms: nobody is to wait for thousands of rows. */
+const ROWS_PER_BATCH = 500
 /** A client whose poll was cut comes back within this time, in ms, or is offline. */
 const RECONNECT_GRACE = 5_000
 
@@ -37,7 +40,7 @@ export interface Presence {
   openPolls(): number
   /** How many were here within the last minutes: at least those online, and told without looking at each of them. */
   aboutOnline(): number
-  /** Writes down, in one batch, who was seen since the last time. */
+  /** Writes down, in batches, who was seen since the last time. */
   flush(): Promise<void>
 }
 
@@ -85,6 +88,16 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
     return clock.monotonic() - entry.heardAt < MISSED_WAITS * entry.waitMs
   }
 
+  const write = async (batch: readonly [string, Entry][]): Promise<void> => {
+    for (const [, entry] of batch) entry.written = true
+    try {
+      await jobs.recordContacts(batch.map(([clientId, entry]) => ({ clientId, at: entry.seenAt })))
+    } catch (error) {
+      for (const [, entry] of batch) entry.written = false
+      throw error
+    }
+  }
+
   return {
     contact: (clientId) => void contact(clientId),
     polled: (clientId, pollWaitMs) => void polled(clientId, pollWaitMs),
@@ -115,12 +128,10 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
 
     async flush() {
       const unwritten = [...entries].filter(([, entry]) => !entry.written)
-      for (const [, entry] of unwritten) entry.written = true
-      try {
-        await jobs.recordContacts(unwritten.map(([clientId, entry]) => ({ clientId, at: entry.seenAt })))
-      } catch (error) {
-        for (const [, entry] of unwritten) entry.written = false
-        throw error
+      for (let from = 0; from < unwritten.length; from += ROWS_PER_BATCH) {
+        await write(unwritten.slice(from, from + ROWS_PER_BATCH))
+        // Requests come first.
+        await pause(0)
       }
       for (const [clientId, entry] of entries) {
         if (entry.written && clock.monotonic() - entry.heardAt >= MISSED_WAITS * entry.waitMs && entry.openPolls === 0)

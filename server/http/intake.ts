@@ -6,7 +6,7 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 /** What all bodies together may hold in memory, in bytes: half of it gathered, half on its way to the disk. */
-const BUDGET = 32 * MiB
+const BUDGET = 16 * MiB
 /** The bytes of one body that are gathered before they are passed on. */
 const BATCH = { least: 16 * KiB, most: MiB } as const
 /** What was gathered is passed on after this long in any case, in ms: a slow line is not kept waiting. */

@@ -27,7 +27,15 @@ export function start(
   env: Record<string, string>,
   within: readonly string[] = [],
 ): Running {
-  const node = [process.execPath, '--max-semi-space-size=2', '--import', './shared/compile-cache.js', file, ...args]
+  const node = [
+    process.execPath,
+    '--max-semi-space-size=2',
+    '--heap-growing-percent=20',
+    '--import',
+    './shared/compile-cache.js',
+    file,
+    ...args,
+  ]
   const [command = '', ...rest] = [...within, ...node]
   return watch(file, spawn(command, rest, optionsFor(env)))
 }

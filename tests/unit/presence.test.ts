@@ -31,4 +31,14 @@ describe('presence', () => {
     await presence.flush()
     expect(await jobs.findClient('till')).toMatchObject({ lastSeen: 1_000_000 })
   })
+
+  test('however many were seen, all of them are written down', async () => {
+    const presence = createPresence({ jobs, clock: { now: () => 5, monotonic: () => performance.now() }, waitMs: 1000 })
+    const ids = Array.from({ length: 1234 }, (_, number) => `till-${number}`)
+    for (const id of ids) presence.contact(id)
+    await presence.flush()
+    expect((await jobs.listClients({})).map(({ id, lastSeen }) => [id, lastSeen])).toEqual(
+      ids.toSorted().map((id) => [id, 5]),
+    )
+  })
 })
