@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import type { Bench, Part } from './bench.ts'
 import { dispatch } from './dispatch.ts'
+import { growth } from './growth.ts'
 import { log } from './log.ts'
 import { loopback } from './loopback.ts'
 import { memory } from './memory.ts'
@@ -30,18 +31,13 @@ const scripts = [
     description: 'polls held by one server: memory of each, and how soon a download wakes its agent',
   },
   {
-    name: 'growth',
-    title: 'A million downloads',
-    description: 'what calls cost with a thousand downloads and with a million',
-  },
-  {
     name: 'limit',
     title: 'A limit on what is sent',
     description: 'how well a limit is kept, and how soon a change of it takes effect',
   },
 ]
 
-const parts: readonly Part<object>[] = [loopback, wan, log, memory, dispatch, ...scripts.map(createScriptPart)]
+const parts: readonly Part<object>[] = [loopback, wan, log, memory, dispatch, growth, ...scripts.map(createScriptPart)]
 
 /** Options that say nothing about what is measured. */
 const ofThisMachine = ['--net', '--folder', '--out', '--json']

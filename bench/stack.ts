@@ -25,6 +25,8 @@ export interface BenchStackOptions {
   within?: { server?: readonly string[]; agent?: readonly string[] }
   /** The server's host as it is reached from here, and from the agent. */
   host?: { here: string; agent: string }
+  /** Fills the stores, which a first start has made by then. */
+  fill?: (folder: string) => void
 }
 
 /** Starts a server as `npm start` does; agents are started as `npm run agent` does. */
@@ -41,9 +43,16 @@ export async function startBenchStack(options: BenchStackOptions = {}): Promise<
     STORAGE_URL: `file:${folder}/downloads`,
     ...options.env,
   }
-  const server = startProcess(commandOf('start'), { env, within: within.server })
-  started.push(server)
-  const port = String((await server.line((line) => line['msg'] === 'listening'))['port'])
+  const startServer = async (): Promise<{ server: Started; port: string }> => {
+    const server = startProcess(commandOf('start'), { env, within: within.server })
+    started.push(server)
+    return { server, port: String((await server.line((line) => line['msg'] === 'listening'))['port']) }
+  }
+  if (options.fill) {
+    await (await startServer()).server.stop()
+    options.fill(folder)
+  }
+  const { server, port } = await startServer()
   const url = `http://${host.here}:${port}`
 
   return {

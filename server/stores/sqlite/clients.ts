@@ -3,6 +3,7 @@ import { AppError } from '../../../shared/errors.ts'
 import type { SessionRequest } from '../../../shared/protocol.ts'
 import type { ClientRecord, JobStore } from '../../ports.ts'
 import type { Database, Row } from './database.ts'
+import { labelled } from './labels.ts'
 import { toClient } from './rows.ts'
 
 /** How many past instances a client's row remembers, so that a late copy of an old request never takes over. */
@@ -28,8 +29,9 @@ export function createClientStore({ db }: { db: Database }): ClientStore {
     },
 
     async listClients({ labels = {} }) {
-      const { sql, parameters } = labelCondition('clients.id', labels)
-      return db.all(`SELECT * FROM clients WHERE ${sql} ORDER BY id`, parameters).map(toClient)
+      if (Object.keys(labels).length === 0) return db.all('SELECT * FROM clients ORDER BY id').map(toClient)
+      const { sql, parameters } = labelled(labels)
+      return db.all(`SELECT * FROM clients WHERE id IN (${sql}) ORDER BY id`, parameters).map(toClient)
     },
 
     async recordContacts(contacts) {
@@ -93,16 +95,4 @@ function replaceLabels(db: Database, { clientId, labels }: SessionRequest, befor
   for (const [key, value] of Object.entries(labels)) {
     db.run('INSERT INTO labels (key, value, client_id) VALUES (:key, :value, :clientId)', { key, value, clientId })
   }
-}
-
-/** A condition that `column` is a client with all of `labels`; one text however many there are, as statements are kept. */
-export function labelCondition(
-  column: string,
-  labels: Readonly<Record<string, string>>,
-): { sql: string; parameters: Record<string, string | number> } {
-  const count = Object.keys(labels).length
-  if (count === 0) return { sql: 'TRUE', parameters: {} }
-  const matches = `SELECT count(*) FROM json_each(:labels) AS wanted JOIN labels
-    ON labels.key = wanted.key AND labels.value = wanted.value AND labels.client_id = ${column}`
-  return { sql: `(${matches}) = :label_count`, parameters: { labels: JSON.stringify(labels), label_count: count } }
 }

@@ -1,13 +1,13 @@
 import { AppError } from '../../../shared/errors.ts'
 import type { DownloadDraft, DownloadRecord, Idempotency, JobStore } from '../../ports.ts'
-import { labelCondition } from './clients.ts'
-import type { Database, Parameters } from './database.ts'
+import type { Database } from './database.ts'
 import { assignments, toClient, toDownload } from './rows.ts'
 
 type DownloadStore = Omit<
   JobStore,
   | 'findClient'
   | 'listClients'
+  | 'listDownloads'
   | 'recordContacts'
   | 'recordConflict'
   | 'beginSession'
@@ -56,27 +56,6 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
     },
 
     findDownload: async (id) => find(id),
-
-    async listDownloads(filter) {
-      const labels = labelCondition('downloads.client_id', filter.labels ?? {})
-      const conditions = [labels.sql]
-      const parameters: Parameters = { ...labels.parameters, limit: filter.limit }
-      const where = (sql: string, name: string, value: string | number | undefined): void => {
-        if (value === undefined) return
-        conditions.push(sql)
-        parameters[name] = value
-      }
-      where('client_id = :client', 'client', filter.clientId)
-      where('batch_id = :batch', 'batch', filter.batchId)
-      where('note = :note', 'note', filter.note)
-      where('seq < :before', 'before', filter.before)
-      if (filter.path === null) conditions.push('path IS NULL')
-      else where('path = :path', 'path', filter.path)
-      if (filter.status)
-        where('status IN (SELECT value FROM json_each(:statuses))', 'statuses', JSON.stringify(filter.status))
-      const sql = `SELECT * FROM downloads WHERE ${conditions.join(' AND ')} ORDER BY seq DESC LIMIT +:limit`
-      return db.all(sql, parameters).map(toDownload)
-    },
 
     async openJobs(clientId, limit) {
       // One connection, and nothing awaited between the two: they read the same moment.

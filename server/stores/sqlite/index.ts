@@ -6,6 +6,7 @@ import { createChunkStore } from './chunks.ts'
 import { createClientStore } from './clients.ts'
 import { openDatabase } from './database.ts'
 import { createDownloadStore } from './downloads.ts'
+import { createDownloadLists } from './lists.ts'
 import { openWal } from './wal.ts'
 
 /** Jobs, clients and received ranges in one SQLite file at `path`, held exclusively until close; its folder is made. */
@@ -35,6 +36,7 @@ export async function openSqliteJobs({ path }: { path: string }): Promise<JobSto
     recordConflict: durably(clients.recordConflict),
     beginSession: durably(clients.beginSession),
     ...downloads,
+    ...createDownloadLists({ db }),
     createDownloads: durably(downloads.createDownloads),
     transition: durably(downloads.transition),
     addResent: durably(downloads.addResent),

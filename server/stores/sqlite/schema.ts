@@ -100,4 +100,7 @@ export const migrations: readonly string[] = [
   UPDATE downloads SET name = NULL WHERE removed_at IS NOT NULL;
   CREATE INDEX half_removed ON downloads (seq) WHERE removed_at IS NOT NULL AND name IS NOT NULL;
   `,
+  `
+  CREATE INDEX downloads_of_client_by_status ON downloads (client_id, status, seq);
+  `,
 ]
