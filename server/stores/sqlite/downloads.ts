@@ -96,7 +96,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
 
     async expired(now, limit) {
       const rows = db.all(
-        `SELECT id FROM downloads WHERE ${OPEN} AND expires_at <= :now ORDER BY expires_at LIMIT +:limit`,
+        `SELECT id FROM downloads INDEXED BY open_expiry WHERE ${OPEN} AND expires_at <= :now ORDER BY expires_at LIMIT +:limit`,
         { now, limit },
       )
       return rows.map((row) => String(row['id']))

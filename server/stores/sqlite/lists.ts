@@ -33,12 +33,12 @@ export function createDownloadLists({ db }: { db: Database }): Pick<JobStore, 'l
     const { status, limit } = wanted
     const first = (index: string, more: string): string =>
       `(SELECT max(seq) FROM downloads INDEXED BY ${index}
-        WHERE client_id = clients.client_id ${more} AND seq < :before)`
+        WHERE client_id = chosen.client_id ${more} AND seq < :before)`
     const head = status
       ? `(SELECT max(${first('downloads_of_client_by_status', 'AND status = statuses.value')}) FROM json_each(:statuses) AS statuses)`
       : first('downloads_of_client', '')
     const rows = db.all(
-      `SELECT client_id, seq FROM (SELECT client_id, ${head} AS seq FROM (${clients.sql}) AS clients)
+      `SELECT client_id, seq FROM (SELECT client_id, ${head} AS seq FROM (${clients.sql}) AS chosen)
        WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT +:limit`,
       {
         ...clients.parameters,
