@@ -61,7 +61,7 @@ const WORTH_HAVING = 16
 const WORTH = 1.25
 /** How long what was found out is believed, in ms. */
 const BELIEVED_MS = 10_000
-const ROUND_MS = 300
+const ROUND_MS = 100
 const ROUND_TRIPS = 3
 const SLICES_PER_ROUND = 24
 const SLICE_MS = 10

@@ -5,7 +5,7 @@ import { startProxy } from '../tests/helpers/proxy.ts'
 import { ask, startBenchStack } from './stack.ts'
 
 // How well a limit is kept, and how soon a change of it is: by the bytes that arrive behind a proxy before the server.
-// node --import tsx bench/limit.ts [SECONDS]
+// node bench/limit.ts [SECONDS]
 const seconds = Number(process.argv[2] ?? 30)
 /** Bytes per second of 1 Mbit/s. */
 const MBIT = 125_000

@@ -7,6 +7,7 @@ import { bytesTopic } from '../../server/domain/topics.ts'
 import type { Opened } from '../../server/domain/content.ts'
 import { openDomain, type OpenDomain } from '../helpers/domain.ts'
 import { sha256Of, temporaryFolder } from '../helpers/folder.ts'
+import { until } from '../helpers/until.ts'
 
 const SIZE = 300_000
 const content = Buffer.alloc(SIZE, 5)
@@ -68,6 +69,7 @@ describe('half done', () => {
 
   test('a part that is swept after its file was completed: who reads it reads on', async () => {
     const { id, name, rest } = await readAhead()
+    await until('the part to be removed', async () => (await open.stores.bytes.listParts()).length === 0)
     await link(join(folder, 'downloads', name), partPath(id))
     await open.domain.sweeper.removeLeftovers()
     expect(await open.stores.bytes.listParts()).toEqual([])

@@ -96,7 +96,8 @@ describe('leftovers', () => {
     const { id, complete, sha256 } = await arrived()
     const { body } = await complete(id, 1, SIZE, sha256)
     await stack.server.kill('SIGKILL')
-    await link(body['filePath'], partPath(id))
+    // The kill can have come before it was removed.
+    if ((await parts(id)).length === 0) await link(body['filePath'], partPath(id))
     await stack.restart()
     expect(await parts(id)).toEqual([])
     expect(await exists(body['filePath'])).toBe(true)

@@ -277,7 +277,7 @@ test('an hour that the wall clock leaves out, and one that comes twice', async (
   const forward = ['2027-03-28T00:59:00Z', '2027-03-28T01:00:00Z', '2027-03-28T01:30:00Z']
   const back = ['2026-10-25T00:30:00Z', '2026-10-25T01:00:00Z', '2026-10-25T01:30:00Z', '2026-10-25T02:30:00Z']
   const before = ['2027-03-28T00:00:00Z', '2026-10-25T00:30:00Z']
-  const args = ['--import', 'tsx', '--input-type=module', '-e', script, [...forward, ...back].join(), before.join()]
+  const args = ['--input-type=module-typescript', '-e', script, [...forward, ...back].join(), before.join()]
   const options = { cwd: projectFolder, env: { ...process.env, NODE_OPTIONS: '', TZ: 'Europe/Berlin' } }
   const { stdout } = await promisify(execFile)(process.execPath, args, options)
   expect(JSON.parse(stdout)).toEqual([
