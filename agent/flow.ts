@@ -44,7 +44,7 @@ const FIRST_CHUNK_PER_MS = KiB
 export const FIRST_CONNECTIONS = 4
 const FEWEST = 2
 const MOST = 64
-const MOST_AT_FIRST = 32
+const MOST_AT_FIRST = 16
 /** The farther the server, the longer a connection takes to get going: at first one for so many ms of the round trip. */
 const FIRST_PER_MS = 3.5
 const USUAL_ROUND_TRIP_MS = 50
