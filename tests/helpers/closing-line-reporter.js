@@ -1,3 +1,5 @@
+const END_WITHIN_MS = 5_000
+
 /** Says aloud what was left out, and ends with one plain line that people and CI can read. */
 export default class ClosingLineReporter {
   onRunComplete(_contexts, results) {
@@ -10,5 +12,7 @@ export default class ClosingLineReporter {
       // All is done. Left to itself, Node 24 sometimes spins for ever over handles that it clears up after this event.
       process.exit(results.success ? process.exitCode : 1)
     })
+    // A test that failed may leave processes behind, which would keep this one for ever.
+    setTimeout(() => process.exit(results.success ? 0 : 1), END_WITHIN_MS).unref()
   }
 }
