@@ -6,8 +6,8 @@
 export interface Flow {
   /** Connections at once, over all jobs. */
   connections(): number
-  /** Bytes of the next chunk of a job that has `remaining` bytes to send. */
-  chunkLength(remaining: number): number
+  /** Bytes of the next chunk of a job that has `remaining` bytes to send; to be asked once for each chunk. */
+  nextLength(remaining: number): number
   /** What the line carries, in bytes per ms; 0 when it is not known yet. */
   rate(): number
   /** Bytes that a request hands to its connection at once. */
@@ -38,15 +38,15 @@ export interface FlowDeps {
 
 const KiB = 1024
 export const SMALLEST_CHUNK = 64 * KiB
-const FIRST_CHUNK = 128 * KiB
+const FIRST_CHUNK = 256 * KiB
 /** A far server gets more at once, in bytes per ms of the round trip: between two chunks the connection rests for one. */
 const FIRST_CHUNK_PER_MS = KiB
 export const FIRST_CONNECTIONS = 4
 const FEWEST = 2
 const MOST = 64
-const MOST_AT_FIRST = 16
+const MOST_AT_FIRST = 20
 /** The farther the server, the longer a connection takes to get going: at first one for so many ms of the round trip. */
-const FIRST_PER_MS = 3.5
+const FIRST_PER_MS = 4
 const USUAL_ROUND_TRIP_MS = 50
 /** Below this round trip, in ms, one connection carries whatever the line gives. */
 const NEAR_MS = 4
@@ -84,12 +84,16 @@ export function createFlow({
   /** Bytes of the file for each on the wire. */
   let density = 1
   let round = { at: 0, bytes: 0, slices: 0 }
+  /** Chunks that were begun since the job began. */
+  let chunks = 0
   /** The rate of the round before, with as many connections. */
   let last: number | undefined
   /** What the line gave before the number was raised, and what the number was. */
   let before: { connections: number; rate: number } | undefined
   let steadyUntil = 0
   let measuring = false
+  /** The last chunks are small, and their connections rest often: what they carry says nothing of their number. */
+  let ending = false
 
   const usualRoundTrip = (): number => roundTripMs() ?? USUAL_ROUND_TRIP_MS
   const clamp = (value: number, least: number, most: number): number => Math.min(most, Math.max(least, value))
@@ -103,6 +107,13 @@ export function createFlow({
 
   const current = (): number =>
     connections ?? set(clamp(Math.round(usualRoundTrip() / FIRST_PER_MS), FIRST_CONNECTIONS, MOST_AT_FIRST))
+
+  /** The first chunks are of different lengths: were they to end together, the line would rest for a round trip. */
+  const spread = (): number => {
+    const factor = chunks < current() ? 0.5 + chunks / current() : 1
+    chunks += 1
+    return factor
+  }
 
   const stay = (): void => {
     before = undefined
@@ -137,17 +148,19 @@ export function createFlow({
     const carried = round.bytes / (at - round.at)
     round = { at, bytes: 0, slices: 0 }
     rate = rate === 0 ? carried : (rate + carried) / 2
-    if (busy() && !measuring && at >= steadyUntil && usualRoundTrip() >= NEAR_MS) judge(carried)
+    if (busy() && !measuring && !ending && at >= steadyUntil && usualRoundTrip() >= NEAR_MS) judge(carried)
   }
 
   return {
     connections: current,
-    chunkLength(remaining) {
+    nextLength(remaining) {
       const ms = Math.max(CHUNK_MS, CHUNK_ROUND_TRIPS * usualRoundTrip())
       const carried =
         rate === 0 ? Math.max(FIRST_CHUNK, FIRST_CHUNK_PER_MS * usualRoundTrip()) : (density * rate * ms) / current()
       // In the end the connections are to be done together.
-      const fair = Math.min(preferred() ?? carried, budget / current(), remaining / current())
+      const share = remaining / current()
+      ending = share < carried
+      const fair = Math.min(preferred() ?? carried * spread(), budget / current(), share)
       return Math.max(SMALLEST_CHUNK, Math.floor(fair / SMALLEST_CHUNK) * SMALLEST_CHUNK)
     },
     rate: () => rate,
@@ -155,6 +168,7 @@ export function createFlow({
     begin() {
       round = { at: now(), bytes: 0, slices: 0 }
       last = undefined
+      chunks = 0
     },
     moved(bytes) {
       round.bytes += bytes

@@ -18,6 +18,8 @@ export interface Hasher {
 }
 
 export interface Hashers {
+  /** Starts the thread, which will be needed in a moment. */
+  warm(): void
   open(): Hasher
   /** Ends the thread. */
   close(): Promise<void>
@@ -61,6 +63,8 @@ export function createHashers(): Hashers {
     })
 
   return {
+    warm: () => void (worker ??= start()),
+
     open() {
       worker ??= start()
       const mine = worker

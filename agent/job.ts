@@ -87,6 +87,7 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
   flow.begin()
   // Their handshakes are over when the answer to begin is here.
   api.warm(Math.min(flow.connections(), Math.ceil(source.size / SMALLEST_CHUNK)))
+  deps.hashers.warm()
   const begun = await begin(job, source, deps)
   const { attempt, size } = begun
   view.size = size

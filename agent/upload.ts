@@ -69,7 +69,7 @@ export function createUpload(deps: UploadDeps): Upload {
       // Piece by piece, for what the line carries and what is allowed change on the way.
       for (let at = start; at < end;) {
         await crew.room()
-        const length = Math.min(flow.chunkLength(remaining), limits.most(target.chunk))
+        const length = Math.min(flow.nextLength(remaining), limits.most(target.chunk))
         const range = { start: at, end: Math.min(end, at + length) }
         const loaded = await load(range, crew.signal, { also: whole?.hasher })
         remaining -= range.end - range.start

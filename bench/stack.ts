@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openPolls } from '../tests/helpers/open-polls.ts'
 import { until } from '../tests/helpers/until.ts'
 import { projectFolder, startProcess, type Started } from './processes.ts'
 
@@ -35,6 +36,7 @@ export async function startBenchStack(options: BenchStackOptions = {}): Promise<
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'backhaul-bench-')))
   await mkdir(folder, { recursive: true })
   const started: Started[] = []
+  let agents = 0
 
   const env = {
     HOST: within.server ? '0.0.0.0' : '127.0.0.1',
@@ -63,11 +65,10 @@ export async function startBenchStack(options: BenchStackOptions = {}): Promise<
       const all = ['--id', id, '--server', target, '--port', 'off', '--state-dir', join(folder, id), ...args]
       const agent = startProcess([...commandOf('agent'), ...all], { within: within.agent })
       started.push(agent)
-      await agent.line(() => true)
-      await until(`${id} to be online`, async () => {
-        const client = (await (await fetch(`${url}/clients/${id}`)).json()) as { status?: unknown }
-        return client.status === 'online'
-      })
+      agents += 1
+      const waiting = agents
+      // As agents do nearly all the time; else what is measured would begin with the agent's start.
+      await until(`${id} to wait in its poll`, async () => (await openPolls({ url })) >= waiting)
       return agent.pid
     },
     async stop() {

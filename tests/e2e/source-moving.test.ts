@@ -9,14 +9,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sha256Of, sha256OfFile } from '../helpers/folder.ts'
 import { holdUpload } from '../helpers/held.ts'
 import { testWith } from '../helpers/needs.ts'
-import { goOn, interrupt, startSite, writeOld, type Site } from '../helpers/site.ts'
+import { goOn, interrupt, MOST_IN_FLIGHT, startSite, writeOld, type Site } from '../helpers/site.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
 const KiB = 1024
-const SIZE = 1024 * KiB
-/** More than four chunks in flight. */
-const HELD_AFTER = 400 * KiB
+const SIZE = 3 * MOST_IN_FLIGHT
+const HELD_AFTER = MOST_IN_FLIGHT + 512 * KiB
 
 /** Flips the bits of one byte of a file. */
 async function damage(file: string, at: number): Promise<void> {

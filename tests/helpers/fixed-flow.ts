@@ -4,7 +4,7 @@ import type { Flow } from '../../agent/flow.ts'
 export function fixedFlow(length: number): Flow {
   return {
     connections: () => 3,
-    chunkLength: () => length,
+    nextLength: () => length,
     rate: () => 0,
     sliceLength: () => 256 * 1024,
     begin: () => undefined,

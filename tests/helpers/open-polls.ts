@@ -1,7 +1,5 @@
-import type { Stack } from './stack.ts'
-
 /** How many polls the server holds at this moment, as its metrics say. */
-export async function openPolls(stack: Stack): Promise<number> {
-  const text = await (await fetch(`${stack.url}/metrics`)).text()
+export async function openPolls({ url }: { url: string }): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
   return Number(/^backhaul_polls_open (\d+)$/m.exec(text)?.[1])
 }

@@ -5,6 +5,11 @@ import type { Running } from './process.ts'
 import { startProxy, type Proxy } from './proxy.ts'
 import type { Stack } from './stack.ts'
 
+const CHUNK = 64 * 1024
+
+/** Bytes that a site has in flight at most: a chunk on each connection, of which there may be 64 where a line seems long. */
+export const MOST_IN_FLIGHT = 64 * CHUNK
+
 /** A client with a folder of its own, behind a line of its own, that sends chunks of 64 KiB. */
 export interface Site {
   id: string
@@ -19,7 +24,7 @@ export async function startSite(stack: Stack, id: string): Promise<Site> {
   const root = join(stack.folder, id)
   await mkdir(root)
   const proxy = await startProxy(stack.url)
-  const args = ['--root', root, '--server', proxy.url, '--chunk-size', '64KiB']
+  const args = ['--root', root, '--server', proxy.url, '--chunk-size', String(CHUNK)]
   return { id, root, proxy, args, agent: await stack.online(id, args) }
 }
 
