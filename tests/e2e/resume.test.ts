@@ -3,14 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { writeRandom } from '../helpers/folder.ts'
 import { holdUpload } from '../helpers/held.ts'
-import { goOn, startSite, type Site } from '../helpers/site.ts'
+import { goOn, MOST_IN_FLIGHT, startSite, type Site } from '../helpers/site.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 
 const KiB = 1024
 const SIZE = 12_000 * KiB + 7
 const CHUNK = 64 * KiB
-/** What may travel twice per fault: connections, at most, × bytes of a chunk. */
-const IN_FLIGHT = 64 * CHUNK
 /** Headers of the chunks, polls and everything else, in bytes. */
 const OVERHEAD = (SIZE / CHUNK) * 1024 + 100 * KiB
 
@@ -49,8 +47,8 @@ describe('no acknowledged byte travels again', () => {
     proxy.allow(Infinity)
     const done = await on.reached(id, 'completed')
     expect(done).toMatchObject({ sha256, verified: true, attempt: 1, size: SIZE })
-    expect(done['bytesResent']).toBeLessThanOrEqual(IN_FLIGHT)
-    expect(proxy.sent() - before - SIZE).toBeLessThanOrEqual(IN_FLIGHT + OVERHEAD)
+    expect(done['bytesResent']).toBeLessThanOrEqual(MOST_IN_FLIGHT)
+    expect(proxy.sent() - before - SIZE).toBeLessThanOrEqual(MOST_IN_FLIGHT + OVERHEAD)
     await site.agent.kill('SIGTERM')
     await proxy.close()
   }
