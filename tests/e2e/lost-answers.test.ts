@@ -31,7 +31,8 @@ describe('lost answers', () => {
     const way = await startForgetfulWay(stack.url, firstOfEach(2))
     const file = join(stack.folder, 'lost.bin')
     const sha256 = await writeRandom(file, 9 * MiB)
-    const agent = stack.agent('lost', ['--file', file, '--server', way.url])
+    // Slow enough that what is sent again is there before the last byte, with which the server completes by itself.
+    const agent = stack.agent('lost', ['--file', file, '--server', way.url, '--limit', '20mbit'])
     await until('the client to be known', async () => (await stack.get('/clients/lost'))['id'] === 'lost')
     const { id } = await stack.ask({ clientId: 'lost' })
     const done = await stack.reached(id, 'completed')
