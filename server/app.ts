@@ -5,12 +5,14 @@ import { presented } from './http/presented.ts'
 import { problems } from './http/problem.ts'
 import { requestLog } from './http/request-log.ts'
 import { createRouter, type RoutesDeps } from './http/routes.ts'
+import { readableTarget } from './http/target.ts'
 
 /** The order of the middleware, and nothing else. */
 export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight }): Koa {
   const router = createRouter(deps)
   const app = new Koa()
   app.on('error', (error) => deps.log.debug({ err: error }, 'connection ended early'))
+  app.use(readableTarget)
   app.use(deps.inFlight.middleware)
   app.use(requestLog(deps))
   app.use(problems({ log: deps.log, spread: deps.domain.sessions.spread }))

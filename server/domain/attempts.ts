@@ -2,6 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import { openStatuses, type BeginRequest, type Status } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore, Clock, DownloadRecord, JobStore, Part, Transition } from '../ports.ts'
+import type { Announced } from './announced.ts'
 import { NO_BYTES, type Downloads } from './downloads.ts'
 import { findClaimed } from './guards.ts'
 import type { Room } from './room.ts'
@@ -35,9 +36,10 @@ export function createAttempts(deps: {
   bytes: ByteStore
   downloads: Downloads
   room: Room
+  announced: Announced
   clock: Clock
 }): Attempts {
-  const { jobs, bytes, downloads, room, clock } = deps
+  const { jobs, bytes, downloads, room, announced, clock } = deps
   let before: Promise<unknown> = Promise.resolve()
 
   /** The row of a part that was just made; where it cannot be written, the part goes, too. */
@@ -127,7 +129,10 @@ export function createAttempts(deps: {
       // Undefined: somebody was faster; what they did is seen by reading again.
       for (let tries = 0; tries < 5; tries += 1) {
         const download = await beginOnce(id, session, request)
-        if (download) return { download, received: await jobs.received(id, download.attempt) }
+        if (!download) continue
+        // The source is read anew, and not every version tells of rewritten bytes.
+        announced.forget(download)
+        return { download, received: await jobs.received(id, download.attempt) }
       }
       throw new AppError('attempt-superseded', `The job ${id} keeps changing; poll for it again.`)
     },

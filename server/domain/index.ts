@@ -9,6 +9,7 @@ import type {
   Observer,
   WakeBus,
 } from '../ports.ts'
+import { createAnnounced } from './announced.ts'
 import { createAttempts, type Attempts } from './attempts.ts'
 import { createChunks } from './chunks.ts'
 import { createCompletion, type Completion } from './completion.ts'
@@ -72,7 +73,8 @@ export function createDomain(deps: DomainDeps): Domain {
   const presence = createPresence({ jobs, clock, waitMs: deps.pollWaitMs })
   const downloads = createDownloads(deps)
   const room = createRoom({ jobs, bytes, downloads, quota: deps.clientQuota })
-  const attempts = createAttempts({ jobs, bytes, downloads, room, clock })
+  const announced = createAnnounced()
+  const attempts = createAttempts({ jobs, bytes, downloads, room, announced, clock })
   const later = createLater(deps)
   const verifier = createVerifier({ ...deps, downloads, attempts })
   const completion = createCompletion({ jobs, downloads, verifier, waiting, clock })
@@ -84,7 +86,7 @@ export function createDomain(deps: DomainDeps): Domain {
     downloads,
     attempts,
     completion,
-    uploads: createUploads({ ...deps, chunks, completion }),
+    uploads: createUploads({ ...deps, chunks, completion, announced }),
     sessions: createSessions({ jobs, presence, wakes, clock }),
     polls: createPolls({ jobs, presence, waiting, clock }),
     whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion, later }),

@@ -4,10 +4,10 @@ import { AppError, isAppError } from '../../shared/errors.ts'
 import { CHUNKS_PER_PAGE, defaults, type ChunksPage, type Session } from '../../shared/protocol.ts'
 import type { ContentRange } from '../../shared/ranges.ts'
 import type { Chunk, CommitState, DownloadRecord, JobStore, Part } from '../ports.ts'
+import type { Announced } from './announced.ts'
 import type { Body, Chunks } from './chunks.ts'
 import { wasAsked, type Completion } from './completion.ts'
 import { checkAttempt, checkOpen, checkSession, findClaimed, findForSession, judgeOverlap } from './guards.ts'
-import { partKey } from './part-key.ts'
 
 export interface ChunkRequest {
   id: string
@@ -42,22 +42,12 @@ export interface UploadsDeps {
   jobs: JobStore
   chunks: Chunks
   completion: Completion
+  announced: Announced
   report: (error: unknown, what: string, id: string) => void
 }
 
-/** Digests that are remembered at once. The agent says its own again with `complete`, whatever was forgotten. */
-const MOST_ANNOUNCED = 1000
-
 /** An agent's chunks: in any order, over several connections, again after a lost answer. */
-export function createUploads({ jobs, chunks, completion, report }: UploadsDeps): Uploads {
-  /** Of the whole, told with a chunk while others were still on their way. */
-  const announced = new Map<string, Sha256>()
-
-  const remember = (key: string, sha256: Sha256): void => {
-    announced.set(key, sha256)
-    for (const oldest of announced.keys()) if (announced.size > MOST_ANNOUNCED) announced.delete(oldest)
-  }
-
+export function createUploads({ jobs, chunks, completion, announced, report }: UploadsDeps): Uploads {
   /** @returns the download with the chunk counted, or undefined when the chunk was there already */
   const take = async (request: ChunkRequest): Promise<DownloadRecord | undefined> => {
     const { id, session, attempt, range, digest, body, decode, signal } = request
@@ -92,13 +82,14 @@ export function createUploads({ jobs, chunks, completion, report }: UploadsDeps)
     const { id, session, attempt, range } = request
     const claimed = await findClaimed({ jobs }, id, { session, attempt })
     checkRange(range, claimed.size ?? 0, defaults.chunk)
-    // Only now: what an older session says of the whole counts for nothing.
-    if (request.sha256 !== undefined) remember(partKey(request), request.sha256)
+    // Before it is durable: another chunk may be so after it, and ask for what it told before it is answered.
+    const takeBack = request.sha256 === undefined ? undefined : announced.tell(request, session, request.sha256)
     try {
       const stored = await take(request)
       if (stored) await chunks.landed(stored, range)
       return stored ?? (await jobs.findDownload(id))
     } catch (error) {
+      takeBack?.()
       if (isAppError(error, 'range-conflict')) error.details['received'] = await jobs.received(id, attempt)
       throw error
     }
@@ -117,12 +108,11 @@ export function createUploads({ jobs, chunks, completion, report }: UploadsDeps)
 
     async put(request) {
       const { id, session, attempt, range, sha256, signal } = request
-      const key = partKey(request)
       if (sha256 === undefined) {
         const download = await putOne(request)
-        const told = announced.get(key)
+        const told = announced.told(request, session)
         if (download?.bytesReceived !== range.total || told === undefined) return undefined
-        announced.delete(key)
+        announced.forget(request)
         // This one is answered at once; whoever asks for the end hears of what comes of it.
         completion
           .complete(id, session, { attempt, size: range.total, sha256: told }, signal)
@@ -137,7 +127,7 @@ export function createUploads({ jobs, chunks, completion, report }: UploadsDeps)
       }
       const download = await putOne(request)
       if (download?.bytesReceived !== range.total) return undefined
-      announced.delete(key)
+      announced.forget(request)
       return completion.complete(id, session, end, signal)
     },
   }

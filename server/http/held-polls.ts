@@ -25,10 +25,12 @@ export function createHeldPolls({ polls }: { polls: Polls }): Gate {
 
 /** @returns undefined for what is no poll that waits; what is malformed is refused by its route */
 function pollOf({ method, url = '', headers: sent }: IncomingMessage): PollRequest | undefined {
-  if (method !== 'GET' || !url.includes('/jobs?')) return undefined
+  if (method !== 'GET' || !/\/jobs\/?\?/i.test(url)) return undefined
   const waitMs = (waitSeconds(header(sent['prefer'])) ?? 0) * 1000
-  const asked = URL.parse(url, 'http://server')
-  if (waitMs === 0 || asked?.pathname !== '/jobs') return undefined
+  // Behind a host, for a path can begin with two strokes, and what follows is none.
+  const asked = URL.parse(url.startsWith('/') ? `http://server${url}` : url)
+  // As the router reads it: what is held is answered there, and what is not waits nowhere.
+  if (waitMs === 0 || !asked || !/^\/jobs\/?$/i.test(asked.pathname)) return undefined
   const [clientId, anotherClient] = asked.searchParams.getAll('client')
   const [seen, anotherSeen] = asked.searchParams.getAll('seen')
   if (anotherClient !== undefined || anotherSeen !== undefined) return undefined

@@ -73,6 +73,18 @@ describe('held polls', () => {
     expect(await text(socket)).toContain(String(id))
   })
 
+  test.each(['/jobs/?client=slash', '/Jobs?client=slash'])('%s is held as well as answered', async (path) => {
+    const answer = fetch(stack.url + path, { headers: { prefer: 'wait=1' } })
+    await held(1)
+    expect((await answer).status).toBe(204)
+  })
+
+  test('a path that only ends like that of a poll is refused at once, and makes nobody known', async () => {
+    const answer = await fetch(`${stack.url}//elsewhere/jobs?client=ghost`, { headers: FOR_LONG })
+    expect([answer.status, await answer.json()]).toMatchObject([404, { code: 'route-unknown' }])
+    expect(await stack.get('/clients/ghost')).toMatchObject({ code: 'client-unknown' })
+  })
+
   testWith({ long: true }, 'of hundreds of polls none is lost, and every download is heard of', async () => {
     const bench = start('bench/idle.ts', ['--agents', '400', '--wakes', '300'], {})
     expect(await bench.exited).toBe(0)

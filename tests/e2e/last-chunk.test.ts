@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { formatDigest } from '../../shared/digest.ts'
 import { beginByHand } from '../helpers/by-hand.ts'
 import { sha256Of } from '../helpers/folder.ts'
-import { startStack, type Stack } from '../helpers/stack.ts'
+import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
 
 // A chunk that tells the digest of the whole: the one that fills the last hole completes.
 describe('the last chunk', () => {
@@ -11,6 +11,7 @@ describe('the last chunk', () => {
   const content = randomBytes(300_000)
   const sha256 = sha256Of(content)
   const whole = { 'repr-digest': formatDigest(sha256) }
+  const other = { 'repr-digest': formatDigest(sha256Of(Buffer.from('other'))) }
 
   beforeAll(async () => {
     stack = await startStack()
@@ -73,9 +74,30 @@ describe('the last chunk', () => {
 
   test('with another digest than that of what lies in the store means a new attempt', async () => {
     const { id, put } = await begun()
-    const other = { 'repr-digest': formatDigest(sha256Of(Buffer.from('other'))) }
     expect(await put(0, 300_000, other)).toMatchObject({ status: 409, body: { code: 'attempt-superseded' } })
     expect(await stack.get(`/downloads/${id}`)).toMatchObject({ status: 'queued', reason: 'damaged' })
+  })
+
+  test('is of what its own session told since begin: neither of an older one, nor of a try before, nor of a refused chunk', async () => {
+    const superseded = await begun()
+    expect((await superseded.put(200_000, 300_000, other)).status).toBe(204)
+    const next = await rawAgent(stack, superseded.clientId)
+
+    const retried = await begun()
+    expect((await retried.put(200_000, 300_000, other)).status).toBe(204)
+    expect((await retried.fail(retried.id, 'io-error', 1)).status).toBe(200)
+    expect((await stack.post(`/downloads/${retried.id}/retry`)).status).toBe(202)
+    expect((await retried.begin(retried.id, 300_000)).body).toMatchObject({ attempt: 1, received: [{}] })
+
+    const refused = await begun()
+    expect((await refused.put(0, 200_000, { ...other, 'content-digest': formatDigest(sha256) })).status).toBe(400)
+    expect((await refused.put(200_000, 300_000)).status).toBe(204)
+
+    for (const { id, put, session, complete } of [{ ...superseded, ...next }, retried, refused]) {
+      expect((await put(0, 200_000, { 'agent-session': session })).status).toBe(204)
+      expect(await stack.get(`/jobs/${id}`)).toMatchObject({ status: 'transferring' })
+      expect(await complete(id, 1, 300_000, sha256)).toMatchObject({ status: 200, body: { verified: true, sha256 } })
+    }
   })
 
   test('with a digest that is none is refused before its body is read', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
+import { text as textOf } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { rawAgent, startStack, type Json, type Stack } from '../helpers/stack.ts'
 
@@ -104,6 +105,15 @@ describe('operator API', () => {
     socket.on('error', () => undefined).resume()
     socket.write('\u0016\u0003\u0001 hello\r\n\r\n')
     await closed
+    expect(await send('GET', '/ready')).toMatchObject({ status: 200, body: { status: 'ready' } })
+  })
+
+  test.each(['http://[/jobs?client=a', '//a@[#x'])('%s is a target at which nothing lies', async (target) => {
+    const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    const answer = await textOf(socket)
+    expect(answer).toMatch(/^HTTP\/1.1 404 /)
+    expect(answer).toContain('"code":"route-unknown"')
     expect(await send('GET', '/ready')).toMatchObject({ status: 200, body: { status: 'ready' } })
   })
 
