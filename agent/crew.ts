@@ -23,6 +23,14 @@ export function createCrew({ limit, signal }: { limit: number; signal: AbortSign
   const joined = AbortSignal.any([signal, stop.signal])
   const tasks = new Set<Promise<void>>()
   let failure: { error: unknown } | undefined
+  /** Of the next task. No race of all tasks: one that runs for hours would keep what each race leaves with it. */
+  let end = Promise.withResolvers<void>()
+
+  const leave = (task: Promise<void>): void => {
+    tasks.delete(task)
+    end.resolve()
+    end = Promise.withResolvers()
+  }
 
   const check = (): void => {
     if (failure) throw failure.error
@@ -38,7 +46,7 @@ export function createCrew({ limit, signal }: { limit: number; signal: AbortSign
     async room() {
       check()
       while (tasks.size >= limit) {
-        await Promise.race(tasks)
+        await end.promise
         check()
       }
     },
@@ -48,7 +56,7 @@ export function createCrew({ limit, signal }: { limit: number; signal: AbortSign
           failure ??= { error }
           stop.abort(error)
         })
-        .finally(() => tasks.delete(running))
+        .finally(() => leave(running))
       tasks.add(running)
     },
     async finish() {

@@ -164,7 +164,7 @@ export function createFlow({
       return Math.max(SMALLEST_CHUNK, Math.floor(fair / SMALLEST_CHUNK) * SMALLEST_CHUNK)
     },
     rate: () => rate,
-    sliceLength: () => clamp(rate * SLICE_MS, SMALLEST_SLICE, LARGEST_SLICE),
+    sliceLength: () => clamp(Math.floor(rate * SLICE_MS), SMALLEST_SLICE, LARGEST_SLICE),
     begin() {
       round = { at: now(), bytes: 0, slices: 0 }
       last = undefined

@@ -43,7 +43,8 @@ export function createHashers(): Hashers {
       resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
     })
     started.unref()
-    started.on('message', (answer: FromWorker) => pending.shift()?.resolve(answer))
+    // What a dead thread has still said is no answer to what the next one was asked.
+    started.on('message', (answer: FromWorker) => started === worker && pending.shift()?.resolve(answer))
     started.on('error', (error) => lose(started, error))
     started.on('exit', () => lose(started, new Error('the hashing thread ended')))
     return started

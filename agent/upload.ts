@@ -7,7 +7,7 @@ import { createDeliver, type DeliverDeps } from './deliver.ts'
 import { JobFailure, quote } from './failure.ts'
 import type { Hasher, Hashers } from './hasher.ts'
 import type { Lanes } from './lanes.ts'
-import { createLoader, readingBlock, readThrough } from './load.ts'
+import { createLoader, readingBlock, readThrough, type Loaded } from './load.ts'
 import type { Source } from './source.ts'
 
 export interface Upload {
@@ -73,10 +73,20 @@ export function createUpload(deps: UploadDeps): Upload {
         const range = { start: at, end: Math.min(end, at + length) }
         const loaded = await load(range, crew.signal, { also: whole?.hasher })
         remaining -= range.end - range.start
-        const announced = remaining === 0 ? await whole?.announce() : undefined
+        const announced = remaining === 0 ? await announce(whole, loaded) : undefined
         crew.start(() => deliver(range, crew.signal, { loaded, whole: announced }))
         at = range.end
       }
+    }
+  }
+
+  /** What is loaded waits for the digest of the whole, and is not sent if there is none. */
+  const announce = async (whole: Whole | undefined, { lane }: Loaded): Promise<Sha256 | undefined> => {
+    try {
+      return await whole?.announce()
+    } catch (error) {
+      lane.release()
+      throw error
     }
   }
 
@@ -119,9 +129,9 @@ export function createUpload(deps: UploadDeps): Upload {
           await confirm(digest)
           return digest
         }
-        const announce = (): Promise<Sha256> => (whole ??= prove())
-        await sendAll([{ start: 0, end: target.size }], crew, { hasher, announce })
-        return announce()
+        const proven = (): Promise<Sha256> => (whole ??= prove())
+        await sendAll([{ start: 0, end: target.size }], crew, { hasher, announce: proven })
+        return proven()
       }),
     )
 

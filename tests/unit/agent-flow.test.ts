@@ -47,6 +47,13 @@ function sendOver({ rate, perConnection, roundTripMs, queued }: Line) {
   }
 }
 
+test('a slice is a whole number of bytes, whatever the line carries', async () => {
+  const line = sendOver({ rate: 5000 / 1.7, perConnection: 5000, roundTripMs: 80 })
+  await line.run(2000)
+  expect(line.flow.sliceLength()).toBeGreaterThan(16 * KiB)
+  expect(line.flow.sliceLength() % 1).toBe(0)
+})
+
 describe('connections', () => {
   test('a lossy line, of which each connection gets little: more of them, until the line is full', async () => {
     const line = sendOver({ rate: 6250, perConnection: 200, roundTripMs: 80 })

@@ -1,144 +1,22 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { pino } from 'pino'
-import { createApi } from '../../agent/api.ts'
-import { createHttp } from '../../agent/http.ts'
-import { createHashers } from '../../agent/hasher.ts'
 import { createLanes } from '../../agent/lanes.ts'
-import { createChunkLimits } from '../../agent/limits.ts'
-import { createPatience } from '../../agent/patience.ts'
-import { createRetry } from '../../agent/retry.ts'
-import { openSource } from '../../agent/source.ts'
-import { openState } from '../../agent/state.ts'
-import { createUpload } from '../../agent/upload.ts'
 import { formatDigest } from '../../shared/digest.ts'
-import { parseContentRange, totalLength, union, type ContentRange, type Range } from '../../shared/ranges.ts'
-import { fixedFlow } from '../helpers/fixed-flow.ts'
-import { temporaryFolder } from '../helpers/folder.ts'
+import { totalLength, union } from '../../shared/ranges.ts'
+import { content, createUploading, digest, problem, SIZE, type Put } from '../helpers/uploading.ts'
 
 const KiB = 1024
-const SIZE = 2000 * KiB + 7
-const log = pino({ level: 'silent' })
-const content = randomBytes(SIZE)
-const digest = createHash('sha256').update(content).digest('hex')
-const servers: Server[] = []
-const hashers = createHashers()
-let folder: string
-let remove: () => Promise<void>
-let runs = 0
+let uploading: Awaited<ReturnType<typeof createUploading>>
 
 beforeAll(async () => {
-  const made = await temporaryFolder()
-  folder = made.folder
-  remove = made.remove
-  await writeFile(join(folder, 'file'), content)
+  uploading = await createUploading()
 })
-afterAll(async () => {
-  for (const server of servers) {
-    server.closeAllConnections()
-    server.close()
-  }
-  await hashers.close()
-  await remove()
-})
+afterAll(() => uploading.end())
 
-interface Put {
-  request: IncomingMessage
-  response: ServerResponse
-  range: ContentRange
-  length: number
-  /** The whole body. */
-  body: () => Promise<Buffer>
-}
-
-const problem = (response: ServerResponse, status: number, code: string, more = {}, headers = {}): void => {
-  response.writeHead(status, { 'content-type': 'application/problem+json', connection: 'close', ...headers })
-  response.end(JSON.stringify({ type: 'about:blank', title: code, status, code, ...more }))
-}
-
-/** Sends the file to a server of its own, whose `answer` returns true when the chunk is to be stored. */
-async function run(
-  answer: (put: Put) => Promise<boolean> | boolean,
-  { received = [] as Range[], parallel = 3, answersLooks = (): boolean => true } = {},
-) {
-  const store = Buffer.alloc(SIZE)
-  const stored: Range[] = []
-  const lengths: number[] = []
-  const server = createServer((request, response) => {
-    if (request.method === 'GET') {
-      if (!answersLooks()) request.socket.resetAndDestroy()
-      else response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
-      return
-    }
-    const range = parseContentRange(request.headers['content-range'] ?? '')
-    const body = async (): Promise<Buffer> => Buffer.concat(await request.toArray())
-    const put = { request, response, range, length: range.end - range.start, body }
-    lengths.push(put.length)
-    const handle = async (): Promise<void> => {
-      if (!(await answer(put))) return
-      const bytes = await body()
-      expect(formatDigest(createHash('sha256').update(bytes).digest('hex'))).toBe(request.headers['content-digest'])
-      bytes.copy(store, range.start)
-      stored.push({ start: range.start, end: range.end })
-      response.writeHead(204).end()
-    }
-    handle().catch((error: unknown) => response.destroy(error as Error))
-  })
-  servers.push(server)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const retry = createRetry({ log })
-  const state = await openState({ dir: join(folder, `state-${runs++}`), server: url, log })
-  const limits = createChunkLimits({ cap: undefined, state, log })
-  const source = await openSource({
-    requested: null,
-    policy: 'fail',
-    shared: { file: join(folder, 'file'), roots: [] },
-  })
-  const durable: Range[] = []
-  const upload = createUpload({
-    api: createApi({
-      http: createHttp({ server: url, userAgent: 'test' }),
-      retry,
-      session: '1.x',
-      onSessionEnd: () => undefined,
-    }),
-    retry,
-    limits,
-    patience: createPatience(),
-    lanes: createLanes({ count: 3, budget: 4 * KiB * KiB }),
-    hashers,
-    flow: fixedFlow(512 * KiB),
-    algorithm: 'sha-256',
-    compress: false,
-    source,
-    target: {
-      id: 'job',
-      path: source.path,
-      attempt: 1,
-      size: SIZE,
-      chunk: { min: 64 * KiB, max: 64 * KiB * KiB, preferred: 512 * KiB },
-    },
-    parallel,
-    reread: true,
-    signal: new AbortController().signal,
-    onDurable: (ranges) => void durable.push(...ranges),
-  })
-  try {
-    const result = await upload.sendMissing(received)
-    return { result, store, stored, lengths, state, durable: union(durable), send: upload.send }
-  } finally {
-    await source.close()
-    await state.flush()
-  }
-}
+const run: (typeof uploading)['run'] = (...given) => uploading.run(...given)
 
 test('every byte, once, in chunks', async () => {
   const { result, store, stored, lengths, durable } = await run(() => true)
@@ -270,6 +148,21 @@ test.each([
 ])('%i %s ends the work', async (status, code, expected) => {
   const ended = run(({ response, range }) => range.start === 0 || (problem(response, status, code), false))
   await expect(ended).rejects.toMatchObject(expected)
+})
+
+test('the connection of the last chunk is given back, where the whole turns out to have changed', async () => {
+  const file = join(uploading.folder, 'rewritten')
+  await writeFile(file, content)
+  const lanes = createLanes({ count: 3, budget: 4 * KiB * KiB })
+  const rewritten = async ({ range }: Put): Promise<boolean> => {
+    // The last chunk waits for this one's connection, and so is not read before.
+    if (range.start === 0) await writeFile(file, randomBytes(SIZE))
+    return true
+  }
+  const ended = run(rewritten, { lanes, file, policy: 'size-only' })
+  await expect(ended).rejects.toMatchObject({ name: 'JobFailure', code: 'changed' })
+  lanes.resize(1)
+  expect(lanes.busy()).toBe(false)
 })
 
 test('what is not ours is tried again: a gateway, a redirect, a portal, a broken connection', async () => {
