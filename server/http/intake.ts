@@ -60,7 +60,8 @@ export function createIntake(): Intake {
       try {
         for (;;) {
           if (signal.aborted) throw signal.reason
-          if (length > 0 && (due || req.readableEnded || length >= batchSize())) {
+          // One that was stopped is passed on, even if others have left it more room since: nothing more would come.
+          if (length > 0 && (due || req.readableEnded || req.isPaused() || length >= batchSize())) {
             const batch = gathered
             gathered = []
             length = 0
