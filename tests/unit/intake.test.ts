@@ -3,6 +3,7 @@ import { createServer, request, type ClientRequest, type IncomingMessage, type S
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import { createIntake } from '../../server/http/intake.ts'
+import { lengthOf } from '../../shared/batches.ts'
 import { until } from '../helpers/until.ts'
 
 const MiB = 1024 * 1024
@@ -30,6 +31,22 @@ async function beginPut(): Promise<{ out: ClientRequest; req: IncomingMessage }>
   out.on('error', () => undefined).flushHeaders()
   return { out, req: (await arrived)[0] }
 }
+
+test('a batch has few pieces, however small the body is cut', async () => {
+  const { out, req } = await beginPut()
+  const batches = createIntake().read(req, signal)
+  const length = 100_000
+  out.socket?.write('1\r\nx\r\n'.repeat(length))
+  out.end()
+  let [taken, most] = [0, 0]
+  for await (const batch of batches) {
+    taken += lengthOf(batch)
+    most = Math.max(most, batch.length)
+  }
+  expect(taken).toBe(length)
+  // What one read of the socket holds is parsed in one go, and comes on top.
+  expect(most).toBeLessThan(20_000)
+})
 
 test('a body that was stopped is passed on, although others have ended and there is more room for it now', async () => {
   // Without the ticks that would come to its help, late.
