@@ -16,7 +16,7 @@ export interface PartFile {
 export interface PartFiles {
   /** Opens an existing part, or shares it with those who write to it already. @throws a system error */
   acquire(path: string): Promise<PartFile>
-  /** Closes a part that loses its name, as soon as nobody writes to it; whoever acquires the path opens it anew. */
+  /** Closes a part that has lost its name, as soon as nobody writes to it; whoever acquires the path opens it anew. */
   forget(path: string): Promise<void>
   close(): Promise<void>
 }
