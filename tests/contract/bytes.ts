@@ -158,6 +158,14 @@ export function byteStoreContract(
       hasher.close()
     })
 
+    test('a digest ends with its hasher', async () => {
+      await bytes.createPart(part, 256 * 1024 * 1024)
+      const hasher = bytes.hasher(part)
+      const digest = hasher.digest(256 * 1024 * 1024)
+      hasher.close()
+      await expect(digest).rejects.toThrow('closed')
+    })
+
     test('publishing is repeatable, and never takes the name of something else', async () => {
       await bytes.createPart(part, 5)
       await write({ start: 0, end: 5 }, Buffer.from('hello'))
