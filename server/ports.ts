@@ -219,6 +219,7 @@ export interface PartHasher {
   extend(end: number): void
   /** @throws AppError `content-removed` when bytes are not there; any other error may pass */
   digest(size: number): Promise<Sha256>
+  /** A digest under way fails. */
   close(): void
 }
 

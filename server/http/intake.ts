@@ -7,8 +7,10 @@ const MiB = 1024 * KiB
 
 /** What all bodies together may hold in memory, in bytes: half of it gathered, half on its way to the disk. */
 const BUDGET = 16 * MiB
-/** The bytes of one body that are gathered before they are passed on. */
+/** The bytes of one body that are gathered before they are passed on, with what their pieces take. */
 const BATCH = { least: 16 * KiB, most: MiB } as const
+/** What a piece takes beside its bytes, in bytes: a body can be cut into pieces of one byte. */
+const PIECE = 512
 /** What was gathered is passed on after this long in any case, in ms: a slow line is not kept waiting. */
 const TICK = 1_000
 /** A body that stands still for so many ticks is given up. There is no limit on the length of a request. */
@@ -32,7 +34,8 @@ export function createIntake(): Intake {
   return {
     async *read(req, signal) {
       let gathered: Uint8Array[] = []
-      let length = 0
+      /** What the gathered pieces take in memory, in bytes. */
+      let held = 0
       let quiet = 0
       let due = false
       let wake = (): void => undefined
@@ -40,16 +43,16 @@ export function createIntake(): Intake {
       // Flowing and not read(): in paused mode that joins what is there into new buffers.
       const take = (piece: Uint8Array): void => {
         gathered.push(piece)
-        length += piece.byteLength
+        held += PIECE + piece.byteLength
         quiet = 0
-        if (length < batchSize()) return
+        if (held < batchSize()) return
         req.pause()
         wake()
       }
       const look = (): void => wake()
       const ticking = setInterval(() => {
         quiet += 1
-        due = length > 0
+        due = held > 0
         wake()
       }, TICK)
 
@@ -60,10 +63,11 @@ export function createIntake(): Intake {
       try {
         for (;;) {
           if (signal.aborted) throw signal.reason
-          if (length > 0 && (due || req.readableEnded || length >= batchSize())) {
+          // One that was stopped is passed on, even if others have left it more room since: nothing more would come.
+          if (held > 0 && (due || req.readableEnded || req.isPaused() || held >= batchSize())) {
             const batch = gathered
             gathered = []
-            length = 0
+            held = 0
             due = false
             req.resume()
             yield batch

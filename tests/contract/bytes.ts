@@ -103,6 +103,22 @@ export function byteStoreContract(
       await reader.close()
     })
 
+    test('who comes while a part is removed keeps nobody from one that is made anew', async () => {
+      const range = { start: 0, end: 5 }
+      await bytes.createPart(part, 5)
+      await write(range, Buffer.from('first'))
+      const removing = bytes.removePart(part)
+      const late = await bytes.openWriter(part, range).catch(() => undefined)
+      await removing
+      await late?.close()
+      await expect(bytes.openWriter(part, range)).rejects.toMatchObject({ code: 'attempt-superseded' })
+      expect(await bytes.createPart(part, 5)).toBe(true)
+      await write(range, Buffer.from('again'))
+      const hasher = bytes.hasher(part)
+      expect(await hasher.digest(5)).toBe(sha256Of(Buffer.from('again')))
+      hasher.close()
+    })
+
     test('a reader of a part goes on after it was published and removed', async () => {
       const content = randomBytes(10_000)
       await bytes.createPart(part, content.byteLength)
@@ -140,6 +156,14 @@ export function byteStoreContract(
       const hasher = bytes.hasher(part)
       await expect(hasher.digest(10)).rejects.toThrow()
       hasher.close()
+    })
+
+    test('a digest ends with its hasher', async () => {
+      await bytes.createPart(part, 256 * 1024 * 1024)
+      const hasher = bytes.hasher(part)
+      const digest = hasher.digest(256 * 1024 * 1024)
+      hasher.close()
+      await expect(digest).rejects.toThrow('closed')
     })
 
     test('publishing is repeatable, and never takes the name of something else', async () => {

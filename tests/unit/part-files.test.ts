@@ -1,6 +1,7 @@
+import { closeSync } from 'node:fs'
 import { readdir, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect } from '@jest/globals'
+import { expect, test } from '@jest/globals'
 import { createPartFiles } from '../../server/stores/disk/part-files.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
@@ -35,6 +36,23 @@ testWith({ path: '/proc/self/fd' }, 'no more parts stay open than there should, 
     await files.close()
     expect(await open()).toBe(0)
   } finally {
+    await remove()
+  }
+})
+
+test('a part that cannot be closed harms nobody who writes to another', async () => {
+  const { folder, remove } = await temporaryFolder()
+  const paths = Array.from({ length: 65 }, (_, number) => join(folder, String(number)))
+  await Promise.all(paths.map((path) => writeFile(path, '')))
+  const files = createPartFiles()
+  try {
+    const [first, ...others] = await Promise.all(paths.map((path) => files.acquire(path)))
+    await first?.release()
+    // As a disk does that fails at the end.
+    closeSync(first!.handle.fd)
+    for (const other of others) await other.release()
+  } finally {
+    await files.close()
     await remove()
   }
 })

@@ -40,7 +40,7 @@ export function createHashers(): Hashers {
           thread.send({ type: 'extend', key, path, end })
         },
         digest: (size) => thread.digest({ type: 'digest', key, path, size }),
-        close: () => thread.send({ type: 'close', key }),
+        close: () => thread.drop(key),
       }
     },
     async close() {
@@ -52,6 +52,8 @@ export function createHashers(): Hashers {
 interface Thread {
   send(message: ToWorker): void
   digest(message: ToWorker): Promise<Sha256>
+  /** Ends the work for a key; a digest that is waited for is not answered any more, and fails. */
+  drop(key: number): void
   close(): Promise<void>
 }
 
@@ -97,6 +99,11 @@ function createThread(): Thread {
         pending.set(message.key, { resolve, reject })
         send(message)
       }),
+    drop(key) {
+      pending.get(key)?.reject(new Error('the hasher was closed'))
+      pending.delete(key)
+      worker?.postMessage({ type: 'close', key } satisfies ToWorker)
+    },
     async close() {
       const last = worker
       // What ends from now on ends on purpose.

@@ -75,8 +75,9 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
     }),
 
     removePart: telling(async (part) => {
-      await files.forget(partPath(part))
+      // The name first: as long as there is one, whoever comes can open it, and would stay with what is gone.
       await unlessMissing(unlink(partPath(part)))
+      await files.forget(partPath(part))
     }),
 
     publish: telling(async (part, name) => {

@@ -16,7 +16,7 @@ export interface PartFile {
 export interface PartFiles {
   /** Opens an existing part, or shares it with those who write to it already. @throws a system error */
   acquire(path: string): Promise<PartFile>
-  /** Closes a part that loses its name, as soon as nobody writes to it; whoever acquires the path opens it anew. */
+  /** Closes a part that has lost its name, as soon as nobody writes to it; whoever acquires the path opens it anew. */
   forget(path: string): Promise<void>
   close(): Promise<void>
 }
@@ -47,16 +47,15 @@ export function createPartFiles(): PartFiles {
     idle.delete(entry)
     unshare(entry)
     const file = await entry.file.catch(() => undefined)
-    await file?.handle.close()
+    // Nothing is lost by a failure to close: whatever counts was synced. It may be the part of somebody else, too.
+    await file?.handle.close().catch(() => undefined)
   }
 
   const release = async (entry: Shared): Promise<void> => {
     entry.users -= 1
     if (entry.users > 0) return
     if (shared.get(entry.path) !== entry) return close(entry)
-    // Nothing is lost by a failure to close: whatever counts was synced.
-    const closeLater = (): void => void close(entry).catch(() => undefined)
-    idle.set(entry, setTimeout(closeLater, LINGER).unref())
+    idle.set(entry, setTimeout(() => void close(entry), LINGER).unref())
     const [oldest] = idle.keys()
     if (oldest && idle.size > IDLE) await close(oldest)
   }
