@@ -21,6 +21,9 @@ const receivedSchema = z.array(z.object({ start: z.int().min(0), end: z.int().mi
 
 const wholeSchema = z.object({ id: z.string(), status: z.enum(['verifying', 'completed']) })
 
+/** Everything of an attempt is there. */
+const everythingSchema = z.object({ attempt: z.int(), downloadStatus: z.enum(['verifying', 'completed']) })
+
 /** The ranges that an answer claims, without those that cannot be. @param size bytes of the whole file */
 export function checkedRanges(ranges: unknown, size: number): Range[] {
   const parsed = receivedSchema.safeParse(ranges)
@@ -53,8 +56,11 @@ export function patience(answer: Answer): { afterMs: number | undefined; why: st
   return { afterMs: retryAfterMs, why: describe(answer) }
 }
 
-/** The table of answers to `PUT /jobs/ID/file`, from docs/PROTOCOL.md. @param size bytes of the whole file */
-export function judgeChunk(answer: Answer, size: number): ChunkVerdict {
+/**
+ * The table of answers to `PUT /jobs/ID/file`, from docs/PROTOCOL.md.
+ * @param target.size bytes of the whole file
+ */
+export function judgeChunk(answer: Answer, { attempt, size }: { attempt: number; size: number }): ChunkVerdict {
   const { status, problem } = answer
   // With the download instead of nothing: it was the last chunk, and the whole is verified, or being verified, already.
   if (status === 204 || wholeSchema.safeParse(answer.json).success) return { act: 'durable' }
@@ -64,6 +70,11 @@ export function judgeChunk(answer: Answer, size: number): ChunkVerdict {
   if (wait) return { act: 'retry', ...wait }
   if (problem?.code === 'digest-mismatch') return { act: 'damaged' }
   if (problem?.code === 'range-conflict') return { act: 'replan', received: checkedRanges(problem.received, size) }
+  if (problem?.code === 'job-gone') {
+    // Its answer was lost, and meanwhile the last chunk came: what `complete` says counts.
+    const everything = everythingSchema.safeParse(problem)
+    if (everything.success && everything.data.attempt === attempt) return { act: 'durable' }
+  }
   const why = describe(answer)
   if (status === 410) return { act: 'drop', again: false, why }
   if (status === 409 || status === 412) return { act: 'drop', again: true, why }

@@ -91,7 +91,7 @@ export function createDeliver({
         signal,
       }),
     )
-    const verdict = judgeChunk(answer, size)
+    const verdict = judgeChunk(answer, target)
     if (verdict.act === 'durable') {
       limits.accepted(bytes.length)
       flow.delivered(lane.bytes.length, bytes.length)

@@ -63,12 +63,13 @@ export function createHashers(): Hashers {
       worker?.postMessage(message)
     })
 
+  const running = (): Worker => (worker ??= start())
+
   return {
-    warm: () => void (worker ??= start()),
+    warm: () => void running(),
 
     open() {
-      worker ??= start()
-      const mine = worker
+      const mine = running()
       const key = nextKey++
       const checked = (message: ToWorker): Promise<FromWorker> => {
         // A new thread does not know what the old one had hashed.

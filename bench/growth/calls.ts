@@ -1,5 +1,5 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { formatDigest } from '../../shared/digest.ts'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { formatDigest, sha256 } from '../../shared/digest.ts'
 import { batchOf, idOf } from './fill.ts'
 
 /** A call whose time is measured. */
@@ -13,7 +13,7 @@ export interface Call {
 const PAGE = 20
 const CHUNK = 64 * 1024
 const chunk = randomBytes(CHUNK)
-const chunkDigest = formatDigest(createHash('sha256').update(chunk).digest('hex'))
+const chunkDigest = formatDigest(sha256().update(chunk).digest('hex'))
 
 /** The calls upon one server with so many downloads. */
 export async function callsOf(url: string, downloads: number): Promise<Call[]> {

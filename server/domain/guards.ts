@@ -34,6 +34,7 @@ export function checkOpen(download: DownloadRecord): void {
   throw new AppError('job-gone', `The job ${download.id} is ${download.status}; drop it.`, {
     reason,
     downloadStatus: download.status,
+    attempt: download.attempt,
   })
 }
 

@@ -81,8 +81,9 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
       if (!started) throw new AppError('attempt-superseded', 'The job changed meanwhile; send the file again.')
       try {
         await receive(started, request)
-        const current = await jobs.findDownload(request.id)
-        return await completion.completeAttempt(current ?? started, request.sha256 ?? null, undefined, request.signal)
+        const current = (await jobs.findDownload(request.id)) ?? started
+        checkAttempt(current, started.attempt)
+        return await completion.completeAttempt(current, request.sha256 ?? null, undefined, request.signal)
       } catch (error) {
         await giveUp(started, error)
         throw error

@@ -25,8 +25,10 @@ export async function drain(req: IncomingMessage): Promise<void> {
 /** Aborts when the caller's connection ends before the answer is out. */
 export function callerGone(ctx: Context): AbortSignal {
   const controller = new AbortController()
-  ctx.res.once('close', () => {
+  const closed = (): void => {
     if (!ctx.res.writableFinished) controller.abort(new AppError('range-invalid', 'The caller has gone.'))
-  })
+  }
+  if (ctx.res.closed) closed()
+  else ctx.res.once('close', closed)
   return controller.signal
 }

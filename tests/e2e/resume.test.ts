@@ -3,12 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { writeRandom } from '../helpers/folder.ts'
 import { holdUpload } from '../helpers/held.ts'
-import { goOn, MOST_IN_FLIGHT, startSite, type Site } from '../helpers/site.ts'
+import { CHUNK, goOn, MOST_IN_FLIGHT, startSite, type Site } from '../helpers/site.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 
 const KiB = 1024
 const SIZE = 12_000 * KiB + 7
-const CHUNK = 64 * KiB
 /** Headers of the chunks, polls and everything else, in bytes. */
 const OVERHEAD = (SIZE / CHUNK) * 1024 + 100 * KiB
 

@@ -5,13 +5,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { policies, type Policy } from '../../shared/protocol.ts'
 import { sha256OfFile } from '../helpers/folder.ts'
 import { holdUpload } from '../helpers/held.ts'
-import { goOn, interrupt, MOST_IN_FLIGHT, startSite, writeOld, type Site } from '../helpers/site.ts'
+import { CHUNK, goOn, interrupt, MOST_IN_FLIGHT, startSite, writeOld, type Site } from '../helpers/site.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 import { testWith } from '../helpers/needs.ts'
 
 const KiB = 1024
 const SIZE = 3 * MOST_IN_FLIGHT
-const CHUNK = 64 * KiB
 /** More than what is in flight, and less than half of the file. */
 const HELD_AFTER = MOST_IN_FLIGHT + 512 * KiB
 

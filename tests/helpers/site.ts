@@ -5,7 +5,8 @@ import type { Running } from './process.ts'
 import { startProxy, type Proxy } from './proxy.ts'
 import type { Stack } from './stack.ts'
 
-const CHUNK = 64 * 1024
+/** Bytes of a site's chunks. */
+export const CHUNK = 64 * 1024
 
 /** Bytes that a site has in flight at most: a chunk on each connection, of which there may be 64 where a line seems long. */
 export const MOST_IN_FLIGHT = 64 * CHUNK

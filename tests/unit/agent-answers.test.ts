@@ -40,6 +40,10 @@ describe('answers to a chunk', () => {
     [answer(409, 'session-superseded'), { act: 'drop', again: true }],
     [answer(409, 'attempt-superseded'), { act: 'drop', again: true }],
     [answer(410, 'job-gone'), { act: 'drop', again: false }],
+    [answer(410, 'job-gone', { attempt: 1, downloadStatus: 'cancelled' }), { act: 'drop', again: false }],
+    [answer(410, 'job-gone', { attempt: 2, downloadStatus: 'completed' }), { act: 'drop', again: false }],
+    [answer(410, 'job-gone', { attempt: 1, downloadStatus: 'completed' }), { act: 'durable' }],
+    [answer(410, 'job-gone', { attempt: 1, downloadStatus: 'verifying' }), { act: 'durable' }],
     [answer(412, 'source-changed'), { act: 'drop', again: true }],
     [answer(413), { act: 'cut', allowed: undefined }],
     [answer(413, 'too-large', {}, { 'upload-limit': 'max-append-size=1000' }), { act: 'cut', allowed: 1000 }],
@@ -50,7 +54,7 @@ describe('answers to a chunk', () => {
     [answer(503, 'store-full'), { act: 'retry' }],
     [answer(502), { act: 'retry' }],
   ])('%j', (given, verdict) => {
-    expect(judgeChunk(given, 100)).toMatchObject(verdict)
+    expect(judgeChunk(given, { attempt: 1, size: 100 })).toMatchObject(verdict)
   })
 
   test('range-conflict: only ranges that can be are believed', () => {
@@ -60,7 +64,7 @@ describe('answers to a chunk', () => {
       { start: 90, end: 101 },
       { start: 8, end: 8 },
     ]
-    expect(judgeChunk(answer(409, 'range-conflict', { received }), 100)).toEqual({
+    expect(judgeChunk(answer(409, 'range-conflict', { received }), { attempt: 1, size: 100 })).toEqual({
       act: 'replan',
       received: [{ start: 0, end: 20 }],
     })

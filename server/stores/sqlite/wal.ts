@@ -46,7 +46,9 @@ export async function openWal({ path, db }: { path: string; db: Database }): Pro
   /** The same bytes once more, so that the next sync writes them. Nothing was committed since, and nobody commits now. */
   const writeAgain = (doubted: Doubt | 'lost'): void => {
     if (doubted === 'lost' || version() !== doubted.version) throw needsStart()
-    db.transaction(() => writeSync(file.fd, doubted.bytes, 0, doubted.bytes.byteLength, 0))
+    db.transaction(() => {
+      for (let at = 0; at < doubted.bytes.byteLength;) at += writeSync(file.fd, doubted.bytes, at, null, at)
+    })
   }
 
   const sync = async (): Promise<void> => {
