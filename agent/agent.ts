@@ -46,7 +46,7 @@ export interface AgentDeps {
 }
 
 /** Bytes of all chunks that are being sent, however many jobs there are. */
-const BUDGET = 12 * 1024 * 1024
+const BUDGET = 11 * 1024 * 1024
 
 /** One session after the other, for ever. */
 export function createAgent(deps: AgentDeps): Agent {
