@@ -41,8 +41,11 @@ export function pairOf(server: Started, client: Started): Pair {
       return Number((await client.line((line) => 'seconds' in line))['seconds'])
     },
     async stop() {
-      await client.stop()
-      await server.stop()
+      try {
+        await client.stop()
+      } finally {
+        await server.stop()
+      }
     },
   }
 }
