@@ -33,9 +33,9 @@ type List = z.infer<typeof jobsSchema>
 /** An answer this late after the wait will not come any more, in ms. */
 const GRACE_MS = 10_000
 const MAX_SPREAD = 300
-/** Polls that bring nothing new follow each other no faster, in ms. */
-/** A job that begins now takes the connection that is open already; the next poll can wait for another. */
+/** A job that begins now takes the connection that is open already; the next poll can wait so long for another, in ms. */
 const GIVE_WAY_MS = 30
+/** Polls that bring nothing new follow each other no faster, in ms. */
 const SHORTEST_MS = 900
 
 /** One poll after the other, for as long as the session lasts: the heartbeat, and how jobs and cancellations arrive. */
