@@ -93,7 +93,8 @@ export function createDeliver({
     )
     const verdict = judgeChunk(answer, target)
     if (verdict.act === 'durable') {
-      limits.accepted(bytes.length)
+      // A problem is told before the body is read, and says nothing of what passes.
+      if (answer.problem === undefined) limits.accepted(bytes.length)
       flow.delivered(lane.bytes.length, bytes.length)
     }
     return verdict

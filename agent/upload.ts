@@ -108,9 +108,9 @@ export function createUpload(deps: UploadDeps): Upload {
     })
 
   /** A version that overlooks times or growth proves nothing of a file that was touched; only its bytes do. */
-  const confirm = async (whole: Sha256): Promise<void> => {
+  const confirm = async (whole: Sha256, stop: AbortSignal): Promise<void> => {
     const again = reread || (await source.touched())
-    if (again && (await digestOfWhole(signal)) !== whole) {
+    if (again && (await digestOfWhole(stop)) !== whole) {
       throw new JobFailure(
         'changed',
         `${quote(target.path)} changed while it was being sent. Ask again when nothing writes to it.`,
@@ -126,7 +126,7 @@ export function createUpload(deps: UploadDeps): Upload {
         let whole: Promise<Sha256> | undefined
         const prove = async (): Promise<Sha256> => {
           const digest = await hasher.digest()
-          await confirm(digest)
+          await confirm(digest, crew.signal)
           return digest
         }
         const proven = (): Promise<Sha256> => (whole ??= prove())
@@ -148,13 +148,13 @@ export function createUpload(deps: UploadDeps): Upload {
     async sendMissing(received) {
       if (received.length === 0) return sendWhole()
       const whole = await sendRest(missing(received, target.size))
-      await confirm(whole)
+      await confirm(whole, signal)
       return whole
     },
 
     async send(ranges, whole) {
       await withCrew((crew) => sendAll(ranges, crew))
-      await confirm(whole)
+      await confirm(whole, signal)
     },
   }
 }

@@ -42,7 +42,7 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
     const part = { id: download.id, attempt: download.attempt }
     const whole = { start: 0, end: size }
     const check = (chunk: Chunk, { download: current, overlapping }: CommitState): 'insert' | 'replay' => {
-      if (current) checkAttempt(current, part.attempt)
+      if (current) checkUnderWay(current, part.attempt)
       return judgeOverlap(chunk, overlapping)
     }
     const lease = await chunks.hold(part, whole, '', signal)
@@ -82,7 +82,7 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
       try {
         await receive(started, request)
         const current = (await jobs.findDownload(request.id)) ?? started
-        checkAttempt(current, started.attempt)
+        checkUnderWay(current, started.attempt)
         return await completion.completeAttempt(current, request.sha256 ?? null, undefined, request.signal)
       } catch (error) {
         await giveUp(started, error)
@@ -90,6 +90,12 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
       }
     },
   }
+}
+
+/** @throws AppError `job-gone`, `attempt-superseded` */
+function checkUnderWay(download: DownloadRecord, attempt: number): void {
+  checkOpen(download)
+  checkAttempt(download, attempt)
 }
 
 function damaged(): AppError {

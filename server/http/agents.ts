@@ -37,7 +37,10 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
     // It has waited already: held-polls.ts.
     const news = await domain.polls.answer({ clientId, session, seen, waitMs: preferredWait(ctx) })
     // The answer can still find nobody there.
-    callerGone(ctx).addEventListener('abort', () => domain.presence.lost(clientId), { once: true })
+    const gone = callerGone(ctx)
+    const lost = (): void => domain.presence.lost(clientId)
+    if (gone.aborted) lost()
+    else gone.addEventListener('abort', lost, { once: true })
     ctx.set(headers.spread, String(domain.sessions.spread()))
     if (news) ctx.body = { rev: news.rev, jobs: news.jobs.map(present.job) }
     else ctx.status = 204

@@ -25,7 +25,8 @@ export function createHeldPolls({ polls }: { polls: Polls }): Gate {
 
 /** @returns undefined for what is no poll that waits; what is malformed is refused by its route */
 function pollOf({ method, url = '', headers: sent }: IncomingMessage): PollRequest | undefined {
-  if (method !== 'GET' || !/\/jobs\/?\?/i.test(url)) return undefined
+  // The target as it was sent: URL would take `/x/../jobs` for `/jobs`, which the router does not.
+  if (method !== 'GET' || !/^(?:https?:\/\/[^/?#]*)?\/jobs\/?\?/i.test(url)) return undefined
   const waitMs = (waitSeconds(header(sent['prefer'])) ?? 0) * 1000
   // Behind a host, for a path can begin with two strokes, and what follows is none.
   const asked = URL.parse(url.startsWith('/') ? `http://server${url}` : url)

@@ -11,7 +11,7 @@ export const readableTarget: Middleware = async (ctx, next) => {
 
 function isReadable(ctx: Context): boolean {
   try {
-    return ctx.path !== undefined
+    return typeof ctx.path === 'string'
   } catch {
     return false
   }

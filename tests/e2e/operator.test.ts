@@ -108,14 +108,17 @@ describe('operator API', () => {
     expect(await send('GET', '/ready')).toMatchObject({ status: 200, body: { status: 'ready' } })
   })
 
-  test.each(['http://[/jobs?client=a', '//a@[#x'])('%s is a target at which nothing lies', async (target) => {
-    const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
-    socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
-    const answer = await textOf(socket)
-    expect(answer).toMatch(/^HTTP\/1.1 404 /)
-    expect(answer).toContain('"code":"route-unknown"')
-    expect(await send('GET', '/ready')).toMatchObject({ status: 200, body: { status: 'ready' } })
-  })
+  test.each(['http://[/jobs?client=a', '//a@[#x', 'http://?x'])(
+    '%s is a target at which nothing lies',
+    async (target) => {
+      const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+      const answer = await textOf(socket)
+      expect(answer).toMatch(/^HTTP\/1.1 404 /)
+      expect(answer).toContain('"code":"route-unknown"')
+      expect(await send('GET', '/ready')).toMatchObject({ status: 200, body: { status: 'ready' } })
+    },
+  )
 
   test('a known client that is away gets its download queued', async () => {
     const answer = await send('POST', '/downloads', '{"clientId":"known","path":"a","note":"n","expiresIn":60}', json)
