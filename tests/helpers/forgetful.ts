@@ -10,16 +10,21 @@ export interface ForgetfulWay {
   close(): Promise<void>
 }
 
-/** @param loses whether the answer to this request, once it is whole, is lost */
+/**
+ * @param loses whether the answer to this request, once it is whole, is lost
+ * @param onAsked hears of a request before the server does
+ */
 export async function startForgetfulWay(
   target: string,
   loses: (asked: { method: string; path: string }) => boolean,
+  onAsked: (asked: { method: string; path: string }) => void = () => undefined,
 ): Promise<ForgetfulWay> {
   const { hostname, port } = new URL(target)
   const lost: string[] = []
 
   const server = createServer((asked, answer) => {
     const { method = '', url: path = '', headers } = asked
+    onAsked({ method, path })
     const forwarded = request({ hostname, port, method, path, headers })
     forwarded.on('response', (response) => {
       if (!loses({ method, path })) {
