@@ -22,7 +22,11 @@ const receivedSchema = z.array(z.object({ start: z.int().min(0), end: z.int().mi
 const wholeSchema = z.object({ id: z.string(), status: z.enum(['verifying', 'completed']) })
 
 /** Everything of an attempt is there. */
-const everythingSchema = z.object({ attempt: z.int(), downloadStatus: z.enum(['verifying', 'completed']) })
+const everythingSchema = z.object({
+  code: z.literal('job-gone'),
+  attempt: z.int(),
+  downloadStatus: z.enum(['verifying', 'completed']),
+})
 
 /** The ranges that an answer claims, without those that cannot be. @param size bytes of the whole file */
 export function checkedRanges(ranges: unknown, size: number): Range[] {
@@ -70,11 +74,8 @@ export function judgeChunk(answer: Answer, { attempt, size }: { attempt: number;
   if (wait) return { act: 'retry', ...wait }
   if (problem?.code === 'digest-mismatch') return { act: 'damaged' }
   if (problem?.code === 'range-conflict') return { act: 'replan', received: checkedRanges(problem.received, size) }
-  if (problem?.code === 'job-gone') {
-    // Its answer was lost, and meanwhile the last chunk came: what `complete` says counts.
-    const everything = everythingSchema.safeParse(problem)
-    if (everything.success && everything.data.attempt === attempt) return { act: 'durable' }
-  }
+  // Its answer was lost, and meanwhile the last chunk came: what `complete` says counts.
+  if (everythingSchema.safeParse(problem).data?.attempt === attempt) return { act: 'durable' }
   const why = describe(answer)
   if (status === 410) return { act: 'drop', again: false, why }
   if (status === 409 || status === 412) return { act: 'drop', again: true, why }

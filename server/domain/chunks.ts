@@ -14,7 +14,7 @@ import type {
   WakeBus,
 } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
-import { checkAttempt, checkOpen } from './guards.ts'
+import { checkUnderWay } from './guards.ts'
 import type { Later } from './later.ts'
 import { partKey } from './part-key.ts'
 import type { Presence } from './presence.ts'
@@ -70,8 +70,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
     const download = await jobs.findDownload(part.id)
     if (!download) return
     try {
-      checkOpen(download)
-      checkAttempt(download, part.attempt)
+      checkUnderWay(download, part.attempt)
     } catch (error) {
       if (isAppError(error)) lease.abort(error)
     }

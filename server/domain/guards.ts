@@ -50,6 +50,12 @@ export function checkAttempt(download: DownloadRecord, attempt: number): void {
   )
 }
 
+/** @throws AppError `job-gone`, `attempt-superseded` unless `attempt` of the open job is under way */
+export function checkUnderWay(download: DownloadRecord, attempt: number): void {
+  checkOpen(download)
+  checkAttempt(download, attempt)
+}
+
 /**
  * Finds a download whose caller must hold the client's newest session.
  * @param session none, and nothing is checked of it: an agent of curl has none

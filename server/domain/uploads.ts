@@ -7,7 +7,7 @@ import type { Chunk, CommitState, DownloadRecord, JobStore, Part } from '../port
 import type { Announced } from './announced.ts'
 import type { Body, Chunks } from './chunks.ts'
 import { wasAsked, type Completion } from './completion.ts'
-import { checkAttempt, checkOpen, checkSession, findClaimed, findForSession, judgeOverlap } from './guards.ts'
+import { checkSession, checkUnderWay, findClaimed, findForSession, judgeOverlap } from './guards.ts'
 
 export interface ChunkRequest {
   id: string
@@ -55,10 +55,7 @@ export function createUploads({ jobs, chunks, completion, announced, report }: U
     const { start, end } = range
     const check = (chunk: Chunk, state: CommitState): 'insert' | 'replay' => {
       checkSession(state.session, session)
-      if (state.download) {
-        checkOpen(state.download)
-        checkAttempt(state.download, attempt)
-      }
+      if (state.download) checkUnderWay(state.download, attempt)
       return judgeOverlap(chunk, state.overlapping)
     }
     const lease = await chunks.hold(part, { start, end }, session, signal)
@@ -98,8 +95,7 @@ export function createUploads({ jobs, chunks, completion, announced, report }: U
   return {
     async list({ id, attempt }, from) {
       const download = await findForSession({ jobs }, id, undefined)
-      checkOpen(download)
-      checkAttempt(download, attempt)
+      checkUnderWay(download, attempt)
       // One more than is told says whether there is a next page.
       const rows = await jobs.chunksFrom(id, attempt, from, CHUNKS_PER_PAGE + 1)
       const page = rows.slice(0, CHUNKS_PER_PAGE).map(({ start, end, digest }) => ({ start, end, digest }))

@@ -9,7 +9,7 @@ import type { Attempts } from './attempts.ts'
 import type { Body, Chunks } from './chunks.ts'
 import type { Completion } from './completion.ts'
 import type { Downloads } from './downloads.ts'
-import { checkAttempt, checkOpen, judgeOverlap } from './guards.ts'
+import { checkOpen, checkUnderWay, judgeOverlap } from './guards.ts'
 import type { Later } from './later.ts'
 import { partKey } from './part-key.ts'
 
@@ -90,12 +90,6 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
       }
     },
   }
-}
-
-/** @throws AppError `job-gone`, `attempt-superseded` */
-function checkUnderWay(download: DownloadRecord, attempt: number): void {
-  checkOpen(download)
-  checkAttempt(download, attempt)
 }
 
 function damaged(): AppError {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -19,14 +19,14 @@ import { createUpload } from '../../agent/upload.ts'
 import { formatDigest } from '../../shared/digest.ts'
 import { parseContentRange, union, type ContentRange, type Range } from '../../shared/ranges.ts'
 import { fixedFlow } from './fixed-flow.ts'
-import { temporaryFolder } from './folder.ts'
+import { sha256Of, temporaryFolder } from './folder.ts'
 
 const KiB = 1024
 /** Bytes of the file. */
 export const SIZE = 2000 * KiB + 7
 /** What the file holds, and its SHA-256. */
 export const content = randomBytes(SIZE)
-export const digest = createHash('sha256').update(content).digest('hex')
+export const digest = sha256Of(content)
 const log = pino({ level: 'silent' })
 
 export interface Put {
@@ -79,7 +79,7 @@ export async function createUploading() {
       const handle = async (): Promise<void> => {
         if (!(await answer(put))) return
         const bytes = await body()
-        expect(formatDigest(createHash('sha256').update(bytes).digest('hex'))).toBe(request.headers['content-digest'])
+        expect(formatDigest(sha256Of(bytes))).toBe(request.headers['content-digest'])
         bytes.copy(store, range.start)
         stored.push({ start: range.start, end: range.end })
         response.writeHead(204).end()

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { expect, test } from '@jest/globals'
 import { createHashers } from '../../agent/hasher.ts'
+import { sha256Of } from '../helpers/folder.ts'
 
 const shared = (length: number, value: number): Buffer => Buffer.from(new SharedArrayBuffer(length)).fill(value)
 
@@ -17,7 +17,7 @@ test('the answers of a thread that has ended are not taken for those of the next
   const bytes = shared(1_000_000, 7)
   const next = hashers.open()
   const [, digest] = await Promise.all([next.update(bytes), next.digest()])
-  expect(digest).toBe(createHash('sha256').update(bytes).digest('hex'))
+  expect(digest).toBe(sha256Of(bytes))
   expect((await lost).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
   await closed
   await hashers.close()
