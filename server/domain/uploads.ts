@@ -112,7 +112,11 @@ export function createUploads({ jobs, chunks, completion, announced, report }: U
         // This one is answered at once; whoever asks for the end hears of what comes of it.
         completion
           .complete(id, session, { attempt, size: range.total, sha256: told }, signal)
-          .catch((error: unknown) => report(error, 'everything is there, and could not be completed yet', id))
+          .catch((error: unknown) => {
+            // The server stops, and goes on with it at its next start.
+            if (isAppError(error, 'shutting-down')) return
+            report(error, 'everything is there, and could not be completed yet', id)
+          })
         return undefined
       }
       const end = { attempt, size: range.total, sha256 }
