@@ -18,6 +18,12 @@ export const errorCodes = [
   'protocol-unsupported',
   'session-required',
   'idempotency-mismatch',
+  // who asks is not known, or may not
+  'unauthenticated',
+  'not-permitted',
+  'enrolment-spent',
+  'token-unknown',
+  'credential-unknown',
   // what was asked for is not there
   'route-unknown',
   'client-unknown',

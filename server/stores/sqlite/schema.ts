@@ -103,4 +103,72 @@ export const migrations: readonly string[] = [
   `
   CREATE INDEX downloads_of_client_by_status ON downloads (client_id, status, seq);
   `,
+  `
+  CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    content INTEGER NOT NULL,
+    clients TEXT,
+    paths TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER
+  ) STRICT;
+
+  CREATE TABLE enrolments (
+    id TEXT PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,
+    clients TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    uses_left INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER
+  ) STRICT;
+
+  -- Of a key the public half, of a bearer token its hash: nothing here can pose as a site.
+  CREATE TABLE credentials (
+    id TEXT PRIMARY KEY,
+    client_id TEXT NOT NULL,
+    public_key TEXT,
+    hash TEXT UNIQUE,
+    enrolment_id TEXT,
+    created_at INTEGER NOT NULL,
+    proven_at INTEGER,
+    revoked_at INTEGER
+  ) STRICT;
+  CREATE INDEX credentials_of_client ON credentials (client_id, created_at);
+
+  CREATE TABLE session_tokens (
+    hash TEXT PRIMARY KEY,
+    client_id TEXT NOT NULL,
+    session TEXT NOT NULL,
+    credential_id TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX session_tokens_of_credential ON session_tokens (credential_id);
+  CREATE INDEX session_tokens_by_end ON session_tokens (expires_at);
+
+  CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    address TEXT NOT NULL,
+    action TEXT NOT NULL,
+    client_id TEXT,
+    path TEXT,
+    download_id TEXT,
+    status INTEGER NOT NULL,
+    code TEXT
+  ) STRICT;
+  CREATE INDEX audit_of_client ON audit (client_id, seq) WHERE client_id IS NOT NULL;
+  CREATE INDEX audit_of_actor ON audit (actor, seq);
+  -- What was done stays done.
+  CREATE TRIGGER audit_keeps_rows BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
+  CREATE TRIGGER audit_keeps_values BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
+  `,
 ]

@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import type { CredentialRequest, EnrolmentRequest } from '../../../shared/access.ts'
+import { AppError } from '../../../shared/errors.ts'
+import type { AccessStore, CredentialRecord, EnrolmentRecord } from '../../access-ports.ts'
+import type { Clock } from '../../ports.ts'
+import { matchesClient } from './principal.ts'
+import { hashOf, newSecret } from './secrets.ts'
+
+/** What an operator hands to a site, so that its agent gets a credential of its own. */
+export interface Enrolments {
+  /** @returns the enrolment's row, and the secret, which is told this once */
+  create(request: EnrolmentRequest): Promise<{ enrolment: EnrolmentRecord; secret: string }>
+  list(): Promise<EnrolmentRecord[]>
+  /** @throws AppError `token-unknown` */
+  revoke(id: string): Promise<void>
+  /** The row of a secret that is in force, used up or not. */
+  find(secret: string): Promise<EnrolmentRecord | undefined>
+  /**
+   * Trades one use for a credential. The same key gets its credential again: an answer can be lost.
+   * @returns the credential, and the bearer's secret where no key was given, which is told this once
+   * @throws AppError `not-permitted` for an id that it is not for, `enrolment-spent`
+   */
+  enrol(
+    enrolment: EnrolmentRecord,
+    request: CredentialRequest,
+  ): Promise<{ credential: CredentialRecord; secret: string | undefined }>
+}
+
+export function createEnrolments({ store, clock }: { store: AccessStore; clock: Clock }): Enrolments {
+  return {
+    async create({ clients, uses, expiresIn, labels }) {
+      const { secret, hash } = newSecret('enrolment')
+      const createdAt = clock.now()
+      const enrolment: EnrolmentRecord = {
+        id: randomUUID(),
+        clients,
+        labels,
+        usesLeft: uses,
+        createdAt,
+        expiresAt: createdAt + expiresIn * 1000,
+        revokedAt: null,
+      }
+      await store.addEnrolment(enrolment, hash)
+      return { enrolment, secret }
+    },
+
+    list: () => store.listEnrolments(),
+
+    async revoke(id) {
+      if (await store.revokeEnrolment(id, clock.now())) return
+      const detail = `There is no enrolment "${id.slice(0, 64)}" in force; GET /enrolments lists them.`
+      throw new AppError('token-unknown', detail)
+    },
+
+    async find(secret) {
+      const enrolment = await store.findEnrolment(hashOf(secret))
+      return enrolment?.revokedAt === null && enrolment.expiresAt > clock.now() ? enrolment : undefined
+    },
+
+    async enrol(enrolment, { clientId, publicKey }) {
+      if (!matchesClient(enrolment.clients, clientId)) {
+        const detail = `This enrolment token is for "${enrolment.clients}", not for ${clientId}.`
+        throw new AppError('not-permitted', detail)
+      }
+      const bearer = publicKey === undefined ? newSecret('bearer') : undefined
+      const credential: CredentialRecord = {
+        id: randomUUID(),
+        clientId,
+        publicKey: publicKey ?? null,
+        enrolmentId: enrolment.id,
+        createdAt: clock.now(),
+        provenAt: null,
+        revokedAt: null,
+      }
+      const enrolled = await store.enrol(enrolment.id, credential, bearer?.hash ?? null)
+      if (enrolled) return { credential: enrolled, secret: bearer?.secret }
+      throw new AppError('enrolment-spent', 'This enrolment token was used as often as it may be; ask for a new one.')
+    },
+  }
+}

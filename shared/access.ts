@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { clientIdSchema, labelsSchema } from './protocol.ts'
+
+/** What an operator's token allows: to look; to ask for files, too; everything. */
+export const roles = ['reader', 'operator', 'admin'] as const
+export type Role = (typeof roles)[number]
+
+/** @throws Error for what is no role */
+export function toRole(text: string): Role {
+  return z.enum(roles).parse(text)
+}
+
+const noControls = (text: string): boolean => !/\p{Cc}/u.test(text)
+const nameSchema = z.string().min(1).max(100).refine(noControls, 'must not contain control characters')
+
+/** Client ids with `*` for any characters: `restaurant_*`. */
+export const clientPatternSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9*][A-Za-z0-9._*-]{0,63}$/, 'must be a client id, with * for any characters')
+const pathPatternSchema = z.string().min(1).max(4096).refine(noControls, 'must not contain control characters')
+
+const lifetime = z.int().min(1)
+
+/** The public half of an Ed25519 key: the 32 bytes of RFC 8032, as base64url. */
+export const publicKeySchema = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be an Ed25519 key: 32 bytes as base64url')
+
+export const tokenRequestSchema = z.strictObject({
+  name: nameSchema,
+  role: z.enum(roles),
+  /** Whether it may download content; without it, as its role has it: readers may not. */
+  content: z.boolean().optional(),
+  /** The clients that it is for; without it, all. */
+  clients: z.array(clientPatternSchema).min(1).max(100).optional(),
+  /** The paths that it is for, as globs; without it, all. */
+  paths: z.array(pathPatternSchema).min(1).max(100).optional(),
+  /** Seconds; without it, for ever. */
+  expiresIn: lifetime.optional(),
+})
+export type TokenRequest = z.infer<typeof tokenRequestSchema>
+
+export const enrolmentRequestSchema = z.strictObject({
+  /** Which ids agents may take. */
+  clients: clientPatternSchema,
+  uses: z.int().min(1).max(100_000).default(1),
+  /** Seconds. */
+  expiresIn: lifetime.default(24 * 3600),
+  /** Labels that the clients get, whatever they say of themselves. */
+  labels: labelsSchema.default({}),
+})
+export type EnrolmentRequest = z.infer<typeof enrolmentRequestSchema>
+
+/** What an agent trades its enrolment token for a credential with. The token itself is in `Authorization`. */
+export const credentialRequestSchema = z.strictObject({
+  clientId: clientIdSchema,
+  /** Without it the credential is a bearer token, for an agent of curl. */
+  publicKey: publicKeySchema.optional(),
+})
+export type CredentialRequest = z.infer<typeof credentialRequestSchema>

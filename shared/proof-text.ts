@@ -1,0 +1,14 @@
+/** What a proof is of: nothing that was signed for one use is good for another. */
+export interface ProofParts {
+  purpose: 'session' | 'credential'
+  clientId: string
+  credentialId: string
+  nonce: string
+  /** Of a session: its instance. Of a credential: the new public key. */
+  subject: string
+}
+
+/** The text that an agent signs with Ed25519 (RFC 8032). No part holds a line break. */
+export function proofText({ purpose, clientId, credentialId, nonce, subject }: ProofParts): string {
+  return ['backhaul proof 1', purpose, clientId, credentialId, nonce, subject].join('\n')
+}
