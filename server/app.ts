@@ -1,5 +1,6 @@
 import Koa from 'koa'
 import type { Log } from '../shared/log.ts'
+import { authorized } from './http/authorize.ts'
 import type { InFlight } from './http/in-flight.ts'
 import { presented } from './http/presented.ts'
 import { problems } from './http/problem.ts'
@@ -17,6 +18,7 @@ export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight }): 
   app.use(requestLog(deps))
   app.use(problems({ log: deps.log, spread: deps.domain.sessions.spread }))
   app.use(presented)
+  app.use(authorized({ ...deps, router }))
   app.use(router.routes())
   app.use(router.allowedMethods())
   return app

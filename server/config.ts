@@ -9,6 +9,10 @@ export interface Config extends StoreAddresses {
   /** How long GET /api/download/ID waits for a first byte, in ms. */
   downloadTimeout: number
   logLevel: LogLevel
+  /** Whether callers must say who they are even where only this machine reaches the server. */
+  auth: 'auto' | 'on'
+  /** An admin's token from the environment, for containers. */
+  adminToken: string | undefined
   /** What one client's files may take up, in bytes; undefined: as much as there is. */
   clientQuota: number | undefined
   /** How long finished files are kept, in ms; undefined: for ever. */
@@ -29,8 +33,21 @@ export function readConfig(env: Environment): Config {
   const logLevel = read.oneOf('LOG_LEVEL', 'info', logLevels)
   const clientQuota = read.parsed('CLIENT_QUOTA', '', (text) => parseSize(text, 1))
   const retention = read.parsed('RETENTION', '', parseRetention)
+  const auth = read.oneOf('AUTH', 'auto', ['auto', 'on'])
+  const adminToken = read.parsed('ADMIN_TOKEN', '', parseAdminToken)
   read.finish()
-  return { host, port, database: database!, storage: storage!, downloadTimeout, logLevel, clientQuota, retention }
+  return {
+    host,
+    port,
+    database: database!,
+    storage: storage!,
+    downloadTimeout,
+    logLevel,
+    clientQuota,
+    retention,
+    auth,
+    adminToken,
+  }
 }
 
 /** @returns ms */
@@ -39,4 +56,14 @@ function parseRetention(text: string): number | undefined {
   const seconds = secondsOf(text)
   if (seconds) return seconds * 1000
   throw new Error(`must be a time such as 12h, 30d or 8w, not "${text}"`)
+}
+
+const SHORTEST_TOKEN = 20
+
+function parseAdminToken(text: string): string | undefined {
+  if (text === '') return undefined
+  // The secret itself is not repeated.
+  if (text.length < SHORTEST_TOKEN) throw new Error(`must have ${SHORTEST_TOKEN} characters at least`)
+  if (/^[\x21-\x7e]+$/.test(text)) return text
+  throw new Error('must be visible ASCII characters without spaces')
 }

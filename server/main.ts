@@ -7,15 +7,21 @@ import { createProgress } from '../shared/progress.ts'
 import { defaults } from '../shared/protocol.ts'
 import { onShutdown } from '../shared/shutdown.ts'
 import { pause } from '../shared/wait.ts'
+import { isOpen } from './address.ts'
+import { ensureAdmin } from './admin.ts'
 import { createApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
+import { createAccess } from './domain/access/index.ts'
+import { mayClient } from './domain/access/principal.ts'
 import { createDomain, type Domain } from './domain/index.ts'
+import { createGate, principalOf } from './http/gate.ts'
 import { createHeldPolls } from './http/held-polls.ts'
 import { createInFlight } from './http/in-flight.ts'
 import { createPresent } from './http/present.ts'
 import { listen, stopServing } from './listen.ts'
 import { createMetrics } from './metrics.ts'
 import { bothObservers, createObserver } from './observer.ts'
+import type { Clock } from './ports.ts'
 import { openStores } from './stores/open.ts'
 import { startTimers } from './timers.ts'
 
@@ -33,15 +39,19 @@ async function main(config: Config): Promise<void> {
   const stores = await openStores(config)
   const metrics = createMetrics()
   const teller = createObserver({ log, progress, bytes: stores.bytes })
+  const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
   const domain = createDomain({
     ...stores,
     observer: bothObservers(teller, metrics),
-    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    clock,
     pollWaitMs: defaults.waitSeconds * 1000,
     clientQuota: config.clientQuota,
     retention: config.retention,
     report: (error, what, id) => log.error({ err: error, id }, what),
   })
+  // Until it is known which address is bound.
+  let open = false
+  const access = createAccess({ store: stores.access, wakes: stores.wakes, clock, required: () => !open })
   metrics.watch({ jobs: stores.jobs, presence: domain.presence })
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'something failed that nobody waited for'))
   await recover(domain, log)
@@ -50,6 +60,7 @@ async function main(config: Config): Promise<void> {
   const inFlight = createInFlight()
   const handle = createApp({
     domain,
+    access,
     present,
     metrics,
     log,
@@ -57,9 +68,21 @@ async function main(config: Config): Promise<void> {
     downloadTimeout: config.downloadTimeout,
     inFlight,
   }).callback()
-  const hold = createHeldPolls(domain)
-  const server = createServer((request, response) => hold(request, response, () => void handle(request, response)))
+  const hold = createHeldPolls({
+    polls: domain.polls,
+    may: (req, clientId) => mayClient(principalOf({ req }), clientId),
+  })
+  const server = createServer(
+    createGate({
+      authenticate: access.authenticate,
+      hold,
+      handle: (request, response) => void handle(request, response),
+    }),
+  )
   const { address, port } = await listen(server, config)
+  open = isOpen(address, config)
+  if (open) log.info(`only this machine reaches ${address}: nobody needs a token`)
+  else await ensureAdmin({ tokens: access.tokens, config, log })
   server.on('error', (error) => log.error({ err: error }, 'a connection could not be taken'))
 
   const stopTimers = startTimers({

@@ -56,3 +56,49 @@ export const credentialRequestSchema = z.strictObject({
   publicKey: publicKeySchema.optional(),
 })
 export type CredentialRequest = z.infer<typeof credentialRequestSchema>
+
+const moment = z.string().nullable()
+const id = z.string()
+
+/** Of what is listed; `secret` only where it was made just now. */
+const secret = z.string().optional()
+
+export const tokenSchema = z.object({
+  id,
+  name: z.string(),
+  role: z.enum(roles),
+  content: z.boolean(),
+  clients: z.array(z.string()).nullable(),
+  paths: z.array(z.string()).nullable(),
+  createdAt: moment,
+  expiresAt: moment,
+  revokedAt: moment,
+  secret,
+})
+export type Token = z.infer<typeof tokenSchema>
+export const tokenListSchema = z.object({ tokens: z.array(tokenSchema) })
+
+export const enrolmentSchema = z.object({
+  id,
+  clients: z.string(),
+  labels: labelsSchema,
+  usesLeft: z.int(),
+  createdAt: moment,
+  expiresAt: moment,
+  revokedAt: moment,
+  secret,
+})
+export type Enrolment = z.infer<typeof enrolmentSchema>
+export const enrolmentListSchema = z.object({ enrolments: z.array(enrolmentSchema) })
+
+export const credentialSchema = z.object({
+  id,
+  clientId: clientIdSchema,
+  kind: z.enum(['key', 'bearer']),
+  createdAt: moment,
+  provenAt: moment,
+  revokedAt: moment,
+  secret,
+})
+export type Credential = z.infer<typeof credentialSchema>
+export const credentialListSchema = z.object({ credentials: z.array(credentialSchema) })

@@ -16,6 +16,7 @@ export const headers = {
   reprDigest: 'Repr-Digest',
   uploadLimit: 'Upload-Limit',
   spread: 'Reconnect-Spread',
+  sessionToken: 'Session-Token',
 } as const
 
 const KiB = 1024
@@ -119,6 +120,8 @@ export const sessionSchema = z.object({
   chunk: z.object({ min: z.int(), max: z.int(), preferred: z.int() }),
   parallel: z.int().min(1),
   spread: z.number(),
+  /** What the calls of this session are authenticated with, where the server wants that. */
+  token: z.string().optional(),
 })
 export type Session = z.infer<typeof sessionSchema>
 

@@ -1,5 +1,12 @@
 import type { Router } from '@koa/router'
+import type { Context } from 'koa'
 import { z } from 'zod'
+import { AppError } from '../../shared/errors.ts'
+import type { ProofParts } from '../../shared/proof-text.ts'
+import type { Access } from '../domain/access/index.ts'
+import { mayClient, type Principal } from '../domain/access/principal.ts'
+import { unknownClient } from '../domain/guards.ts'
+import { principalOf } from './gate.ts'
 import {
   beginRequestSchema,
   completeRequestSchema,
@@ -10,6 +17,8 @@ import {
   sessionRequestSchema,
   type Begun,
   type JobState,
+  type Session,
+  type SessionRequest,
 } from '../../shared/protocol.ts'
 import type { Domain } from '../domain/index.ts'
 import { callerGone } from './body.ts'
@@ -23,14 +32,25 @@ export interface RouteDeps {
 }
 
 /** The agent's calls: sessions and jobs. */
-export function agentRoutes(router: Router, { domain, present }: RouteDeps): void {
+export function agentRoutes(router: Router, { domain, access, present }: RouteDeps & { access: Access }): void {
   router.post('/sessions', jsonBody, async (ctx) => {
-    ctx.body = await domain.sessions.begin(bodyOf(ctx, sessionRequestSchema))
+    const request = bodyOf(ctx, sessionRequestSchema)
+    const principal = principalOf(ctx)
+    checkProof(principal, request)
+    const begun = await domain.sessions.begin(request)
+    const { clientId } = request
+    const token =
+      principal.kind === 'agent' && principal.by === 'proof'
+        ? await access.credentials.issue({ clientId, session: begun.session, credentialId: principal.credentialId })
+        : undefined
+    ctx.set('Cache-Control', 'no-store')
     ctx.status = 201
+    ctx.body = { ...begun, ...(token === undefined ? {} : { token }) } satisfies Session
   })
 
   router.get('/jobs', async (ctx) => {
     const clientId = valid(clientIdSchema, query(ctx, 'client'), 'client')
+    if (!mayClient(principalOf(ctx), clientId)) throw unknownClient(clientId)
     const seen = integerQuery(ctx, 'seen', { min: 0, max: Number.MAX_SAFE_INTEGER })
     const session = ctx.get(headers.session) || undefined
     ctx.set('Cache-Control', 'no-store')
@@ -42,6 +62,8 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
     if (gone.aborted) lost()
     else gone.addEventListener('abort', lost, { once: true })
     ctx.set(headers.spread, String(domain.sessions.spread()))
+    const renewed = await renewedToken(ctx, access)
+    if (renewed !== undefined) ctx.set(headers.sessionToken, renewed)
     if (news) ctx.body = { rev: news.rev, jobs: news.jobs.map(present.job) }
     else ctx.status = 204
   })
@@ -90,4 +112,21 @@ export function agentRoutes(router: Router, { domain, present }: RouteDeps): voi
       await domain.downloads.fail(downloadIdOf(ctx), ctx.get(headers.session) || undefined, request),
     )
   })
+}
+
+/** A session is begun by a proof that was made for it, or with a bearer token of the client. */
+function checkProof(principal: Principal, { clientId, instance }: SessionRequest): void {
+  if (principal.kind !== 'agent') return
+  const fits = principal.by === 'bearer' || (principal.by === 'proof' && provesSession(principal, instance))
+  if (principal.clientId === clientId && fits) return
+  throw new AppError('not-permitted', `This is no proof for a session of ${clientId}.`)
+}
+
+const provesSession = ({ purpose, subject }: Pick<ProofParts, 'purpose' | 'subject'>, instance: string): boolean =>
+  purpose === 'session' && subject === instance
+
+async function renewedToken(ctx: Context, { credentials }: Access): Promise<string | undefined> {
+  const principal = principalOf(ctx)
+  if (principal.kind !== 'agent' || principal.by !== 'session') return undefined
+  return credentials.renew(ctx.get('Authorization').replace(/^\S+ +/, ''))
 }

@@ -3,21 +3,28 @@ import { clientIdPattern, headers } from '../../shared/protocol.ts'
 import type { PollRequest, Polls } from '../domain/polls.ts'
 import { waitSeconds } from './prefer.ts'
 
-/** Handles a request, or hands it on. */
-export type Gate = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
+/** Handles a request, or hands it on, perhaps after it was held. */
+export type Gate = (request: IncomingMessage, response: ServerResponse, next: (held: boolean) => void) => void
 
 /**
  * Holds polls before anything is made for them: the context of a koa request with its promises takes several times
  * what the connection does, and thousands of polls wait at once. What is handed on is to be answered now.
  */
-export function createHeldPolls({ polls }: { polls: Polls }): Gate {
+export function createHeldPolls({
+  polls,
+  may,
+}: {
+  polls: Polls
+  /** Whether who sent this may have the answer; if not, a route says so. */
+  may: (request: IncomingMessage, clientId: string) => boolean
+}): Gate {
   return (request, response, next) => {
     const poll = pollOf(request)
-    if (!poll) return next()
+    if (!poll || !may(request, poll.clientId)) return next(false)
     const gone = (): void => end()
     const end = polls.hold(poll, () => {
       response.off('close', gone)
-      next()
+      next(true)
     })
     response.once('close', gone)
   }

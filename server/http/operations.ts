@@ -1,5 +1,17 @@
 import type { z } from 'zod'
 import {
+  credentialListSchema,
+  credentialRequestSchema,
+  credentialSchema,
+  enrolmentListSchema,
+  enrolmentRequestSchema,
+  enrolmentSchema,
+  tokenListSchema,
+  tokenRequestSchema,
+  tokenSchema,
+  type Role,
+} from '../../shared/access.ts'
+import {
   batchSchema,
   clientListSchema,
   clientSchema,
@@ -37,13 +49,31 @@ export const schemas = {
   Batch: batchSchema,
   Client: clientSchema,
   ClientList: clientListSchema,
+  TokenRequest: tokenRequestSchema,
+  Token: tokenSchema,
+  TokenList: tokenListSchema,
+  EnrolmentRequest: enrolmentRequestSchema,
+  Enrolment: enrolmentSchema,
+  EnrolmentList: enrolmentListSchema,
+  CredentialRequest: credentialRequestSchema,
+  Credential: credentialSchema,
+  CredentialList: credentialListSchema,
   Problem: problemSchema,
 } satisfies Record<string, z.ZodType>
 
 export type SchemaName = keyof typeof schemas
 
+/**
+ * Who may call: anybody; an agent, of what is its own; who has an enrolment token, or an agent; an operator's token of at
+ * least a role; one that may download content.
+ */
+export type Access = 'public' | 'agent' | 'enrol' | Role | 'content' | 'ask-content'
+
 export interface Operation {
   summary: string
+  access: Access
+  /** What the `id` in the path is of. */
+  of?: 'download' | 'client'
   request?: SchemaName | 'bytes'
   /** Successful answers: status → message, `bytes`, `text`, `json` of no fixed shape, or nothing. */
   answers: Record<number, SchemaName | 'bytes' | 'text' | 'json' | 'nothing'>
@@ -55,26 +85,38 @@ const wait = ['Prefer']
 
 /** Every route, as `METHOD /path`, with what goes in and out. A test holds it against the router. */
 export const operations: Record<string, Operation> = {
-  'POST /sessions': { summary: 'An agent begins a session', request: 'SessionRequest', answers: { 201: 'Session' } },
+  'POST /sessions': {
+    access: 'agent',
+    summary: 'An agent begins a session',
+    request: 'SessionRequest',
+    answers: { 201: 'Session' },
+  },
   'GET /jobs': {
+    access: 'agent',
     summary: 'The open jobs of a client, as soon as they differ from the revision seen',
     query: ['client', 'seen'],
     headers: [...wait, 'Agent-Session'],
     answers: { 200: 'Jobs', 204: 'nothing' },
   },
-  'GET /jobs/{id}': { summary: 'The state of a job', answers: { 200: 'JobState' } },
+  'GET /jobs/{id}': { access: 'agent', of: 'download', summary: 'The state of a job', answers: { 200: 'JobState' } },
   'GET /jobs/{id}/chunks': {
+    access: 'agent',
+    of: 'download',
     summary: 'What is durable of the attempt under way, chunk by chunk',
     query: ['attempt', 'from'],
     answers: { 200: 'Chunks' },
   },
   'POST /jobs/{id}/begin': {
+    access: 'agent',
+    of: 'download',
     summary: 'Open a version of the source for an attempt',
     request: 'BeginRequest',
     headers: ['Agent-Session'],
     answers: { 200: 'Begun' },
   },
   'PUT /jobs/{id}/file': {
+    access: 'agent',
+    of: 'download',
     summary: 'A chunk with Content-Range, or the whole file without',
     request: 'bytes',
     headers: [
@@ -89,65 +131,147 @@ export const operations: Record<string, Operation> = {
     answers: { 200: 'Download', 202: 'Download', 204: 'nothing' },
   },
   'POST /jobs/{id}/complete': {
+    access: 'agent',
+    of: 'download',
     summary: 'Every byte is sent: verify',
     request: 'CompleteRequest',
     headers: ['Agent-Session'],
     answers: { 200: 'Download', 202: 'Download' },
   },
   'POST /jobs/{id}/fail': {
+    access: 'agent',
+    of: 'download',
     summary: 'The agent cannot do the job',
     request: 'FailRequest',
     headers: ['Agent-Session'],
     answers: { 200: 'Download' },
   },
   'POST /downloads': {
+    access: 'operator',
     summary: 'Ask for a file of one client, or of many',
     request: 'DownloadRequest',
     headers: ['Idempotency-Key'],
     answers: { 202: 'Download' },
   },
   'GET /downloads': {
+    access: 'reader',
     summary: 'Downloads, newest first',
     query: ['client', 'status', 'batch', 'note', 'label', 'limit', 'cursor'],
     answers: { 200: 'DownloadList' },
   },
   'GET /downloads/{id}': {
+    access: 'reader',
+    of: 'download',
     summary: 'One download, at once or when it has changed',
     headers: [...wait, 'If-None-Match'],
     answers: { 200: 'Download', 304: 'nothing' },
   },
-  'DELETE /downloads/{id}': { summary: 'Cancel', answers: { 200: 'Download' } },
-  'POST /downloads/{id}/retry': { summary: 'Queue a failed or expired one again', answers: { 202: 'Download' } },
+  'DELETE /downloads/{id}': { access: 'operator', of: 'download', summary: 'Cancel', answers: { 200: 'Download' } },
+  'POST /downloads/{id}/retry': {
+    access: 'operator',
+    of: 'download',
+    summary: 'Queue a failed or expired one again',
+    answers: { 202: 'Download' },
+  },
   'GET /downloads/{id}/content': {
+    access: 'content',
+    of: 'download',
     summary: 'The bytes, as they arrive or afterwards',
     headers: [...wait, 'Range', 'If-Range', 'If-None-Match'],
     answers: { 200: 'bytes', 206: 'bytes', 304: 'nothing' },
   },
-  'DELETE /downloads/{id}/content': { summary: 'Remove the finished file', answers: { 200: 'Download' } },
-  'GET /clients': { summary: 'Clients', query: ['status', 'label'], answers: { 200: 'ClientList' } },
-  'GET /clients/{id}': { summary: 'One client', answers: { 200: 'Client' } },
+  'DELETE /downloads/{id}/content': {
+    access: 'operator',
+    of: 'download',
+    summary: 'Remove the finished file',
+    answers: { 200: 'Download' },
+  },
+  'GET /clients': { access: 'reader', summary: 'Clients', query: ['status', 'label'], answers: { 200: 'ClientList' } },
+  'GET /clients/{id}': { access: 'reader', of: 'client', summary: 'One client', answers: { 200: 'Client' } },
   'GET /clients/{id}/files': {
+    access: 'ask-content',
+    of: 'client',
     summary: 'A file of a client, straight through',
     query: ['path', 'wait'],
     answers: { 200: 'bytes' },
   },
   'GET /clients/{id}/files/{path}': {
+    access: 'ask-content',
+    of: 'client',
     summary: 'A file of a client, straight through; the path may hold slashes',
     query: ['wait'],
     answers: { 200: 'bytes' },
   },
-  'GET /health': { summary: 'The server answers', answers: { 200: 'json' } },
-  'GET /ready': { summary: 'The stores answer, too', answers: { 200: 'json' } },
-  'GET /metrics': { summary: 'Metrics for Prometheus', answers: { 200: 'text' } },
-  'GET /openapi.json': { summary: 'This description', answers: { 200: 'json' } },
-  'POST /download': { summary: 'POST /downloads, as an older system had it', answers: { 200: 'Download' } },
-  'POST /api/download': { summary: 'POST /downloads, as an older system had it', answers: { 200: 'Download' } },
-  'POST /download/{id}': { summary: 'Ask for the default file of a client', answers: { 200: 'Download' } },
-  'GET /download/{id}': { summary: 'GET /downloads/{id}, as an older system had it', answers: { 200: 'Download' } },
-  'GET /api/downloads/{id}': {
+  'POST /tokens': {
+    access: 'admin',
+    summary: 'A token for an operator; its secret is told this once',
+    request: 'TokenRequest',
+    answers: { 201: 'Token' },
+  },
+  'GET /tokens': { access: 'admin', summary: 'The tokens of operators', answers: { 200: 'TokenList' } },
+  'DELETE /tokens/{id}': { access: 'admin', summary: 'Revoke a token', answers: { 204: 'nothing' } },
+  'POST /enrolments': {
+    access: 'admin',
+    summary: 'A token that agents trade for credentials; its secret is told this once',
+    request: 'EnrolmentRequest',
+    answers: { 201: 'Enrolment' },
+  },
+  'GET /enrolments': { access: 'admin', summary: 'The enrolment tokens', answers: { 200: 'EnrolmentList' } },
+  'DELETE /enrolments/{id}': { access: 'admin', summary: 'Revoke an enrolment token', answers: { 204: 'nothing' } },
+  'POST /credentials': {
+    access: 'enrol',
+    summary: 'A credential for an agent, with an enrolment token, or by the one before',
+    request: 'CredentialRequest',
+    answers: { 201: 'Credential' },
+  },
+  'GET /credentials': {
+    access: 'admin',
+    summary: 'The credentials of agents',
+    query: ['client'],
+    answers: { 200: 'CredentialList' },
+  },
+  'DELETE /credentials/{id}': {
+    access: 'admin',
+    summary: 'Revoke a credential; what is under way with it ends at once',
+    answers: { 204: 'nothing' },
+  },
+  'GET /health': { access: 'public', summary: 'The server answers', answers: { 200: 'json' } },
+  'GET /ready': { access: 'public', summary: 'The stores answer, too', answers: { 200: 'json' } },
+  'GET /metrics': { access: 'reader', summary: 'Metrics for Prometheus', answers: { 200: 'text' } },
+  'GET /openapi.json': { access: 'reader', summary: 'This description', answers: { 200: 'json' } },
+  'POST /download': {
+    access: 'operator',
+    summary: 'POST /downloads, as an older system had it',
+    answers: { 200: 'Download' },
+  },
+  'POST /api/download': {
+    access: 'operator',
+    summary: 'POST /downloads, as an older system had it',
+    answers: { 200: 'Download' },
+  },
+  'POST /download/{id}': {
+    access: 'operator',
+    of: 'client',
+    summary: 'Ask for the default file of a client',
+    answers: { 200: 'Download' },
+  },
+  'GET /download/{id}': {
+    access: 'reader',
+    of: 'download',
     summary: 'GET /downloads/{id}, as an older system had it',
     answers: { 200: 'Download' },
   },
-  'GET /api/clients': { summary: 'The ids of the clients online', answers: { 200: 'json' } },
-  'GET /api/download/{id}': { summary: 'The default file of a client, straight through', answers: { 200: 'bytes' } },
+  'GET /api/downloads/{id}': {
+    access: 'reader',
+    of: 'download',
+    summary: 'GET /downloads/{id}, as an older system had it',
+    answers: { 200: 'Download' },
+  },
+  'GET /api/clients': { access: 'reader', summary: 'The ids of the clients online', answers: { 200: 'json' } },
+  'GET /api/download/{id}': {
+    access: 'ask-content',
+    of: 'client',
+    summary: 'The default file of a client, straight through',
+    answers: { 200: 'bytes' },
+  },
 }

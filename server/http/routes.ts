@@ -1,8 +1,10 @@
 import { Router } from '@koa/router'
+import { accessRoutes } from './access.ts'
 import { agentRoutes } from './agents.ts'
 import { aliasRoutes } from './aliases.ts'
 import { clientRoutes } from './clients.ts'
 import { contentRoutes } from './content.ts'
+import type { Access } from '../domain/access/index.ts'
 import type { Domain } from '../domain/index.ts'
 import type { Metrics } from '../metrics.ts'
 import { downloadRoutes } from './downloads.ts'
@@ -14,6 +16,7 @@ import { uploadRoutes } from './uploads.ts'
 
 export interface RoutesDeps {
   domain: Domain
+  access: Access
   present: Present
   metrics: Metrics
   version: string
@@ -29,6 +32,7 @@ export function createRouter(deps: RoutesDeps): Router {
   downloadRoutes(router, deps)
   contentRoutes(router, deps)
   clientRoutes(router, deps)
+  accessRoutes(router, deps)
   healthRoutes(router, deps)
   metricsRoutes(router, deps)
   openapiRoutes(router, deps)

@@ -1,3 +1,4 @@
+import type { AccessStore } from '../access-ports.ts'
 import type { ByteStore, JobStore, WakeBus } from '../ports.ts'
 
 /** Where jobs and bytes lie, as read from the URLs of the configuration. */
@@ -8,6 +9,7 @@ export interface StoreAddresses {
 
 export interface Stores {
   jobs: JobStore
+  access: AccessStore
   bytes: ByteStore
   wakes: WakeBus
 }
@@ -37,9 +39,9 @@ export async function openStores({ database, storage }: StoreAddresses): Promise
   const { openDiskBytes } = await import('./disk/index.ts')
   const bytes = await openDiskBytes({ folder: storage.folder })
   try {
-    const { openSqliteJobs } = await import('./sqlite/index.ts')
+    const { openSqlite } = await import('./sqlite/index.ts')
     const { createLocalWakes } = await import('./wake-local.ts')
-    return { jobs: await openSqliteJobs({ path: database.path }), bytes, wakes: createLocalWakes() }
+    return { ...(await openSqlite({ path: database.path })), bytes, wakes: createLocalWakes() }
   } catch (error) {
     await bytes.close()
     throw error

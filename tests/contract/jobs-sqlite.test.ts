@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { openSqliteJobs } from '../../server/stores/sqlite/index.ts'
+import { openSqlite } from '../../server/stores/sqlite/index.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { jobStoreChunksContract } from './jobs-chunks.ts'
 import { jobStoreRoomContract } from './jobs-room.ts'
@@ -7,7 +7,7 @@ import { jobStoreContract } from './jobs.ts'
 
 const place = async () => {
   const { folder, remove } = await temporaryFolder()
-  return { open: async () => openSqliteJobs({ path: join(folder, 'deep', 'jobs.db') }), remove }
+  return { open: async () => (await openSqlite({ path: join(folder, 'deep', 'jobs.db') })).jobs, remove }
 }
 
 jobStoreContract('sqlite', place)

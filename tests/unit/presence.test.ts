@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { createPresence } from '../../server/domain/presence.ts'
 import type { JobStore } from '../../server/ports.ts'
-import { openSqliteJobs } from '../../server/stores/sqlite/index.ts'
+import { openSqlite } from '../../server/stores/sqlite/index.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 describe('presence', () => {
@@ -12,7 +12,7 @@ describe('presence', () => {
 
   beforeEach(async () => {
     place = await temporaryFolder()
-    jobs = await openSqliteJobs({ path: join(place.folder, 'jobs.db') })
+    jobs = (await openSqlite({ path: join(place.folder, 'jobs.db') })).jobs
   })
   afterEach(async () => {
     await jobs.close()

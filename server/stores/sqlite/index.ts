@@ -1,7 +1,9 @@
 import { dirname, resolve } from 'node:path'
+import type { AccessStore } from '../../access-ports.ts'
 import type { JobStore } from '../../ports.ts'
 import { makeFolder } from '../files.ts'
 import { lockExclusively } from '../lock.ts'
+import { createAccessStore } from './access.ts'
 import { createChunkStore } from './chunks.ts'
 import { createClientStore } from './clients.ts'
 import { openDatabase } from './database.ts'
@@ -9,8 +11,10 @@ import { createDownloadStore } from './downloads.ts'
 import { createDownloadLists } from './lists.ts'
 import { openWal } from './wal.ts'
 
-/** Jobs, clients and received ranges in one SQLite file at `path`, held exclusively until close; its folder is made. */
-export async function openSqliteJobs({ path }: { path: string }): Promise<JobStore> {
+type Durably = <A extends unknown[], T>(change: (...args: A) => Promise<T>) => (...args: A) => Promise<T>
+
+/** Jobs, clients, received ranges and access in one SQLite file at `path`, held exclusively until close; its folder is made. */
+export async function openSqlite({ path }: { path: string }): Promise<{ jobs: JobStore; access: AccessStore }> {
   await makeFolder(dirname(resolve(path)))
   // What a start repairs is repaired once: two servers on one database would take each other's work apart.
   const unlock = lockExclusively(`${path}.lock`, path)
@@ -18,8 +22,8 @@ export async function openSqliteJobs({ path }: { path: string }): Promise<JobSto
   const wal = await openWal({ path: `${path}-wal`, db })
 
   /** A call that changes something returns when that, and what it saw, is durable. */
-  const durably =
-    <A extends unknown[], T>(change: (...args: A) => Promise<T>): ((...args: A) => Promise<T>) =>
+  const durably: Durably =
+    (change) =>
     async (...args) => {
       await wal.usable()
       const result = await change(...args)
@@ -30,7 +34,7 @@ export async function openSqliteJobs({ path }: { path: string }): Promise<JobSto
   const clients = createClientStore({ db })
   const downloads = createDownloadStore({ db })
   const chunks = createChunkStore({ db, wal })
-  return {
+  const jobs: JobStore = {
     ...clients,
     recordContacts: durably(clients.recordContacts),
     recordConflict: durably(clients.recordConflict),
@@ -48,5 +52,24 @@ export async function openSqliteJobs({ path }: { path: string }): Promise<JobSto
       db.close()
       unlock()
     },
+  }
+  return { jobs, access: durable(createAccessStore({ db }), durably) }
+}
+
+/** What only reads sees what is durable already, or what is about to be: nobody is refused for it. */
+function durable(store: AccessStore, durably: Durably): AccessStore {
+  return {
+    ...store,
+    addToken: durably(store.addToken),
+    revokeToken: durably(store.revokeToken),
+    addEnrolment: durably(store.addEnrolment),
+    revokeEnrolment: durably(store.revokeEnrolment),
+    enrol: durably(store.enrol),
+    addCredential: durably(store.addCredential),
+    proveCredential: durably(store.proveCredential),
+    revokeCredential: durably(store.revokeCredential),
+    addSessionToken: durably(store.addSessionToken),
+    secret: durably(store.secret),
+    appendAudit: durably(store.appendAudit),
   }
 }

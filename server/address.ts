@@ -1,0 +1,14 @@
+import { BlockList, isIPv6 } from 'node:net'
+import type { Config } from './config.ts'
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+loopback.addAddress('::1', 'ipv6')
+
+/**
+ * Whether nobody has to say who they are: only this machine reaches the address that is bound. Never by the caller's
+ * address, which is this machine's for everybody who comes by way of a proxy on it.
+ */
+export function isOpen(address: string, { auth }: Pick<Config, 'auth'>): boolean {
+  return auth === 'auto' && loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+}

@@ -1,0 +1,37 @@
+import type { AccessStore } from '../../access-ports.ts'
+import type { Clock, WakeBus } from '../../ports.ts'
+import { createAuthenticate, type Authenticate } from './authenticate.ts'
+import { createCredentials, type Credentials } from './credentials.ts'
+import { createEnrolments, type Enrolments } from './enrolments.ts'
+import { createProofs, type Proofs } from './proof.ts'
+import { createTokens, type Tokens } from './tokens.ts'
+
+/** Who may do what. */
+export interface Access {
+  authenticate: Authenticate
+  tokens: Tokens
+  enrolments: Enrolments
+  credentials: Credentials
+  proofs: Proofs
+}
+
+export function createAccess(deps: {
+  store: AccessStore
+  wakes: WakeBus
+  clock: Clock
+  /** Whether callers must say who they are. */
+  required: () => boolean
+}): Access {
+  const tokens = createTokens(deps)
+  const enrolments = createEnrolments(deps)
+  const credentials = createCredentials(deps)
+  const proofs = createProofs(deps)
+  const authenticate = createAuthenticate({ tokens, enrolments, credentials, proofs })
+  return {
+    authenticate: async (authorization) => (deps.required() ? authenticate(authorization) : { kind: 'anyone' }),
+    tokens,
+    enrolments,
+    credentials,
+    proofs,
+  }
+}

@@ -1,0 +1,94 @@
+import type { Router } from '@koa/router'
+import type { Context, Middleware } from 'koa'
+import { AppError } from '../../shared/errors.ts'
+import type { Access } from '../domain/access/index.ts'
+import { hasRole, mayClient, mayPath, type Principal } from '../domain/access/principal.ts'
+import { unknownClient, unknownDownload } from '../domain/guards.ts'
+import type { Domain } from '../domain/index.ts'
+import { principalOf } from './gate.ts'
+import { operations, type Operation } from './operations.ts'
+
+/** Lets through only who may, for every route alike; before anything of the request but its path is looked at. */
+export function authorized({
+  router,
+  access,
+  domain,
+}: {
+  router: Router
+  access: Access
+  domain: Pick<Domain, 'downloads'>
+}): Middleware {
+  return async (ctx, next) => {
+    const found = operationOf(router, ctx)
+    if (found?.operation.access === 'public') return next()
+    const principal = principalOf(ctx)
+    if (principal.kind === 'nobody') throw await unauthenticated(ctx, access)
+    // What is unknown is answered by the router.
+    if (!found || principal.kind === 'anyone') return next()
+    checkKind(principal, found.operation)
+    await checkObject(principal, found, domain)
+    return next()
+  }
+}
+
+interface Found {
+  operation: Operation
+  id: string
+}
+
+function operationOf(router: Router, ctx: Context): Found | undefined {
+  const method = ctx.method === 'HEAD' ? 'GET' : ctx.method
+  const layer = router.match(ctx.path, method).pathAndMethod.at(-1)
+  if (!layer) return undefined
+  const operation = operations[`${method} ${String(layer.path).replace(/[:*](\w+)/g, '{$1}')}`]
+  // A route that nobody has described is for nobody.
+  if (!operation) throw new Error(`no operation is described for ${method} ${String(layer.path)}`)
+  return { operation, id: String(layer.params(ctx.path, layer.captures(ctx.path))['id'] ?? '') }
+}
+
+async function unauthenticated(ctx: Context, { proofs }: Access): Promise<AppError> {
+  ctx.set('WWW-Authenticate', ['Bearer realm="backhaul"', `Backhaul-Key nonce="${await proofs.nonce()}"`])
+  return new AppError(
+    'unauthenticated',
+    ctx.get('Authorization') === ''
+      ? 'Say who you are: Authorization: Bearer TOKEN.'
+      : 'This token, or proof, is not known here, or no longer in force.',
+  )
+}
+
+function checkKind(principal: Principal, { access }: Operation): void {
+  if (allows(principal, access)) return
+  throw new AppError('not-permitted', 'Who calls has no right to this; an admin can give one: POST /tokens.')
+}
+
+function allows(principal: Principal, access: Operation['access']): boolean {
+  switch (access) {
+    case 'public':
+      return true
+    case 'agent':
+      return principal.kind === 'agent'
+    case 'enrol':
+      return principal.kind === 'agent' || principal.kind === 'enrolment'
+    case 'content':
+      return hasRole(principal, 'reader') && hasContent(principal)
+    case 'ask-content':
+      return hasRole(principal, 'operator') && hasContent(principal)
+    default:
+      return hasRole(principal, access)
+  }
+}
+
+const hasContent = (principal: Principal): boolean => principal.kind === 'operator' && principal.content
+
+/** What somebody else's is, is not there. */
+async function checkObject(
+  principal: Principal,
+  { operation, id }: Found,
+  { downloads }: Pick<Domain, 'downloads'>,
+): Promise<void> {
+  if (operation.of === 'client' && !mayClient(principal, id)) throw unknownClient(id.slice(0, 64))
+  if (operation.of !== 'download') return
+  const { clientId, path } = await downloads.find(id)
+  const may = mayClient(principal, clientId) && (principal.kind === 'agent' || mayPath(principal, path))
+  if (!may) throw unknownDownload(id)
+}
