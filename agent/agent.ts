@@ -3,8 +3,10 @@ import type { Log } from '../shared/log.ts'
 import type { Progress } from '../shared/progress.ts'
 import type { Session } from '../shared/protocol.ts'
 import { fullJitter, pause } from '../shared/wait.ts'
+import { createAdmission } from './admission.ts'
 import { createApi } from './api.ts'
 import type { Shared } from './allow.ts'
+import type { Credential } from './credential.ts'
 import { createFlow, FIRST_CONNECTIONS } from './flow.ts'
 import { createHashers } from './hasher.ts'
 import type { Http } from './http.ts'
@@ -39,6 +41,10 @@ export interface AgentDeps {
   log: Log
   progress: Progress
   identity: Identity
+  /** How the site proves who it is, where the server wants that. */
+  credential: () => Promise<Credential>
+  /** What it gets its credential for, once. */
+  enrolToken: string | undefined
   shared: Shared
   /** The user's own limit on chunks, in bytes. */
   chunkSize: number | undefined
@@ -51,7 +57,7 @@ const BUDGET = 11 * 1024 * 1024
 /** One session after the other, for ever. */
 export function createAgent(deps: AgentDeps): Agent {
   const { http, retry, state, log, identity } = deps
-  const sessions = createSessions(deps)
+  const sessions = createSessions({ ...deps, admit: createAdmission(deps) })
   const limits = createChunkLimits({ cap: deps.chunkSize, passing: deps.limiter.chunk, state, log })
   const patience = createPatience()
   const hashers = createHashers()
@@ -82,7 +88,7 @@ export function createAgent(deps: AgentDeps): Agent {
     const api = createApi({
       http,
       retry,
-      session: current.session,
+      session: current,
       onSessionEnd(ended) {
         code ??= ended
         over.abort(new Error(`the session is over (${ended})`))

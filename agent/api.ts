@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { headers, type Problem } from '../shared/protocol.ts'
+import { headers, type Problem, type Session } from '../shared/protocol.ts'
 import { describe, patience } from './answers.ts'
 import type { Answer, Http, HttpRequest } from './http.ts'
 import { TransientError, type Retry } from './retry.ts'
@@ -26,7 +26,7 @@ export function isRefused(error: unknown, ...codes: string[]): error is Refused 
 export const noRoomCodes = ['no-room', 'over-quota'] as const
 
 /** Why a session is no longer the one to work with. */
-export const sessionCodes = ['session-superseded', 'session-unknown', 'session-required'] as const
+export const sessionCodes = ['session-superseded', 'session-unknown', 'session-required', 'unauthenticated'] as const
 
 export interface Call<T> {
   what: string
@@ -91,11 +91,15 @@ export function createApi({
 }: {
   http: Http
   retry: Retry
-  session: string
+  session: Pick<Session, 'session' | 'token'>
   onSessionEnd: (code: string) => void
 }): Api {
+  let { token } = session
+
   const send = async (request: HttpRequest): Promise<Answer> => {
-    const answer = await http.request({ ...request, headers: { [headers.session]: session, ...request.headers } })
+    const own = { [headers.session]: session.session, ...(token === undefined ? {} : bearer(token)) }
+    const answer = await http.request({ ...request, headers: { ...own, ...request.headers } })
+    token = renewed(answer) ?? token
     const code = answer.problem?.code
     if (code !== undefined && sessionCodes.some((known) => known === code)) onSessionEnd(code)
     return answer
@@ -128,4 +132,15 @@ export function createApi({
     warm: http.warm,
     call: (call) => retry.persist(() => once(call), { what: call.what, signal: call.signal, urgent: () => true }),
   }
+}
+
+/** @returns the headers that tell who calls (RFC 6750) */
+export function bearer(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` }
+}
+
+/** A server gives another token while the one before still holds. */
+function renewed(answer: Answer): string | undefined {
+  const token = answer.headers[headers.sessionToken.toLowerCase()]
+  return typeof token === 'string' ? token : undefined
 }

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { readEnvironment, type Environment, type EnvReader } from '../shared/env.ts'
+import { messageOf } from '../shared/errors.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { clientIdSchema, labelsSchema } from '../shared/protocol.ts'
 import { readProxy, type Proxy } from '../shared/proxy.ts'
@@ -28,6 +30,8 @@ export interface AgentConfig {
   /** A file whose text counts instead while it is there, absolute. */
   limitFile: string | undefined
   stateDir: string
+  /** What the site gets its credential for, once. */
+  enrolToken: string | undefined
   /** Of `GET /status` on loopback; 0 for any, undefined for none. */
   port: number | undefined
   logLevel: LogLevel
@@ -69,6 +73,8 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     limitFile: limitFile === '' ? undefined : resolve(limitFile),
     stateDir: resolve(reader.text('--state-dir (STATE_DIR)', stateFolder(env, home, clientId ?? ''))),
     port: reader.parsed('--port (CLIENT_PORT)', '8080', parsePort),
+    enrolToken:
+      reader.parsed('--enrol-file (ENROL_FILE)', '', readToken) ?? reader.parsed('ENROL_TOKEN', '', parseToken),
     logLevel: reader.oneOf('LOG_LEVEL', 'info', logLevels),
     sample,
   }
@@ -96,6 +102,7 @@ function merge(flags: Flags, env: Environment): Environment {
     '--limit (LIMIT)': text(flags.limit) ?? env['LIMIT'],
     '--limit-file (LIMIT_FILE)': text(flags.limitFile) ?? env['LIMIT_FILE'],
     '--state-dir (STATE_DIR)': text(flags.stateDir) ?? env['STATE_DIR'],
+    '--enrol-file (ENROL_FILE)': text(flags.enrolFile) ?? env['ENROL_FILE'],
     '--port (CLIENT_PORT)': text(flags.port) ?? env['CLIENT_PORT'],
   }
 }
@@ -158,4 +165,20 @@ function stateFolder(env: Environment, home: string, clientId: string): string {
   const given = env['STATE_DIRECTORY']?.split(':')[0]
   if (given) return given
   return join(env['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'backhaul-agent', clientId)
+}
+
+/** From a file, so that it is in no list of processes. */
+function readToken(path: string): string | undefined {
+  if (path === '') return undefined
+  try {
+    return parseToken(readFileSync(path, 'utf8').trim())
+  } catch (error) {
+    throw new Error(`cannot be used: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function parseToken(text: string): string | undefined {
+  if (text === '') return undefined
+  if (/^[\x21-\x7e]{1,200}$/.test(text)) return text
+  throw new Error('holds no enrolment token: one line, as the server made it')
 }

@@ -11,6 +11,7 @@ export interface Flags {
   limit?: string | true
   limitFile?: string | true
   stateDir?: string | true
+  enrolFile?: string | true
   port?: string | true
   sample?: boolean
   /** What is not known to the agent. */
@@ -53,6 +54,10 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
     .option('--limit [LIMIT]', 'send no faster: 2mbit, 250KB/s, 30%, off, or a timetable as below (LIMIT)')
     .option('--limit-file [FILE]', 'the same in a file, which may change at any time (LIMIT_FILE)')
     .option('--state-dir [FOLDER]', 'what must be remembered (STATE_DIR, default ~/.local/state/backhaul-agent/ID)')
+    .option(
+      '--enrol-file [FILE]',
+      'holds the token that this site is enrolled with, once (ENROL_FILE, or ENROL_TOKEN itself)',
+    )
     .option('--port [PORT]', 'GET /status on 127.0.0.1; 0 for any port, off for none (CLIENT_PORT, default 8080)')
     .option('--sample', 'make the default file if it is missing, and be client-1 without --id: to try things out')
     .version(version)

@@ -12,6 +12,7 @@ import { onShutdown } from '../shared/shutdown.ts'
 import { pause } from '../shared/wait.ts'
 import { createAgent } from './agent.ts'
 import { readConfig, type AgentConfig } from './config.ts'
+import { openCredential } from './credential.ts'
 import { createHttp } from './http.ts'
 import { createLimiter } from './limiter.ts'
 import { createRetry } from './retry.ts'
@@ -97,6 +98,8 @@ async function main(config: AgentConfig): Promise<void> {
     shared: { file, roots },
     chunkSize,
     limiter,
+    credential: once(() => openCredential({ dir: stateDir, clientId })),
+    enrolToken: config.enrolToken,
   })
   if (port !== undefined) {
     const status = (): unknown => ({
@@ -112,6 +115,18 @@ async function main(config: AgentConfig): Promise<void> {
   }
   ended = agent.run(stop.signal).then(() => state.flush())
   await ended
+}
+
+/** The same promise for every call, but for one that failed. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined
+      throw error
+    })
+    return made
+  }
 }
 
 /** A URL can hold a password, which belongs into no log. */

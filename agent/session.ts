@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../shared/log.ts'
-import { PROTOCOL, sessionSchema, type Session, type SessionRequest } from '../shared/protocol.ts'
+import { PROTOCOL, type Session, type SessionRequest } from '../shared/protocol.ts'
 import { pause } from '../shared/wait.ts'
-import { interpret, isRefused } from './api.ts'
-import type { Http } from './http.ts'
+import type { Admission } from './admission.ts'
+import { isRefused } from './api.ts'
 import type { Retry } from './retry.ts'
 import type { State } from './state.ts'
 
@@ -18,17 +18,16 @@ export interface Sessions {
 
 export type Identity = Pick<SessionRequest, 'clientId' | 'agent' | 'shared' | 'labels'>
 
-const LIMIT_MS = 30_000
 const ASK_AGAIN_MS = 60_000
 
 export function createSessions({
-  http,
+  admit,
   retry,
   identity,
   state,
   log,
 }: {
-  http: Http
+  admit: Admission
   retry: Retry
   identity: Identity
   state: Pick<State, 'underWay'>
@@ -42,14 +41,7 @@ export function createSessions({
       takeover,
       ...identity,
     }
-    return retry.persist(
-      async () =>
-        interpret(
-          await http.request({ method: 'POST', path: '/sessions', json, limitMs: LIMIT_MS, signal }),
-          sessionSchema,
-        ).value,
-      { what: 'begin a session', signal, urgent: state.underWay },
-    )
+    return retry.persist(() => admit(json, signal), { what: 'begin a session', signal, urgent: state.underWay })
   }
 
   return {

@@ -1,8 +1,9 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
+import { replaceFile } from './files.ts'
 
 /** What an agent remembers beyond its own end. Without a folder that can be written it forgets, and works all the same. */
 export interface State {
@@ -53,7 +54,7 @@ export async function openState({ dir, server, log }: { dir: string; server: str
   const write = async (): Promise<void> => {
     try {
       await mkdir(dir, { recursive: true, mode: 0o700 })
-      await replace(path, JSON.stringify(content))
+      await replaceFile(path, JSON.stringify(content))
     } catch (error) {
       if (!warned)
         log.warn(
@@ -119,17 +120,4 @@ async function load(path: string, log: Log): Promise<Content> {
       log.warn({ path, error: messageOf(error) }, 'cannot read the state file; beginning with a new one')
     return { servers: {}, starts: [] }
   }
-}
-
-/** Replaces a file so that a reader after any crash finds the old content or the new, whole. */
-async function replace(path: string, text: string): Promise<void> {
-  const unfinished = `${path}.new`
-  const file = await open(unfinished, 'w', 0o600)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(unfinished, path)
 }

@@ -39,6 +39,9 @@ export function createGate({
   }
 
   return (request, response) => {
-    void identify(request).then(() => hold(request, response, (held) => (held ? after : handle)(request, response)))
+    void identify(request).then(() => {
+      if (failures.has(request)) return handle(request, response)
+      return hold(request, response, (held) => (held ? after : handle)(request, response))
+    })
   }
 }

@@ -104,7 +104,7 @@ export async function createUploading() {
       api: createApi({
         http: createHttp({ server: url, userAgent: 'test' }),
         retry,
-        session: '1.x',
+        session: { session: '1.x' },
         onSessionEnd: () => undefined,
       }),
       retry,

@@ -60,7 +60,7 @@ async function prove(pages: Record<number, Partial<ChunksPage>>, received: Range
   const source = await openSource({ requested: null, policy: 'prefix', shared })
   try {
     await createProof({
-      api: createApi({ http, retry, session: '1.x', onSessionEnd: () => undefined }),
+      api: createApi({ http, retry, session: { session: '1.x' }, onSessionEnd: () => undefined }),
       source,
       log,
       signal: new AbortController().signal,

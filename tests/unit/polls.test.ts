@@ -31,7 +31,7 @@ async function polling(server: Server, agents: number): Promise<() => Promise<vo
   const stop = new AbortController()
   const runs = Array.from({ length: agents }, (_, number) => {
     const http = createHttp({ server: url, userAgent: 'test' })
-    const api = createApi({ http, retry, session: '1.a', onSessionEnd: () => undefined })
+    const api = createApi({ http, retry, session: { session: '1.a' }, onSessionEnd: () => undefined })
     const pace = createPace({ longest: 25, state, log })
     const nothing = (): void => undefined
     const told = { clientId: `agent-${number}`, spread: 0, urgent: () => false, onJobs: nothing, onContact: nothing }

@@ -74,6 +74,11 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
           { clientId, publicKey, enrolmentId },
         )
         if (again) return toCredential(again)
+        // What was revoked does not come back under another name.
+        const revoked = db.one('SELECT 1 FROM credentials WHERE public_key = :publicKey AND revoked_at IS NOT NULL', {
+          publicKey,
+        })
+        if (revoked) return undefined
         const taken = db.run(
           'UPDATE enrolments SET uses_left = uses_left - 1 WHERE id = :enrolmentId AND uses_left > 0 AND revoked_at IS NULL',
           { enrolmentId },
