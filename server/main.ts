@@ -75,6 +75,7 @@ async function main(config: Config): Promise<void> {
   const server = createServer(
     createGate({
       authenticate: access.authenticate,
+      wakes: stores.wakes,
       hold,
       handle: (request, response) => void handle(request, response),
     }),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { AppError } from '../../../shared/errors.ts'
 import type { AccessStore, CredentialRecord, SessionTokenRecord } from '../../access-ports.ts'
 import type { Clock, WakeBus } from '../../ports.ts'
-import { clientTopic } from '../topics.ts'
+import { accessTopic, clientTopic } from '../topics.ts'
 import { hashOf, newSecret } from './secrets.ts'
 
 /** How long a session's token holds, in ms by this server's clock; with a poll after half of it comes another. */
@@ -86,7 +86,7 @@ export function createCredentials({
         const detail = `There is no credential "${id.slice(0, 64)}" in force; GET /credentials lists them.`
         throw new AppError('credential-unknown', detail)
       }
-      wakes.wake([clientTopic(credential.clientId)])
+      wakes.wake([accessTopic(id), clientTopic(credential.clientId)])
     },
 
     async renew(secret) {

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { TokenRequest } from '../../../shared/access.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { AccessStore, TokenRecord } from '../../access-ports.ts'
-import type { Clock } from '../../ports.ts'
+import type { Clock, WakeBus } from '../../ports.ts'
+import { accessTopic } from '../topics.ts'
 import { hashOf, newSecret } from './secrets.ts'
 
 /** The tokens of operators. */
@@ -18,7 +19,7 @@ export interface Tokens {
   adopt(name: string, secret: string): Promise<void>
 }
 
-export function createTokens({ store, clock }: { store: AccessStore; clock: Clock }): Tokens {
+export function createTokens({ store, wakes, clock }: { store: AccessStore; wakes: WakeBus; clock: Clock }): Tokens {
   const rowOf = (request: TokenRequest): TokenRecord => ({
     id: randomUUID(),
     name: request.name,
@@ -42,7 +43,7 @@ export function createTokens({ store, clock }: { store: AccessStore; clock: Cloc
     list: () => store.listTokens(),
 
     async revoke(id) {
-      if (await store.revokeToken(id, clock.now())) return
+      if (await store.revokeToken(id, clock.now())) return wakes.wake([accessTopic(id)])
       throw new AppError('token-unknown', `There is no token "${id.slice(0, 64)}" in force; GET /tokens lists them.`)
     },
 
