@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Log } from '../shared/log.ts'
 import { sessionSchema, type Session, type SessionRequest } from '../shared/protocol.ts'
-import { bearer, interpret, isRefused, Refused, type Reply } from './api.ts'
+import { bearer, interpret, Refused } from './api.ts'
 import type { Credential } from './credential.ts'
 import type { Answer, Http } from './http.ts'
 

@@ -43,7 +43,7 @@ function operationOf(router: Router, ctx: Context): Found | undefined {
   const operation = operations[`${method} ${String(layer.path).replace(/[:*](\w+)/g, '{$1}')}`]
   // A route that nobody has described is for nobody.
   if (!operation) throw new Error(`no operation is described for ${method} ${String(layer.path)}`)
-  return { operation, id: String(layer.params(ctx.path, layer.captures(ctx.path))['id'] ?? '') }
+  return { operation, id: layer.params(ctx.path, layer.captures(ctx.path))['id'] ?? '' }
 }
 
 async function unauthenticated(ctx: Context, { proofs }: Access): Promise<AppError> {

@@ -62,12 +62,16 @@ export async function startStack(
   let server = await startServer()
   const url = `http://${host}:${port}`
 
+  // Who tests is an admin where that is asked for.
+  const admin: Record<string, string> = env['ADMIN_TOKEN'] ? { authorization: `Bearer ${env['ADMIN_TOKEN']}` } : {}
+
   const get = async (path: string, headers: Record<string, string> = {}): Promise<Json> => {
-    const response = await fetch(url + path, { headers })
+    const response = await fetch(url + path, { headers: { ...admin, ...headers } })
     return (await response.json()) as Json
   }
 
-  const post: Stack['post'] = async (path, body, headers = {}) => {
+  const post: Stack['post'] = async (path, body, given = {}) => {
+    const headers = { ...admin, ...given }
     const response = await fetch(url + path, {
       method: 'POST',
       headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },

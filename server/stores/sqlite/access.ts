@@ -1,13 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type {
-  AccessStore,
-  AuditEntry,
-  CredentialRecord,
-  EnrolmentRecord,
-  SessionTokenRecord,
-  TokenRecord,
-} from '../../access-ports.ts'
-import { toRole } from '../../../shared/access.ts'
+import type { AccessStore, AuditEntry, CredentialRecord } from '../../access-ports.ts'
+import { toAudit, toCredential, toEnrolment, toSessionToken, toToken } from './access-rows.ts'
 import type { Database, Row } from './database.ts'
 
 const SECRET_BYTES = 32
@@ -37,7 +30,13 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
         `INSERT INTO tokens (id, hash, name, role, content, clients, paths, created_at, expires_at, revoked_at)
          VALUES (:id, :hash, :name, :role, :content, :clients, :paths, :createdAt, :expiresAt, :revokedAt)`,
         {
-          ...{ id, hash, name, role, createdAt, expiresAt, revokedAt },
+          id,
+          hash,
+          name,
+          role,
+          createdAt,
+          expiresAt,
+          revokedAt,
           content: content ? 1 : 0,
           clients: clients && JSON.stringify(clients),
           paths: paths && JSON.stringify(paths),
@@ -168,70 +167,4 @@ function insertAudit(db: Database, entry: AuditEntry): void {
      VALUES (:at, :actor, :address, :action, :clientId, :path, :downloadId, :status, :code)`,
     { at, actor, address, action, clientId, path, downloadId, status, code },
   )
-}
-
-const time = (value: unknown): number | null => (value === null ? null : Number(value))
-const text = (value: unknown): string | null => (value === null ? null : String(value))
-const list = (value: unknown): string[] | null => (value === null ? null : (JSON.parse(String(value)) as string[]))
-
-function toToken(row: Row): TokenRecord {
-  return {
-    id: String(row['id']),
-    name: String(row['name']),
-    role: toRole(String(row['role'])),
-    content: row['content'] === 1,
-    clients: list(row['clients']),
-    paths: list(row['paths']),
-    createdAt: Number(row['created_at']),
-    expiresAt: time(row['expires_at']),
-    revokedAt: time(row['revoked_at']),
-  }
-}
-
-function toEnrolment(row: Row): EnrolmentRecord {
-  return {
-    id: String(row['id']),
-    clients: String(row['clients']),
-    labels: JSON.parse(String(row['labels'])) as Record<string, string>,
-    usesLeft: Number(row['uses_left']),
-    createdAt: Number(row['created_at']),
-    expiresAt: Number(row['expires_at']),
-    revokedAt: time(row['revoked_at']),
-  }
-}
-
-function toCredential(row: Row): CredentialRecord {
-  return {
-    id: String(row['id']),
-    clientId: String(row['client_id']),
-    publicKey: text(row['public_key']),
-    enrolmentId: text(row['enrolment_id']),
-    createdAt: Number(row['created_at']),
-    provenAt: time(row['proven_at']),
-    revokedAt: time(row['revoked_at']),
-  }
-}
-
-function toSessionToken(row: Row): SessionTokenRecord {
-  return {
-    clientId: String(row['client_id']),
-    session: String(row['session']),
-    credentialId: String(row['credential_id']),
-    expiresAt: Number(row['expires_at']),
-  }
-}
-
-function toAudit(row: Row): AuditEntry & { seq: number } {
-  return {
-    seq: Number(row['seq']),
-    at: Number(row['at']),
-    actor: String(row['actor']),
-    address: String(row['address']),
-    action: String(row['action']),
-    clientId: text(row['client_id']),
-    path: text(row['path']),
-    downloadId: text(row['download_id']),
-    status: Number(row['status']),
-    code: text(row['code']),
-  }
 }

@@ -3,8 +3,8 @@ import type { Policy, Status } from '../../../shared/protocol.ts'
 import type { Chunk, ClientRecord, DownloadRecord } from '../../ports.ts'
 import type { Parameters, Row } from './database.ts'
 
-const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null)
-const numberOrNull = (value: unknown): number | null => (typeof value === 'number' ? value : null)
+export const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+export const numberOrNull = (value: unknown): number | null => (typeof value === 'number' ? value : null)
 
 export function toClient(row: Row): ClientRecord {
   return {

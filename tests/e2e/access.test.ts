@@ -1,0 +1,114 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
+import { answerOf, callsOf, type OperationCall } from '../helpers/operations.ts'
+import { startStack, type Json, type Stack } from '../helpers/stack.ts'
+
+const ADMIN = 'an-admin-token-for-tests'
+const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
+
+describe('only who belongs', () => {
+  let stack: Stack
+  /** A download of client B, and everything that can be asked for of it. */
+  let downloadId: string
+  let calls: OperationCall[]
+
+  const enrolment = async (clients: string, more: Json = {}): Promise<string> =>
+    String((await stack.post('/enrolments', { clients, ...more })).body['secret'])
+
+  /** An agent of curl: a bearer token of a client. */
+  const bearerOf = async (clientId: string): Promise<string> => {
+    const enrol = await enrolment(clientId)
+    const { body } = await stack.post('/credentials', { clientId }, bearer(enrol))
+    return String(body['secret'])
+  }
+
+  const tokenOf = async (request: Json): Promise<string> =>
+    String((await stack.post('/tokens', { name: 'one', ...request })).body['secret'])
+
+  beforeAll(async () => {
+    stack = await startStack({ AUTH: 'on', ADMIN_TOKEN: ADMIN })
+    const b = await bearerOf('b')
+    const polled = await fetch(`${stack.url}/jobs?client=b`, { headers: bearer(b) })
+    expect(polled.status).toBe(204)
+    downloadId = (await stack.ask({ clientId: 'b', path: 'report.txt' }))['id']
+    calls = callsOf({ downloadId, clientId: 'b' })
+  })
+  afterAll(() => stack.stop())
+
+  test('a stranger is refused everywhere but at the public routes, and where nothing is', async () => {
+    for (const call of calls) {
+      const { status, code } = await answerOf(stack.url, call)
+      const wanted = call.operation.access === 'public' ? [200, undefined] : [401, 'unauthenticated']
+      expect([call.name, status, code]).toEqual([call.name, ...wanted])
+    }
+    for (const path of ['/nothing', '/', '//health', '/health/x', '/HEALTH/../downloads']) {
+      expect([path, (await fetch(stack.url + path)).status]).toEqual([path, 401])
+    }
+    expect((await fetch(`${stack.url}/downloads`, { headers: bearer('guessed') })).status).toBe(401)
+    expect((await fetch(`${stack.url}/downloads`, { headers: { authorization: ADMIN } })).status).toBe(401)
+  })
+
+  test("an agent gets 403 or 404 on everything of another client's", async () => {
+    const a = await bearerOf('a')
+    const reached = calls.filter(({ operation }) => operation.access !== 'public' && operation.access !== 'enrol')
+    expect(reached.length).toBeGreaterThan(30)
+    for (const call of reached) {
+      const { status } = await answerOf(stack.url, call, bearer(a))
+      // A body is looked at before whose session it is to be, and it is none.
+      expect([call.name, [403, 404, 400].includes(status)]).toEqual([call.name, true])
+      if (status === 400) expect(call.name).toBe('POST /sessions')
+    }
+    const session = { protocol: 1, instance: 'x'.repeat(16), takeover: true, shared: [] }
+    const agent = { version: 'test', platform: 'test', hostname: 'test' }
+    const asB = await stack.post('/sessions', { ...session, agent, clientId: 'b' }, bearer(a))
+    expect([asB.status, asB.body['code']]).toEqual([403, 'not-permitted'])
+    const asA = await stack.post('/sessions', { ...session, agent, clientId: 'a' }, bearer(a))
+    expect(asA.status).toBe(201)
+    expect(await stack.get(`/downloads/${downloadId}`)).toMatchObject({ status: 'queued' })
+  })
+
+  test.each([
+    ['reader', ['reader']],
+    ['operator', ['reader', 'operator', 'content', 'ask-content']],
+  ])('the role %s may what it says, and nothing else', async (role, allowed) => {
+    const token = await tokenOf({ role })
+    for (const call of calls) {
+      if (call.operation.access === 'public') continue
+      // What is allowed and done would end the download that the others are tried on.
+      if (allowed.includes(call.operation.access) && call.method !== 'GET') continue
+      if (call.operation.access.endsWith('content') && allowed.includes(call.operation.access)) continue
+      const { status } = await answerOf(stack.url, call, bearer(token))
+      const wanted = allowed.includes(call.operation.access) ? 200 : 403
+      expect([call.name, status]).toEqual([call.name, wanted])
+    }
+  })
+
+  test('an agent enrols with a key of its own, and what it sends arrives; its key is revoked, and it is nobody', async () => {
+    const file = join(stack.folder, 'mine.bin')
+    const sha256 = await writeRandom(file, 3 * 1024 * 1024)
+    const agent = await stack.online('keyed', ['--file', file], { ENROL_TOKEN: await enrolment('key*') })
+    const { id } = await stack.ask({ clientId: 'keyed' })
+    const done = await stack.reached(id, 'completed')
+    expect(done).toMatchObject({ sha256, verified: true })
+    expect(await sha256OfFile(done['filePath'])).toBe(sha256)
+    const { credentials } = await stack.get('/credentials?client=keyed')
+    expect(credentials).toMatchObject([{ clientId: 'keyed', kind: 'key', revokedAt: null }])
+    const gone = await fetch(`${stack.url}/credentials/${credentials[0].id}`, {
+      method: 'DELETE',
+      headers: bearer(ADMIN),
+    })
+    expect(gone.status).toBe(204)
+    await agent.line((line) => String(line['msg']).includes('does not accept this agent'))
+    await agent.kill('SIGTERM')
+  })
+
+  test('an enrolment token is for its clients, and for so many of them', async () => {
+    const enrol = await enrolment('shop_*', { uses: 1 })
+    const take = (clientId: string) => stack.post('/credentials', { clientId }, bearer(enrol))
+    expect((await take('office')).body['code']).toBe('not-permitted')
+    expect((await take('shop_1')).status).toBe(201)
+    expect((await take('shop_2')).body['code']).toBe('enrolment-spent')
+    expect((await fetch(`${stack.url}/downloads`, { headers: bearer(enrol) })).status).toBe(403)
+  })
+})
