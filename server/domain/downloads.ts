@@ -34,6 +34,8 @@ export interface DownloadsDeps {
 export interface CreateOptions {
   idempotencyKey?: string | undefined
   naming?: DownloadRecord['naming']
+  /** The clients that who asks may ask; others are as unknown to them as those that are not there. */
+  may?: (clientId: string) => boolean
 }
 
 /** Why an attempt under way fails. */
@@ -117,9 +119,12 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
     return failed
   }
 
-  const targets = async ({ clientId, clientIds, labels }: DownloadRequest): Promise<string[]> => {
+  const targets = async (
+    { clientId, clientIds, labels }: DownloadRequest,
+    may: (clientId: string) => boolean,
+  ): Promise<string[]> => {
     if (clientIds === '*') {
-      const all = await jobs.listClients({ labels })
+      const all = (await jobs.listClients({ labels })).filter(({ id }) => may(id))
       if (all.length > 0) return all.map((client) => client.id)
       throw new AppError(
         'client-unknown',
@@ -128,7 +133,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
     }
     const ids = [...new Set(clientIds ?? [clientId ?? ''])]
     const found = await Promise.all(ids.map((id) => jobs.findClient(id)))
-    const unknown = ids.filter((_, index) => !found[index])
+    const unknown = ids.filter((id, index) => !found[index] || !may(id))
     if (unknown.length > 0) {
       throw unknownClient(unknown.join(', '), { unknown })
     }
@@ -141,11 +146,11 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
     failAndDiscard,
     discardPart,
 
-    async create(request, { idempotencyKey, naming = 'plain' } = {}) {
+    async create(request, { idempotencyKey, naming = 'plain', may = () => true } = {}) {
       const createdAt = clock.now()
       const expiresIn = (request.expiresIn ?? defaults.expiresInSeconds) * 1000
       const batchId = request.clientIds === undefined ? null : randomUUID()
-      const drafts = (await targets(request)).map((clientId): DownloadDraft => ({
+      const drafts = (await targets(request, may)).map((clientId): DownloadDraft => ({
         id: randomUUID(),
         clientId,
         kind: request.kind ?? FILE_KIND,

@@ -3,10 +3,13 @@ import type { Context } from 'koa'
 import { z } from 'zod'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { clientIdSchema, pathSchema } from '../../shared/protocol.ts'
+import { mayClient } from '../domain/access/principal.ts'
 import type { DownloadRecord } from '../ports.ts'
 import type { RouteDeps } from './agents.ts'
 import { describeExisting, sendContent } from './content.ts'
+import { principalOf } from './gate.ts'
 import { bodyOf, jsonBody } from './json.ts'
+import { checkPath } from './permitted.ts'
 import { clientIdOf, downloadIdOf } from './request.ts'
 
 const fileName = { fileName: pathSchema.optional(), file_name: pathSchema.optional() }
@@ -23,16 +26,21 @@ export function aliasRoutes(
   router: Router,
   { domain, present, downloadTimeout }: RouteDeps & { downloadTimeout: number },
 ): void {
-  const onlineIds = async (): Promise<string[]> =>
-    (await domain.listClients({})).filter(domain.presence.isOnline).map((client) => client.id)
+  const onlineIds = async (ctx: Context): Promise<string[]> =>
+    (await domain.listClients({}))
+      .filter(domain.presence.isOnline)
+      .map((client) => client.id)
+      .filter((id) => mayClient(principalOf(ctx), id))
 
   /** These systems knew no queue: a client that is away is refused, with the ids of those that are there. */
   const ask = async (
+    ctx: Context,
     clientId: string,
     path: string | undefined,
     naming: DownloadRecord['naming'],
   ): Promise<DownloadRecord> => {
-    const availableClients = await onlineIds()
+    checkPath(principalOf(ctx), path ?? null)
+    const availableClients = await onlineIds(ctx)
     if (!availableClients.includes(clientId)) {
       throw new AppError(
         'client-not-connected',
@@ -58,23 +66,24 @@ export function aliasRoutes(
 
   router.post(['/download', '/api/download'], jsonBody, async (ctx) => {
     const body = bodyOf(ctx, askSchema)
-    initiated(ctx, await ask(body.clientId ?? body.client_id ?? '', body.fileName ?? body.file_name, 'plain'))
+    initiated(ctx, await ask(ctx, body.clientId ?? body.client_id ?? '', body.fileName ?? body.file_name, 'plain'))
   })
 
   router.post('/download/:id', jsonBody, async (ctx) => {
     const body = bodyOf(ctx, askOneSchema)
-    initiated(ctx, await ask(clientIdOf(ctx), body.fileName ?? body.file_name, 'timestamped'))
+    initiated(ctx, await ask(ctx, clientIdOf(ctx), body.fileName ?? body.file_name, 'timestamped'))
   })
 
   router.get(['/download/:id', '/api/downloads/:id'], status)
 
   router.get('/api/clients', async (ctx) => {
-    const clients = await onlineIds()
+    const clients = await onlineIds(ctx)
     ctx.body = { count: clients.length, clients }
   })
 
   router.get('/api/download/:id', async (ctx) => {
     const clientId = clientIdOf(ctx)
+    checkPath(principalOf(ctx), null)
     if (ctx.method === 'HEAD') return describeExisting(ctx, domain, clientId, null)
     try {
       const download = await domain.contents.request(clientId, null)

@@ -2,10 +2,13 @@ import type { Router } from '@koa/router'
 import { z } from 'zod'
 import type { Client, ClientList } from '../../shared/operator.ts'
 import { pathSchema } from '../../shared/protocol.ts'
+import { mayClient } from '../domain/access/principal.ts'
 import { unknownClient } from '../domain/guards.ts'
 import type { RouteDeps } from './agents.ts'
 import { BEGIN_WITHIN, describeExisting, sendContent } from './content.ts'
+import { principalOf } from './gate.ts'
 import { valid } from './json.ts'
+import { checkPath } from './permitted.ts'
 import { clientIdOf, integerQuery, labelsQuery, parameter, query } from './request.ts'
 
 const shown = z.enum(['online', 'offline', 'all'])
@@ -14,7 +17,9 @@ const shown = z.enum(['online', 'offline', 'all'])
 export function clientRoutes(router: Router, { domain, present }: RouteDeps): void {
   router.get('/clients', async (ctx) => {
     const status = valid(shown, query(ctx, 'status') ?? 'online', 'status')
-    const clients = (await domain.listClients({ labels: labelsQuery(ctx) })).map(present.client)
+    const principal = principalOf(ctx)
+    const known = await domain.listClients({ labels: labelsQuery(ctx) })
+    const clients = known.filter((client) => mayClient(principal, client.id)).map(present.client)
     const matching = clients.filter((client) => status === 'all' || client.status === status)
     ctx.body = { clients: matching, count: matching.length } satisfies ClientList
   })
@@ -29,6 +34,7 @@ export function clientRoutes(router: Router, { domain, present }: RouteDeps): vo
   router.get(['/clients/:id/files', '/clients/:id/files/*path'], async (ctx) => {
     const id = clientIdOf(ctx)
     const path = valid(pathSchema, query(ctx, 'path') ?? parameter(ctx, 'path'), 'path')
+    checkPath(principalOf(ctx), path)
     const wait = integerQuery(ctx, 'wait', { min: 0, max: 300 })
     if (ctx.method === 'HEAD') return describeExisting(ctx, domain, id, path)
     const download = await domain.contents.request(id, path)

@@ -5,9 +5,12 @@ import { z } from 'zod'
 import { downloadRequestSchema, type Download, type DownloadList } from '../../shared/operator.ts'
 import { clientIdSchema, finalStatuses, statuses } from '../../shared/protocol.ts'
 import type { DownloadRecord } from '../ports.ts'
+import { mayClient, mayPath, type Principal } from '../domain/access/principal.ts'
 import type { RouteDeps } from './agents.ts'
 import { callerGone } from './body.ts'
+import { principalOf } from './gate.ts'
 import { bodyOf, jsonBody, valid } from './json.ts'
+import { checkPath, permittedPage } from './permitted.ts'
 import { downloadIdOf, integerQuery, labelsQuery, preferredWait, query } from './request.ts'
 
 const idempotencyKey = z
@@ -23,7 +26,12 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
   router.post('/downloads', jsonBody, async (ctx) => {
     const request = bodyOf(ctx, downloadRequestSchema)
     const key = valid(idempotencyKey, ctx.get('Idempotency-Key') || undefined, 'Idempotency-Key')
-    const created = await downloads.create(request, { idempotencyKey: key })
+    const principal = principalOf(ctx)
+    checkPath(principal, request.path ?? null)
+    const created = await downloads.create(request, {
+      idempotencyKey: key === undefined ? undefined : ownKey(principal, key),
+      may: (clientId) => mayClient(principal, clientId),
+    })
     ctx.status = 202
     const [first] = created
     if (first?.batchId) {
@@ -42,17 +50,19 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
   const list = async (ctx: Context): Promise<DownloadList> => {
     const limit = integerQuery(ctx, 'limit', { min: 1, max: 1000 }) ?? 100
     const status = query(ctx, 'status')
-    const found = await domain.listDownloads({
+    const principal = principalOf(ctx)
+    const filter = {
       clientId: valid(clientIdSchema.optional(), query(ctx, 'client'), 'client'),
       status: status?.split(',').map((one) => valid(z.enum(statuses), one, 'status')),
       batchId: query(ctx, 'batch'),
       note: query(ctx, 'note'),
       labels: labelsQuery(ctx),
       before: integerQuery(ctx, 'cursor', { min: 1, max: Number.MAX_SAFE_INTEGER }),
-      limit: limit + 1,
-    })
-    const page = found.slice(0, limit)
-    const next = found.length > limit ? String(page.at(-1)?.seq) : null
+      limit,
+    }
+    const may = ({ clientId, path }: DownloadRecord): boolean =>
+      mayClient(principal, clientId) && mayPath(principal, path)
+    const { page, next } = await permittedPage({ list: domain.listDownloads, filter, may })
     return { downloads: page.map(present.download), count: page.length, next }
   }
 
@@ -92,4 +102,9 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
 /** Weak: it says that nothing shown has changed. */
 function etagOf(body: Download): string {
   return `W/"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 22)}"`
+}
+
+/** A key is its token's own: nobody is answered with what another asked for. */
+function ownKey(principal: Principal, key: string): string {
+  return principal.kind === 'operator' ? `${principal.id} ${key}` : key
 }

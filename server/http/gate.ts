@@ -3,7 +3,7 @@ import type { Authenticate } from '../domain/access/authenticate.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import { accessTopic } from '../domain/topics.ts'
 import type { WakeBus } from '../ports.ts'
-import type { Gate } from './held-polls.ts'
+import type { Hold } from './held-polls.ts'
 
 const callers = new WeakMap<IncomingMessage, Principal>()
 const failures = new WeakMap<IncomingMessage, unknown>()
@@ -26,7 +26,7 @@ export function createGate({
 }: {
   authenticate: Authenticate
   wakes: WakeBus
-  hold: Gate
+  hold: Hold
   handle: (request: IncomingMessage, response: ServerResponse) => void
 }): RequestListener {
   const identify = async (request: IncomingMessage): Promise<void> => {
@@ -37,13 +37,17 @@ export function createGate({
     }
   }
 
-  /** What is under way ends with the right to it, and not when it is over: an upload, or a download, can take hours. */
-  const watch = (request: IncomingMessage, response: ServerResponse): void => {
+  const isNobody = async (request: IncomingMessage): Promise<boolean> => {
+    await identify(request)
+    return callers.get(request)?.kind === 'nobody'
+  }
+
+  /** What is under way ends with the right to it, and not when it is over: an upload can take hours, and so can a poll. */
+  const watch = (request: IncomingMessage, response: ServerResponse, end: () => void): void => {
     const topic = topicOf(callers.get(request))
     if (topic === undefined) return
     const recheck = async (): Promise<void> => {
-      await identify(request)
-      if (callers.get(request)?.kind === 'nobody') request.destroy()
+      if (await isNobody(request)) end()
     }
     response.once(
       'close',
@@ -51,21 +55,17 @@ export function createGate({
     )
   }
 
-  const pass = (request: IncomingMessage, response: ServerResponse): void => {
-    watch(request, response)
-    handle(request, response)
-  }
-
-  const after = (request: IncomingMessage, response: ServerResponse): void => {
-    // While it was held, the caller's right may have been revoked.
-    void identify(request).then(() => pass(request, response))
+  const admit = (request: IncomingMessage, response: ServerResponse): void => {
+    let handled = false
+    const release = hold(request, response, () => {
+      handled = true
+      handle(request, response)
+    })
+    watch(request, response, () => (handled ? request.destroy() : release?.()))
   }
 
   return (request, response) => {
-    void identify(request).then(() => {
-      if (failures.has(request)) return handle(request, response)
-      return hold(request, response, (held) => (held ? after : pass)(request, response))
-    })
+    void identify(request).then(() => (failures.has(request) ? handle : admit)(request, response))
   }
 }
 

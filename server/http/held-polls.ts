@@ -3,8 +3,11 @@ import { clientIdPattern, headers } from '../../shared/protocol.ts'
 import type { PollRequest, Polls } from '../domain/polls.ts'
 import { waitSeconds } from './prefer.ts'
 
-/** Handles a request, or hands it on, perhaps after it was held. */
-export type Gate = (request: IncomingMessage, response: ServerResponse, next: (held: boolean) => void) => void
+/**
+ * Holds a request, or hands it on at once.
+ * @returns what hands on a held one before its time; undefined for what is not held
+ */
+export type Hold = (request: IncomingMessage, response: ServerResponse, next: () => void) => (() => void) | undefined
 
 /**
  * Holds polls before anything is made for them: the context of a koa request with its promises takes several times
@@ -17,16 +20,24 @@ export function createHeldPolls({
   polls: Polls
   /** Whether who sent this may have the answer; if not, a route says so. */
   may: (request: IncomingMessage, clientId: string) => boolean
-}): Gate {
+}): Hold {
   return (request, response, next) => {
     const poll = pollOf(request)
-    if (!poll || !may(request, poll.clientId)) return next(false)
-    const gone = (): void => end()
-    const end = polls.hold(poll, () => {
+    if (!poll || !may(request, poll.clientId)) {
+      next()
+      return undefined
+    }
+    const handOn = (): void => {
       response.off('close', gone)
-      next(true)
-    })
+      next()
+    }
+    const gone = (): void => end()
+    const end = polls.hold(poll, handOn)
     response.once('close', gone)
+    return () => {
+      end()
+      handOn()
+    }
   }
 }
 

@@ -1,8 +1,11 @@
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { answerOf, callsOf, type OperationCall } from '../helpers/operations.ts'
+import { openPolls } from '../helpers/open-polls.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
+import { until } from '../helpers/until.ts'
 
 const ADMIN = 'an-admin-token-for-tests'
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
@@ -110,5 +113,65 @@ describe('only who belongs', () => {
     expect((await take('shop_1')).status).toBe(201)
     expect((await take('shop_2')).body['code']).toBe('enrolment-spent')
     expect((await fetch(`${stack.url}/downloads`, { headers: bearer(enrol) })).status).toBe(403)
+  })
+
+  test('a token for some clients and paths sees, and asks for, nothing else', async () => {
+    const a = await bearerOf('other')
+    await fetch(`${stack.url}/jobs?client=other`, { headers: bearer(a) })
+    const { id: others } = await stack.ask({ clientId: 'other', path: 'report.txt' })
+    const { id: secret } = await stack.ask({ clientId: 'b', path: 'secret.txt' })
+    const mine = bearer(await tokenOf({ role: 'operator', clients: ['b*'], paths: ['report*', 'logs/**'] }))
+    const listed = (await stack.get('/downloads', mine))['downloads'] as Json[]
+    expect(listed.length).toBeGreaterThan(0)
+    expect(listed.filter((one) => one['clientId'] !== 'b' || one['path'] !== 'report.txt')).toEqual([])
+    for (const hidden of [others, secret]) {
+      expect((await stack.get(`/downloads/${hidden}`, mine))['code']).toBe('download-unknown')
+    }
+    expect((await stack.get('/clients?status=all', mine))['clients'].map((one: Json) => one['id'])).toEqual(['b'])
+    expect((await stack.get('/clients/other', mine))['code']).toBe('client-unknown')
+    const ask = async (body: Json) => (await stack.post('/downloads', body, mine)).body
+    expect(await ask({ clientId: 'b', path: 'logs/today/pos.log' })).toMatchObject({ status: 'queued' })
+    expect(await ask({ clientId: 'other', path: 'report.txt' })).toMatchObject({ code: 'client-unknown' })
+    for (const path of ['secret.txt', 'logs/../secret.txt', '../report.txt', undefined]) {
+      expect([path, (await ask({ clientId: 'b', path }))['code']]).toEqual([path, 'not-permitted'])
+    }
+    const everybody = await ask({ clientIds: '*', path: 'report.txt' })
+    expect(everybody['downloads'].map((one: Json) => one['clientId'])).toEqual(['b'])
+  })
+
+  test('an idempotency key answers only the token that used it', async () => {
+    const key = { 'idempotency-key': 'same' }
+    const ask = (token: string) =>
+      stack.post('/downloads', { clientId: 'b', path: 'report.txt' }, { ...bearer(token), ...key })
+    const one = await tokenOf({ role: 'operator' })
+    const two = await tokenOf({ role: 'operator' })
+    const first = (await ask(one)).body['id']
+    expect((await ask(one)).body['id']).toBe(first)
+    expect((await ask(two)).body['id']).not.toBe(first)
+  })
+
+  test('a poll that is held ends at once when its credential is revoked', async () => {
+    const b = await bearerOf('revoked')
+    const poll = fetch(`${stack.url}/jobs?client=revoked`, { headers: { ...bearer(b), prefer: 'wait=300' } })
+    await until('the poll to be held', async () => (await openPolls(stack, bearer(ADMIN))) > 0)
+    const { credentials } = await stack.get('/credentials?client=revoked')
+    await fetch(`${stack.url}/credentials/${credentials[0].id}`, { method: 'DELETE', headers: bearer(ADMIN) })
+    expect((await poll).status).toBe(401)
+  })
+})
+
+describe('a server that others reach', () => {
+  test('wants tokens without any setting, and keeps the first in a file of its owner', async () => {
+    const stack = await startStack({ HOST: '0.0.0.0' })
+    const path = join(stack.folder, 'data', 'admin-token')
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+    const secret = (await readFile(path, 'utf8')).trim()
+    expect((await fetch(`${stack.url}/downloads`)).status).toBe(401)
+    expect((await fetch(`${stack.url}/downloads`, { headers: bearer(secret) })).status).toBe(200)
+    expect(stack.server.output()).toContain(path)
+    expect(stack.server.output()).not.toContain(secret)
+    await stack.restart()
+    expect((await fetch(`${stack.url}/downloads`, { headers: bearer(secret) })).status).toBe(200)
+    await stack.stop()
   })
 })
