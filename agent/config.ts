@@ -5,6 +5,7 @@ import { messageOf } from '../shared/errors.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { clientIdSchema, labelsSchema } from '../shared/protocol.ts'
 import { readProxy, type Proxy } from '../shared/proxy.ts'
+import { readTls, type TlsOptions } from '../shared/tls.ts'
 import { parseSize } from '../shared/units.ts'
 import { unlimited } from './bandwidth.ts'
 import { parseFlags, type Flags } from './flags.ts'
@@ -16,6 +17,7 @@ export interface AgentConfig {
   server: string
   /** On the way to the server, if there is one. */
   proxy: Proxy | undefined
+  tls: TlsOptions
   /** The default file, absolute. */
   file: string
   /** Whether `file` is the one that is shared when nothing is said. */
@@ -47,6 +49,12 @@ export interface ConfigInput {
   version: string
 }
 
+const tlsNames = {
+  ca: '--ca (CA_FILE)',
+  pin: '--pin (SERVER_PIN)',
+  cert: '--cert (CLIENT_CERT)',
+  key: '--key (CLIENT_KEY)',
+}
 const MAX_ROOTS = 99
 const SMALLEST_CHUNK = 1024
 
@@ -66,6 +74,7 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     clientId: clientId ?? '',
     server: server ?? '',
     proxy: server === undefined ? undefined : readProxy(reader, new URL(server)),
+    tls: readTls(reader, tlsNames),
     file: resolve(file),
     fileIsDefault: resolve(file) === resolve(defaultFile),
     chunkSize: reader.parsed('--chunk-size (CHUNK_SIZE)', '', (text) => parseSize(text, SMALLEST_CHUNK)),
@@ -102,6 +111,10 @@ function merge(flags: Flags, env: Environment): Environment {
     '--limit (LIMIT)': text(flags.limit) ?? env['LIMIT'],
     '--limit-file (LIMIT_FILE)': text(flags.limitFile) ?? env['LIMIT_FILE'],
     '--state-dir (STATE_DIR)': text(flags.stateDir) ?? env['STATE_DIR'],
+    [tlsNames.ca]: text(flags.ca) ?? env['CA_FILE'],
+    [tlsNames.pin]: text(flags.pin) ?? env['SERVER_PIN'],
+    [tlsNames.cert]: text(flags.cert) ?? env['CLIENT_CERT'],
+    [tlsNames.key]: text(flags.key) ?? env['CLIENT_KEY'],
     '--enrol-file (ENROL_FILE)': text(flags.enrolFile) ?? env['ENROL_FILE'],
     '--port (CLIENT_PORT)': text(flags.port) ?? env['CLIENT_PORT'],
   }

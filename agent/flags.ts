@@ -12,6 +12,10 @@ export interface Flags {
   limitFile?: string | true
   stateDir?: string | true
   enrolFile?: string | true
+  ca?: string | true
+  pin?: string | true
+  cert?: string | true
+  key?: string | true
   port?: string | true
   sample?: boolean
   /** What is not known to the agent. */
@@ -54,6 +58,10 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
     .option('--limit [LIMIT]', 'send no faster: 2mbit, 250KB/s, 30%, off, or a timetable as below (LIMIT)')
     .option('--limit-file [FILE]', 'the same in a file, which may change at any time (LIMIT_FILE)')
     .option('--state-dir [FOLDER]', 'what must be remembered (STATE_DIR, default ~/.local/state/backhaul-agent/ID)')
+    .option('--ca [FILE]', 'trust these certificate authorities, and no others (CA_FILE)')
+    .option('--pin [PIN]', "the server's key must be this one, too: sha256//BASE64 (SERVER_PIN)")
+    .option('--cert [FILE]', 'show this certificate to the server (CLIENT_CERT)')
+    .option('--key [FILE]', 'the key of that certificate (CLIENT_KEY)')
     .option(
       '--enrol-file [FILE]',
       'holds the token that this site is enrolled with, once (ENROL_FILE, or ENROL_TOKEN itself)',

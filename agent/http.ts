@@ -5,6 +5,7 @@ import got, { type Method, type Response } from 'got'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import { problemSchema, type Problem } from '../shared/protocol.ts'
 import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
+import type { TlsOptions } from '../shared/tls.ts'
 import type { Limiter, Pass } from './limiter.ts'
 import { TransientError } from './retry.ts'
 import { createWarm } from './warm.ts'
@@ -70,12 +71,13 @@ export interface HttpDeps {
   server: string
   userAgent: string
   proxy?: Proxy | undefined
+  tls?: TlsOptions
   /** Of all bodies together. */
   limiter?: Limiter
 }
 
-export function createHttp({ server, userAgent, proxy, limiter }: HttpDeps): Http {
-  const agents = createAgents(proxy)
+export function createHttp({ server, userAgent, proxy, tls, limiter }: HttpDeps): Http {
+  const agents = createAgents(proxy, tls)
   const warm = proxy ? undefined : createWarm(server.startsWith('https:') ? agents.https : agents.http)
   const client = got.extend({
     agent: agents,

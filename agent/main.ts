@@ -84,7 +84,13 @@ async function main(config: AgentConfig): Promise<void> {
   const schedule = createSchedule({ timetable: config.limit, file: config.limitFile, limiter, log })
   await schedule.start(stop.signal)
   const agent = createAgent({
-    http: createHttp({ server: config.server, userAgent: `backhaul-agent/${version}`, proxy, limiter }),
+    http: createHttp({
+      server: config.server,
+      userAgent: `backhaul-agent/${version}`,
+      proxy,
+      tls: config.tls,
+      limiter,
+    }),
     retry: createRetry({ log }),
     state,
     log,

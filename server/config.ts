@@ -1,6 +1,7 @@
 import { logLevels, type LogLevel } from '../shared/log.ts'
-import { readEnvironment, type Environment } from '../shared/env.ts'
+import { readEnvironment, type Environment, type EnvReader } from '../shared/env.ts'
 import { parseSize, secondsOf } from '../shared/units.ts'
+import type { TlsFiles } from './tls.ts'
 import { parseDatabaseUrl, parseStorageUrl, type StoreAddresses } from './stores/open.ts'
 
 export interface Config extends StoreAddresses {
@@ -13,6 +14,8 @@ export interface Config extends StoreAddresses {
   auth: 'auto' | 'on'
   /** An admin's token from the environment, for containers. */
   adminToken: string | undefined
+  /** Where HTTPS is served. */
+  tls: TlsFiles | undefined
   /** What one client's files may take up, in bytes; undefined: as much as there is. */
   clientQuota: number | undefined
   /** How long finished files are kept, in ms; undefined: for ever. */
@@ -33,6 +36,7 @@ export function readConfig(env: Environment): Config {
   const logLevel = read.oneOf('LOG_LEVEL', 'info', logLevels)
   const clientQuota = read.parsed('CLIENT_QUOTA', '', (text) => parseSize(text, 1))
   const retention = read.parsed('RETENTION', '', parseRetention)
+  const tls = readTlsFiles(read)
   const auth = read.oneOf('AUTH', 'auto', ['auto', 'on'])
   const adminToken = read.parsed('ADMIN_TOKEN', '', parseAdminToken)
   read.finish()
@@ -47,6 +51,7 @@ export function readConfig(env: Environment): Config {
     retention,
     auth,
     adminToken,
+    tls,
   }
 }
 
@@ -66,4 +71,14 @@ function parseAdminToken(text: string): string | undefined {
   if (text.length < SHORTEST_TOKEN) throw new Error(`must have ${SHORTEST_TOKEN} characters at least`)
   if (/^[\x21-\x7e]+$/.test(text)) return text
   throw new Error('must be visible ASCII characters without spaces')
+}
+
+function readTlsFiles(read: EnvReader): TlsFiles | undefined {
+  const cert = read.text('TLS_CERT', '')
+  const key = read.text('TLS_KEY', '')
+  if (cert === '' && key === '') return undefined
+  read.parsed('TLS_CERT and TLS_KEY', '', () => {
+    if (cert === '' || key === '') throw new Error('belong together; one of them is missing')
+  })
+  return { cert, key }
 }

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { ConfigError } from '../shared/env.ts'
 import { isAppError, messageOf } from '../shared/errors.ts'
 import { createLog, type Log } from '../shared/log.ts'
@@ -23,6 +22,7 @@ import { createMetrics } from './metrics.ts'
 import { bothObservers, createObserver } from './observer.ts'
 import type { Clock } from './ports.ts'
 import { openStores } from './stores/open.ts'
+import { createServer } from './tls.ts'
 import { startTimers } from './timers.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -72,7 +72,9 @@ async function main(config: Config): Promise<void> {
     polls: domain.polls,
     may: (req, clientId) => mayClient(principalOf({ req }), clientId),
   })
-  const server = createServer(
+  const stopping = new AbortController()
+  const server = await createServer(
+    { tls: config.tls, log, signal: stopping.signal },
     createGate({
       authenticate: access.authenticate,
       wakes: stores.wakes,
@@ -94,6 +96,7 @@ async function main(config: Config): Promise<void> {
     async (signal) => {
       log.info({ signal }, 'stopping')
       stopTimers()
+      stopping.abort()
       domain.waiting.stop()
       await stopServing(server)
       // What was cut off tidies up first; it needs the stores.
@@ -107,7 +110,10 @@ async function main(config: Config): Promise<void> {
     },
     (code) => process.exit(code),
   )
-  log.info({ host: address, port, storage: stores.bytes.location(''), pid: process.pid }, 'listening')
+  log.info(
+    { host: address, port, tls: config.tls !== undefined, storage: stores.bytes.location(''), pid: process.pid },
+    'listening',
+  )
 }
 
 /** Nobody is served before the repairs are done: a store that is locked or full is waited for. */

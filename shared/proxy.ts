@@ -1,6 +1,7 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import type { EnvReader } from './env.ts'
+import type { TlsOptions } from './tls.ts'
 
 /** A forward proxy on the way to the server. */
 export interface Proxy {
@@ -67,12 +68,12 @@ function names(entry: string, host: string, port: string): boolean {
   return host === name || host.endsWith(`.${name}`)
 }
 
-/** Connections that are kept, by way of the proxy if there is one. */
-export function createAgents(proxy: Proxy | undefined): { http: HttpAgent; https: HttpsAgent } {
-  if (!proxy) return { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
+/** Connections that are kept, by way of the proxy if there is one. @param tls of the server, not of the proxy */
+export function createAgents(proxy: Proxy | undefined, tls: TlsOptions = {}): { http: HttpAgent; https: HttpsAgent } {
+  if (!proxy) return { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ ...tls, keepAlive: true }) }
   const proxyEnv = { http_proxy: proxy.url, https_proxy: proxy.url }
   // The limit ends the wait for a tunnel, and what is idle in the pool; requests have limits of their own.
-  const https = new HttpsAgent({ keepAlive: true, proxyEnv, timeout: TUNNEL_MS })
+  const https = new HttpsAgent({ ...tls, keepAlive: true, proxyEnv, timeout: TUNNEL_MS })
   boundConnecting(https)
   return { http: new HttpAgent({ keepAlive: true, proxyEnv }), https }
 }

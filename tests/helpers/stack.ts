@@ -60,7 +60,7 @@ export async function startStack(
   }
 
   let server = await startServer()
-  const url = `http://${host}:${port}`
+  const url = `${env['TLS_CERT'] ? 'https' : 'http'}://${host}:${port}`
 
   // Who tests is an admin where that is asked for.
   const admin: Record<string, string> = env['ADMIN_TOKEN'] ? { authorization: `Bearer ${env['ADMIN_TOKEN']}` } : {}
