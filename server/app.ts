@@ -1,5 +1,6 @@
 import Koa from 'koa'
 import type { Log } from '../shared/log.ts'
+import { audited } from './http/audit.ts'
 import { authorized } from './http/authorize.ts'
 import type { InFlight } from './http/in-flight.ts'
 import { presented } from './http/presented.ts'
@@ -18,6 +19,7 @@ export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight }): 
   app.use(requestLog(deps))
   app.use(problems({ log: deps.log, spread: deps.domain.sessions.spread }))
   app.use(presented)
+  app.use(audited(deps.access))
   app.use(authorized({ ...deps, router }))
   app.use(router.routes())
   app.use(router.allowedMethods())

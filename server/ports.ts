@@ -31,6 +31,8 @@ export interface DownloadRecord {
   policy: Policy
   note: string | null
   batchId: string | null
+  /** The name of the token that it was asked for with. */
+  askedBy: string | null
   /** `plain` lands as `ID_name`, `timestamped` as `ID_TIMESTAMP_name`. */
   naming: 'plain' | 'timestamped'
   status: Status
@@ -81,6 +83,7 @@ export type DownloadDraft = Pick<
   | 'policy'
   | 'note'
   | 'batchId'
+  | 'askedBy'
   | 'naming'
   | 'createdAt'
   | 'expiresIn'

@@ -102,3 +102,22 @@ export const credentialSchema = z.object({
 })
 export type Credential = z.infer<typeof credentialSchema>
 export const credentialListSchema = z.object({ credentials: z.array(credentialSchema) })
+
+export const auditListSchema = z.object({
+  entries: z.array(
+    z.object({
+      at: z.string(),
+      actor: z.string(),
+      address: z.string(),
+      action: z.string(),
+      clientId: z.string().nullable(),
+      path: z.string().nullable(),
+      downloadId: z.string().nullable(),
+      status: z.int(),
+      /** Of what was refused. */
+      code: z.string().nullable(),
+    }),
+  ),
+  next: z.string().nullable(),
+})
+export type AuditList = z.infer<typeof auditListSchema>

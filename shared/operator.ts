@@ -51,6 +51,8 @@ export const downloadSchema = z.object({
   policy: z.string(),
   note: z.string().nullable(),
   batchId: z.string().nullable(),
+  /** The name of the token that it was asked for with; null where nobody needs one. */
+  askedBy: z.string().nullable(),
   attempt: z.int(),
   size: z.int().nullable(),
   bytesReceived: z.int(),

@@ -131,6 +131,8 @@ export const jobSchema = z.object({
   kind: z.string(),
   path: z.string().nullable(),
   policy: z.string(),
+  /** For whom: for the log that the site keeps. */
+  askedBy: z.string().nullish(),
   priority: z.int(),
   status: z.enum(statuses),
   attempt: z.int(),

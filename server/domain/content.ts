@@ -31,7 +31,7 @@ export interface Contents {
    * The download that a client's file is served from: an open one of the same path, or a new one.
    * @throws AppError `client-unknown`, `client-offline`
    */
-  request(clientId: string, path: string | null): Promise<DownloadRecord>
+  request(clientId: string, path: string | null, askedBy: string | null): Promise<DownloadRecord>
   /** The newest download of the path that is open or completed. */
   existing(clientId: string, path: string | null): Promise<DownloadRecord | undefined>
 }
@@ -104,7 +104,7 @@ export function createContents(deps: ContentDeps): Contents {
       throw new AppError('content-broken', `The bytes of ${id} are not there; ask again.`, { id })
     },
 
-    async request(clientId, path) {
+    async request(clientId, path, askedBy) {
       const client = await jobs.findClient(clientId)
       if (!client) throw unknownClient(clientId)
       const online = presence.isOnline(client)
@@ -117,7 +117,8 @@ export function createContents(deps: ContentDeps): Contents {
           `${clientId} is offline, last seen ${new Date(presence.lastSeen(client)).toISOString()}. POST /downloads queues for it.`,
         )
       }
-      const [created] = await downloads.create({ clientId, path: path === null ? undefined : pathSchema.parse(path) })
+      const asked = { clientId, path: path === null ? undefined : pathSchema.parse(path) }
+      const [created] = await downloads.create(asked, { askedBy })
       return created!
     },
 

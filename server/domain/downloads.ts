@@ -36,6 +36,7 @@ export interface CreateOptions {
   naming?: DownloadRecord['naming']
   /** The clients that who asks may ask; others are as unknown to them as those that are not there. */
   may?: (clientId: string) => boolean
+  askedBy?: string | null
 }
 
 /** Why an attempt under way fails. */
@@ -146,7 +147,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
     failAndDiscard,
     discardPart,
 
-    async create(request, { idempotencyKey, naming = 'plain', may = () => true } = {}) {
+    async create(request, { idempotencyKey, naming = 'plain', may = () => true, askedBy = null } = {}) {
       const createdAt = clock.now()
       const expiresIn = (request.expiresIn ?? defaults.expiresInSeconds) * 1000
       const batchId = request.clientIds === undefined ? null : randomUUID()
@@ -159,6 +160,7 @@ export function createDownloads(deps: DownloadsDeps): Downloads {
         policy: request.policy ?? 'fail',
         note: request.note ?? null,
         batchId,
+        askedBy,
         naming,
         createdAt,
         expiresIn,

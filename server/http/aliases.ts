@@ -3,9 +3,10 @@ import type { Context } from 'koa'
 import { z } from 'zod'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { clientIdSchema, pathSchema } from '../../shared/protocol.ts'
-import { mayClient } from '../domain/access/principal.ts'
+import { mayClient, nameOf } from '../domain/access/principal.ts'
 import type { DownloadRecord } from '../ports.ts'
 import type { RouteDeps } from './agents.ts'
+import { about } from './audit.ts'
 import { describeExisting, sendContent } from './content.ts'
 import { principalOf } from './gate.ts'
 import { bodyOf, jsonBody } from './json.ts'
@@ -48,12 +49,13 @@ export function aliasRoutes(
         { availableClients },
       )
     }
-    const [created] = await domain.downloads.create({ clientId, path }, { naming })
+    const [created] = await domain.downloads.create({ clientId, path }, { naming, askedBy: nameOf(principalOf(ctx)) })
     return created!
   }
 
   const initiated = (ctx: Context, download: DownloadRecord): void => {
     const shown = present.download(download)
+    about(ctx, { clientId: download.clientId, path: download.path, downloadId: download.id })
     ctx.status = 200
     ctx.set('Location', `/downloads/${download.id}`)
     ctx.body = { message: 'Download request initiated', ...shown, client_id: shown.clientId, file_name: shown.fileName }
@@ -86,7 +88,8 @@ export function aliasRoutes(
     checkPath(principalOf(ctx), null)
     if (ctx.method === 'HEAD') return describeExisting(ctx, domain, clientId, null)
     try {
-      const download = await domain.contents.request(clientId, null)
+      const download = await domain.contents.request(clientId, null, nameOf(principalOf(ctx)))
+      about(ctx, { clientId, downloadId: download.id })
       await sendContent(ctx, domain, download.id, {
         beginMs: downloadTimeout,
         firstByteMs: downloadTimeout,

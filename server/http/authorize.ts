@@ -5,6 +5,7 @@ import type { Access } from '../domain/access/index.ts'
 import { hasRole, mayClient, mayPath, type Principal } from '../domain/access/principal.ts'
 import { unknownClient, unknownDownload } from '../domain/guards.ts'
 import type { Domain } from '../domain/index.ts'
+import { about, isOperation } from './audit.ts'
 import { principalOf } from './gate.ts'
 import { operations, type Operation } from './operations.ts'
 
@@ -20,18 +21,20 @@ export function authorized({
 }): Middleware {
   return async (ctx, next) => {
     const found = operationOf(router, ctx)
+    if (found) isOperation(ctx, found.name, found.operation)
     if (found?.operation.access === 'public') return next()
     const principal = principalOf(ctx)
     if (principal.kind === 'nobody') throw await unauthenticated(ctx, access)
     // What is unknown is answered by the router.
-    if (!found || principal.kind === 'anyone') return next()
+    if (!found) return next()
     checkKind(principal, found.operation)
-    await checkObject(principal, found, domain)
+    await checkObject(ctx, found, domain)
     return next()
   }
 }
 
 interface Found {
+  name: string
   operation: Operation
   id: string
 }
@@ -40,10 +43,11 @@ function operationOf(router: Router, ctx: Context): Found | undefined {
   const method = ctx.method === 'HEAD' ? 'GET' : ctx.method
   const layer = router.match(ctx.path, method).pathAndMethod.at(-1)
   if (!layer) return undefined
-  const operation = operations[`${method} ${String(layer.path).replace(/[:*](\w+)/g, '{$1}')}`]
+  const name = `${method} ${String(layer.path).replace(/[:*](\w+)/g, '{$1}')}`
+  const operation = operations[name]
   // A route that nobody has described is for nobody.
-  if (!operation) throw new Error(`no operation is described for ${method} ${String(layer.path)}`)
-  return { operation, id: layer.params(ctx.path, layer.captures(ctx.path))['id'] ?? '' }
+  if (!operation) throw new Error(`no operation is described for ${name}`)
+  return { name, operation, id: layer.params(ctx.path, layer.captures(ctx.path))['id'] ?? '' }
 }
 
 async function unauthenticated(ctx: Context, { proofs }: Access): Promise<AppError> {
@@ -62,6 +66,7 @@ function checkKind(principal: Principal, { access }: Operation): void {
 }
 
 function allows(principal: Principal, access: Operation['access']): boolean {
+  if (principal.kind === 'anyone') return true
   switch (access) {
     case 'public':
       return true
@@ -82,13 +87,20 @@ const hasContent = (principal: Principal): boolean => principal.kind === 'operat
 
 /** What somebody else's is, is not there. */
 async function checkObject(
-  principal: Principal,
+  ctx: Context,
   { operation, id }: Found,
   { downloads }: Pick<Domain, 'downloads'>,
 ): Promise<void> {
-  if (operation.of === 'client' && !mayClient(principal, id)) throw unknownClient(id.slice(0, 64))
+  const principal = principalOf(ctx)
+  // Nobody is kept from anything here, and an agent's calls are many.
+  if (principal.kind === 'anyone' && operation.access === 'agent') return
+  if (operation.of === 'client') {
+    about(ctx, { clientId: id.slice(0, 64) })
+    if (!mayClient(principal, id)) throw unknownClient(id.slice(0, 64))
+  }
   if (operation.of !== 'download') return
   const { clientId, path } = await downloads.find(id)
+  about(ctx, { clientId, path, downloadId: id })
   const may = mayClient(principal, clientId) && (principal.kind === 'agent' || mayPath(principal, path))
   if (!may) throw unknownDownload(id)
 }

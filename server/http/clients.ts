@@ -2,9 +2,10 @@ import type { Router } from '@koa/router'
 import { z } from 'zod'
 import type { Client, ClientList } from '../../shared/operator.ts'
 import { pathSchema } from '../../shared/protocol.ts'
-import { mayClient } from '../domain/access/principal.ts'
+import { mayClient, nameOf } from '../domain/access/principal.ts'
 import { unknownClient } from '../domain/guards.ts'
 import type { RouteDeps } from './agents.ts'
+import { about } from './audit.ts'
 import { BEGIN_WITHIN, describeExisting, sendContent } from './content.ts'
 import { principalOf } from './gate.ts'
 import { valid } from './json.ts'
@@ -37,7 +38,8 @@ export function clientRoutes(router: Router, { domain, present }: RouteDeps): vo
     checkPath(principalOf(ctx), path)
     const wait = integerQuery(ctx, 'wait', { min: 0, max: 300 })
     if (ctx.method === 'HEAD') return describeExisting(ctx, domain, id, path)
-    const download = await domain.contents.request(id, path)
+    const download = await domain.contents.request(id, path, nameOf(principalOf(ctx)))
+    about(ctx, { clientId: id, path, downloadId: download.id })
     ctx.set('Content-Location', `/downloads/${download.id}/content`)
     await sendContent(ctx, domain, download.id, {
       beginMs: wait === undefined ? BEGIN_WITHIN : wait * 1000,

@@ -5,8 +5,9 @@ import { z } from 'zod'
 import { downloadRequestSchema, type Download, type DownloadList } from '../../shared/operator.ts'
 import { clientIdSchema, finalStatuses, statuses } from '../../shared/protocol.ts'
 import type { DownloadRecord } from '../ports.ts'
-import { mayClient, mayPath, type Principal } from '../domain/access/principal.ts'
+import { mayClient, mayPath, nameOf, type Principal } from '../domain/access/principal.ts'
 import type { RouteDeps } from './agents.ts'
+import { about } from './audit.ts'
 import { callerGone } from './body.ts'
 import { principalOf } from './gate.ts'
 import { bodyOf, jsonBody, valid } from './json.ts'
@@ -31,7 +32,9 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
     const created = await downloads.create(request, {
       idempotencyKey: key === undefined ? undefined : ownKey(principal, key),
       may: (clientId) => mayClient(principal, clientId),
+      askedBy: nameOf(principal),
     })
+    about(ctx, ...created.map(({ clientId, path, id }) => ({ clientId, path, downloadId: id })))
     ctx.status = 202
     const [first] = created
     if (first?.batchId) {

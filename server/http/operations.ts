@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import {
+  auditListSchema,
   credentialListSchema,
   credentialRequestSchema,
   credentialSchema,
@@ -58,6 +59,7 @@ export const schemas = {
   CredentialRequest: credentialRequestSchema,
   Credential: credentialSchema,
   CredentialList: credentialListSchema,
+  AuditList: auditListSchema,
   Problem: problemSchema,
 } satisfies Record<string, z.ZodType>
 
@@ -234,6 +236,12 @@ export const operations: Record<string, Operation> = {
     access: 'admin',
     summary: 'Revoke a credential; what is under way with it ends at once',
     answers: { 204: 'nothing' },
+  },
+  'GET /audit': {
+    access: 'admin',
+    summary: 'Who did what, and what was refused; newest first',
+    query: ['client', 'actor', 'limit', 'cursor'],
+    answers: { 200: 'AuditList' },
   },
   'GET /health': { access: 'public', summary: 'The server answers', answers: { 200: 'json' } },
   'GET /ready': { access: 'public', summary: 'The stores answer, too', answers: { 200: 'json' } },

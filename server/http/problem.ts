@@ -66,6 +66,11 @@ const statuses: Record<ErrorCode, number> = {
   expired: 410,
 }
 
+/** The status that a code is answered with. */
+export function statusOf(code: ErrorCode): number {
+  return statuses[code]
+}
+
 /** Seconds after which a refused caller may come again. */
 const retryAfter: Partial<Record<ErrorCode, number>> = {
   'no-room': 10,

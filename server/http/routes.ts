@@ -2,6 +2,7 @@ import { Router } from '@koa/router'
 import { accessRoutes } from './access.ts'
 import { agentRoutes } from './agents.ts'
 import { aliasRoutes } from './aliases.ts'
+import { auditRoutes } from './audit.ts'
 import { clientRoutes } from './clients.ts'
 import { contentRoutes } from './content.ts'
 import type { Access } from '../domain/access/index.ts'
@@ -33,6 +34,7 @@ export function createRouter(deps: RoutesDeps): Router {
   contentRoutes(router, deps)
   clientRoutes(router, deps)
   accessRoutes(router, deps)
+  auditRoutes(router, deps.access)
   healthRoutes(router, deps)
   metricsRoutes(router, deps)
   openapiRoutes(router, deps)

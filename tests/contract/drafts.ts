@@ -21,6 +21,7 @@ export const draft = (clientId: string, extra: Partial<DownloadDraft> = {}): Dow
   policy: 'fail',
   note: null,
   batchId: null,
+  askedBy: null,
   naming: 'plain',
   createdAt: 1000,
   expiresIn: 4000,

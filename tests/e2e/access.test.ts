@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { answerOf, callsOf, type OperationCall } from '../helpers/operations.ts'
@@ -137,6 +138,32 @@ describe('only who belongs', () => {
     }
     const everybody = await ask({ clientIds: '*', path: 'report.txt' })
     expect(everybody['downloads'].map((one: Json) => one['clientId'])).toEqual(['b'])
+  })
+
+  test('the audit says who asked for what, who fetched it, and what was refused; nothing changes it', async () => {
+    const file = join(stack.folder, 'audited.txt')
+    const sha256 = await writeRandom(file, 1000)
+    await stack.online('audited', ['--file', file], { ENROL_TOKEN: await enrolment('audited') })
+    const token = await tokenOf({ name: 'head office', role: 'operator' })
+    const { body } = await stack.post('/downloads', { clientId: 'audited' }, bearer(token))
+    expect(await stack.reached(body['id'], 'completed')).toMatchObject({ sha256, askedBy: 'head office' })
+    expect((await fetch(`${stack.url}/downloads/${body['id']}/content`, { headers: bearer(token) })).status).toBe(200)
+    expect((await fetch(`${stack.url}/tokens`, { headers: bearer(token) })).status).toBe(403)
+    const { entries } = await stack.get('/audit?actor=token%20head%20office')
+    const about = { clientId: 'audited', downloadId: body['id'] }
+    const nothing = { clientId: null, downloadId: null }
+    expect(entries).toMatchObject([
+      { action: 'GET /tokens', status: 403, code: 'not-permitted', ...nothing },
+      { action: 'GET /downloads/{id}/content', status: 200, code: null, ...about },
+      { action: 'POST /downloads', status: 202, code: null, address: '127.0.0.1', ...about },
+    ])
+    const { entries: strangers } = await stack.get('/audit?actor=nobody&limit=1')
+    expect(strangers).toMatchObject([{ status: 401, code: 'unauthenticated' }])
+    const db = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'))
+    for (const change of ['DELETE FROM audit', "UPDATE audit SET actor = 'somebody else'"]) {
+      expect(() => db.exec(change)).toThrow(/append-only/)
+    }
+    db.close()
   })
 
   test('an idempotency key answers only the token that used it', async () => {

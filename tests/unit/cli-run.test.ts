@@ -22,6 +22,7 @@ const queued: Download = {
   policy: 'fail',
   note: null,
   batchId: null,
+  askedBy: null,
   attempt: 0,
   size: null,
   bytesReceived: 0,

@@ -1,5 +1,6 @@
 import type { AccessStore } from '../../access-ports.ts'
 import type { Clock, WakeBus } from '../../ports.ts'
+import { createAudit, type Audit } from './audit.ts'
 import { createAuthenticate, type Authenticate } from './authenticate.ts'
 import { createCredentials, type Credentials } from './credentials.ts'
 import { createEnrolments, type Enrolments } from './enrolments.ts'
@@ -13,6 +14,7 @@ export interface Access {
   enrolments: Enrolments
   credentials: Credentials
   proofs: Proofs
+  audit: Audit
 }
 
 export function createAccess(deps: {
@@ -33,5 +35,6 @@ export function createAccess(deps: {
     enrolments,
     credentials,
     proofs,
+    audit: createAudit(deps),
   }
 }

@@ -29,6 +29,11 @@ interface AgentPrincipal {
 /** What a proof was made for, and for nothing else. */
 type Proven = Pick<ProofParts, 'purpose' | 'subject'>
 
+/** What an operator's token is called; null for anybody else. */
+export function nameOf(principal: Principal): string | null {
+  return principal.kind === 'operator' ? principal.name : null
+}
+
 /** Whether a caller may act on what concerns a client. */
 export function mayClient(principal: Principal, clientId: string): boolean {
   if (principal.kind === 'anyone') return true

@@ -151,8 +151,8 @@ function raiseRevision(db: Database, clientId: string): void {
 
 function insertDraft(db: Database, draft: DownloadDraft): void {
   db.run(
-    `INSERT INTO downloads (id, client_id, kind, path, priority, policy, note, batch_id, naming, status, created_at, expires_in, expires_at)
-     VALUES (:id, :clientId, :kind, :path, :priority, :policy, :note, :batchId, :naming, 'queued', :createdAt, :expiresIn, :expiresAt)`,
+    `INSERT INTO downloads (id, client_id, kind, path, priority, policy, note, batch_id, asked_by, naming, status, created_at, expires_in, expires_at)
+     VALUES (:id, :clientId, :kind, :path, :priority, :policy, :note, :batchId, :askedBy, :naming, 'queued', :createdAt, :expiresIn, :expiresAt)`,
     { ...draft },
   )
   raiseRevision(db, draft.clientId)
@@ -162,11 +162,9 @@ function madeBefore(db: Database, { key, request }: Idempotency): string[] | und
   const row = db.one('SELECT * FROM idempotency WHERE key = :key', { key })
   if (!row) return undefined
   if (row['request'] !== request) {
-    throw new AppError(
-      'idempotency-mismatch',
-      `Idempotency-Key "${key}" was used for another request; take a new one.`,
-      { field: 'Idempotency-Key' },
-    )
+    throw new AppError('idempotency-mismatch', 'This Idempotency-Key was used for another request; take a new one.', {
+      field: 'Idempotency-Key',
+    })
   }
   return JSON.parse(String(row['download_ids']))
 }

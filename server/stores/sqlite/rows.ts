@@ -35,6 +35,7 @@ export function toDownload(row: Row): DownloadRecord {
     policy: String(row['policy']) as Policy,
     note: textOrNull(row['note']),
     batchId: textOrNull(row['batch_id']),
+    askedBy: textOrNull(row['asked_by']),
     naming: row['naming'] === 'timestamped' ? 'timestamped' : 'plain',
     status: String(row['status']) as Status,
     reason: textOrNull(row['reason']) as ErrorCode | null,

@@ -104,6 +104,8 @@ export const migrations: readonly string[] = [
   CREATE INDEX downloads_of_client_by_status ON downloads (client_id, status, seq);
   `,
   `
+  ALTER TABLE downloads ADD COLUMN asked_by TEXT;
+
   CREATE TABLE tokens (
     id TEXT PRIMARY KEY,
     hash TEXT NOT NULL UNIQUE,
