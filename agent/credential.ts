@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import { proofText, type ProofParts } from '../shared/proof-text.ts'
-import { replaceFile } from './files.ts'
+import { replaceFile } from '../shared/replace-file.ts'
 
 /** What this site proves itself with: a key that is made here and never leaves, and the server's name for it. */
 export interface Credential {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
-import { replaceFile } from './files.ts'
+import { replaceFile } from '../shared/replace-file.ts'
 
 /** What an agent remembers beyond its own end. Without a folder that can be written it forgets, and works all the same. */
 export interface State {

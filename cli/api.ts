@@ -1,4 +1,17 @@
-import type { ZodType } from 'zod'
+import type { z, ZodType } from 'zod'
+import {
+  auditListSchema,
+  credentialListSchema,
+  enrolmentSchema,
+  tokenListSchema,
+  tokenSchema,
+  type AuditList,
+  type Credential,
+  type Enrolment,
+  type enrolmentRequestSchema,
+  type Token,
+  type TokenRequest,
+} from '../shared/access.ts'
 import {
   clientListSchema,
   clientSchema,
@@ -33,6 +46,13 @@ export interface Api {
   request(request: DownloadRequest): Promise<Answer<Download>>
   cancel(id: string): Promise<Answer<Download>>
   retry(id: string): Promise<Answer<Download>>
+  tokens(): Promise<Answer<{ tokens: Token[] }>>
+  createToken(request: TokenRequest): Promise<Answer<Token>>
+  revokeToken(id: string): Promise<void>
+  enrol(request: z.input<typeof enrolmentRequestSchema>): Promise<Answer<Enrolment>>
+  credentials(clientId: string): Promise<Answer<{ credentials: Credential[] }>>
+  revokeCredential(id: string): Promise<void>
+  audit(query: Query): Promise<Answer<AuditList>>
   /** The bytes of a download, of one still on its way too. `headers` may ask for a range. */
   content(id: string, headers: Record<string, string>, isArriving?: boolean): Promise<ContentStream>
   /** The bytes of a file at a site, fetched for this call. */
@@ -51,6 +71,9 @@ export function createApi({ http }: { http: Http }): Api {
   async function ask<T>(schema: ZodType<T>, request: Ask): Promise<Answer<T>> {
     const answer = await http.ask(request)
     return { ...readAnswer(answer, schema), etag: answer.etag }
+  }
+  const revoke = async (path: string): Promise<void> => {
+    await http.ask({ method: 'DELETE', path })
   }
   const downloadPath = (id: string): string => `downloads/${encodeURIComponent(id)}`
 
@@ -71,6 +94,15 @@ export function createApi({ http }: { http: Http }): Api {
     request: (body) => ask(downloadSchema, { method: 'POST', path: 'downloads', body }),
     cancel: (id) => ask(downloadSchema, { method: 'DELETE', path: downloadPath(id) }),
     retry: (id) => ask(downloadSchema, { method: 'POST', path: `${downloadPath(id)}/retry` }),
+
+    tokens: () => ask(tokenListSchema, { method: 'GET', path: 'tokens' }),
+    createToken: (body) => ask(tokenSchema, { method: 'POST', path: 'tokens', body }),
+    revokeToken: (id) => revoke(`tokens/${encodeURIComponent(id)}`),
+    enrol: (body) => ask(enrolmentSchema, { method: 'POST', path: 'enrolments', body }),
+    credentials: (clientId) =>
+      ask(credentialListSchema, { method: 'GET', path: 'credentials', query: [['client', clientId]] }),
+    revokeCredential: (id) => revoke(`credentials/${encodeURIComponent(id)}`),
+    audit: (query) => ask(auditListSchema, { method: 'GET', path: 'audit', query }),
 
     content(id, headers, isArriving = false) {
       const patience = isArriving ? siteSilence : storedSilence

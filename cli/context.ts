@@ -2,17 +2,24 @@ import type { Command } from 'commander'
 import { messageOf } from '../shared/errors.ts'
 import { readEnvironment, type Environment } from '../shared/env.ts'
 import { readProxy, type Proxy } from '../shared/proxy.ts'
+import { readTls, type TlsOptions } from '../shared/tls.ts'
 import { createApi, type Api } from './api.ts'
+import type { Input } from './ask-secret.ts'
 import { CliError } from './errors.ts'
 import { createHttp } from './http.ts'
 import { createScreen, type Screen, type Stream } from './screen.ts'
-import { parseServerUrl } from './server-url.ts'
+import { parseServerUrl, shownUrl } from './server-url.ts'
+import { findToken, keepToken, tokenFile } from './token-file.ts'
 
 /** What a command works with. */
 export interface Context {
   api: Api
   screen: Screen
+  /** The user's token for the server. */
+  access: Access
+  stdin: Input
   stdout: Stream
+  stderr: Stream
   cwd: string
   signal: AbortSignal
   /** Drops every request that is still open; what waits for one fails with `why`. */
@@ -21,9 +28,21 @@ export interface Context {
   program: string
 }
 
+export interface Access {
+  /** For people. */
+  server: string
+  /** Where tokens are kept. */
+  file: string
+  /** The token of the calls from now on. */
+  use(token: string): void
+  /** Keeps the token for later, or forgets it. @throws CliError `token-file` */
+  keep(token: string | undefined): Promise<void>
+}
+
 /** What the process gives; nothing else of the program touches it. */
 export interface Surroundings {
   env: Environment
+  stdin: Input
   stdout: Stream
   stderr: Stream
   cwd: string
@@ -34,7 +53,7 @@ export interface Surroundings {
 export type Connect = (command: Command) => Context
 
 /** Makes the context of a command out of the options before and after it. */
-export function createConnect({ env, stdout, stderr, cwd, signal, version }: Surroundings): Connect {
+export function createConnect({ env, stdin, stdout, stderr, cwd, signal, version }: Surroundings): Connect {
   return (command) => {
     const {
       server,
@@ -48,12 +67,22 @@ export function createConnect({ env, stdout, stderr, cwd, signal, version }: Sur
     const leaving = new AbortController()
     const any = AbortSignal.any([signal, leaving.signal])
     const address = server ?? serverOf(env)
+    const { proxy, tls } = wayTo(env, address)
+    let token = findToken(env, address)
     return {
       api: createApi({
-        http: createHttp({ server: address, version, proxy: proxyOf(env, address), signal: any }),
+        http: createHttp({ server: address, version, proxy, tls, token: () => token, signal: any }),
       }),
+      access: {
+        server: shownUrl(address),
+        file: tokenFile(env),
+        use: (given) => (token = given),
+        keep: (given) => keepToken(env, address, given),
+      },
       screen: createScreen({ stdout, stderr, quiet, asJson: json }),
+      stdin,
       stdout,
+      stderr,
       cwd,
       signal: any,
       leave: (why) => leaving.abort(why),
@@ -75,13 +104,15 @@ function serverOf(env: Environment): URL {
   }
 }
 
-function proxyOf(env: Environment, server: URL): Proxy | undefined {
+/** What lies on the way to the server, and how it is known there. */
+function wayTo(env: Environment, server: URL): { proxy: Proxy | undefined; tls: TlsOptions } {
   const reader = readEnvironment(env)
   const proxy = readProxy(reader, server)
+  const tls = readTls(reader, { ca: 'CA_FILE', pin: 'SERVER_PIN', cert: 'CLIENT_CERT', key: 'CLIENT_KEY' })
   try {
     reader.finish()
   } catch (error) {
     throw new CliError('usage', `${messageOf(error)}.`, { cause: error })
   }
-  return proxy
+  return { proxy, tls }
 }

@@ -13,7 +13,7 @@ export const exitCodes = {
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
 const codesOf: readonly [ExitCode, readonly string[]][] = [
-  [exitCodes.refused, ['usage', 'file-exists', 'output-invalid']],
+  [exitCodes.refused, ['usage', 'file-exists', 'output-invalid', 'token-file']],
   [exitCodes.notFound, ['client-unknown', 'download-unknown', 'content-removed', 'route-unknown', 'not-found']],
   [exitCodes.away, ['client-offline', 'begin-timeout']],
   [exitCodes.unreachable, ['server-unreachable', 'proxy-refused', 'answer-unknown', 'store-busy', 'shutting-down']],

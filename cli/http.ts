@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import got, { RequestError } from 'got'
 import { messageOf } from '../shared/errors.ts'
 import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
+import type { TlsOptions } from '../shared/tls.ts'
 import { refusal, type RawAnswer } from './answers.ts'
 import { CliError } from './errors.ts'
 import { shownUrl } from './server-url.ts'
@@ -43,13 +44,16 @@ export interface HttpDeps {
   server: URL
   version: string
   proxy?: Proxy | undefined
+  tls?: TlsOptions
+  /** Of the user, if there is one. */
+  token?: () => string | undefined
   signal: AbortSignal
 }
 
 /** Requests to one server. Nothing is repeated here; what may be tried again is its caller's to know. */
-export function createHttp({ server, version, proxy, signal }: HttpDeps): Http {
+export function createHttp({ server, version, proxy, tls, token = () => undefined, signal }: HttpDeps): Http {
   const client = got.extend({
-    agent: createAgents(proxy),
+    agent: createAgents(proxy, tls),
     retry: { limit: 0 },
     throwHttpErrors: false,
     followRedirect: false,
@@ -75,7 +79,7 @@ export function createHttp({ server, version, proxy, signal }: HttpDeps): Http {
     async ask(ask) {
       const url = urlOf(ask)
       try {
-        const { statusCode, headers, body } = await client(url, optionsOf(ask))
+        const { statusCode, headers, body } = await client(url, optionsOf(ask, token()))
         if (proxy && isRefusal(proxy, statusCode, headers['content-type'])) throw refusedBy(proxy, statusCode)
         const answer = { ...described(url, statusCode, headers), body, etag: headers.etag }
         if (statusCode !== 304 && (statusCode < 200 || statusCode > 299)) throw refusal(answer)
@@ -87,7 +91,7 @@ export function createHttp({ server, version, proxy, signal }: HttpDeps): Http {
 
     async stream(ask) {
       const url = urlOf(ask)
-      const options = optionsOf(ask)
+      const options = optionsOf(ask, token())
       // Not decompressed: lengths, ranges and digests are those of the bytes as they come.
       const timeout = { ...options.timeout, socket: options.timeout.response }
       const request = client.stream(url, { ...options, timeout, decompress: false })
@@ -127,7 +131,8 @@ function refusedBy(proxy: Proxy, status: number): CliError {
   return new CliError('proxy-refused', `${refusalOf(proxy, status)}.`)
 }
 
-function optionsOf({ method, headers = {}, body, patience = usualPatience }: Ask) {
+function optionsOf({ method, headers: given = {}, body, patience = usualPatience }: Ask, token: string | undefined) {
+  const headers = { ...given, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
   const timeout = { connect: connectPatience, response: patience }
   return body === undefined ? { method, headers, timeout } : { method, headers, timeout, json: body }
 }

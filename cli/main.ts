@@ -22,6 +22,7 @@ process.stderr.on('error', () => process.exit(exitCodes.failed))
 
 const running = run(process.argv.slice(2), {
   env: process.env,
+  stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   cwd: process.cwd(),

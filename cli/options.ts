@@ -29,6 +29,11 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   }
 }
 
+/** Collects an option that may be given several times. */
+export function collect(text: string, before: string[] = []): string[] {
+  return [...before, text]
+}
+
 /**
  * Collects `key=value` of an option that may be given several times.
  * @throws InvalidArgumentError when it is not of that form

@@ -1,14 +1,32 @@
 import { Command, type OutputConfiguration } from 'commander'
+import { addAudit } from './commands/audit.ts'
 import { addCancel, addRetry } from './commands/change.ts'
 import { addClients } from './commands/clients.ts'
 import { addDownload } from './commands/download.ts'
 import { addDownloads } from './commands/downloads.ts'
+import { addEnrol } from './commands/enrol.ts'
 import { addFetch } from './commands/fetch.ts'
+import { addLogin } from './commands/login.ts'
 import { addStatus } from './commands/status.ts'
+import { addTokens } from './commands/tokens.ts'
 import type { Connect, Surroundings } from './context.ts'
 import { exitCodeHelp } from './exit-codes.ts'
 import { parseServerOption } from './options.ts'
 import { defaultServer } from './server-url.ts'
+
+const commands = [
+  addClients,
+  addDownload,
+  addFetch,
+  addStatus,
+  addDownloads,
+  addCancel,
+  addRetry,
+  addLogin,
+  addTokens,
+  addEnrol,
+  addAudit,
+]
 
 const examples = `
 Examples:
@@ -39,8 +57,7 @@ export function createProgram({ stdout, stderr, version }: Surroundings, connect
     .option('-q, --quiet', 'print results only: no progress, no remarks')
     .version(version, '-V, --version', 'print the version')
     .addHelpText('after', examples)
-  for (const add of [addClients, addDownload, addFetch, addStatus, addDownloads, addCancel, addRetry])
-    add(program, connect)
+  for (const add of commands) add(program, connect)
   return program
 }
 

@@ -79,7 +79,15 @@ function sendsInTurn(...values: Download[]): (response: ServerResponse) => void 
 async function cli(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   const { signal } = new AbortController()
-  const code = await run(argv, { env: { SERVER_URL: url }, stdout, stderr, cwd: tmpdir(), signal, version: '1.2.3' })
+  const code = await run(argv, {
+    env: { SERVER_URL: url },
+    stdin: new PassThrough(),
+    stdout,
+    stderr,
+    cwd: tmpdir(),
+    signal,
+    version: '1.2.3',
+  })
   return { code, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
 }
 

@@ -1,0 +1,56 @@
+import type { Command } from 'commander'
+import type { Connect, Context } from '../context.ts'
+import { CliError } from '../errors.ts'
+import { collectLabel, parseDuration, wholeNumber } from '../options.ts'
+
+interface Flags {
+  uses?: number
+  expires?: number
+  label?: string[]
+}
+
+const examples = `
+Examples:
+  backhaul enrol restaurant_1                    for one site, within a day
+  backhaul enrol 'restaurant_*' --uses 200 --expires 7d --label region=west
+
+At the site: ENROL_TOKEN=... npm run agent -- --id restaurant_1 --server https://hub.example`
+
+/** `backhaul enrol` and `revoke`: who may be a site. */
+export function addEnrol(program: Command, connect: Connect): void {
+  program
+    .command('enrol <clients>')
+    .description('make a token that agents get their credential for, and print it: it is told this once')
+    .option('--uses <n>', 'how many agents may use it (1)', wholeNumber(1, 100_000))
+    .option('--expires <time>', 'until when, such as 12h (1d)', parseDuration)
+    .option('--label <key=value>', 'what its clients are known by; may be repeated', collectLabel)
+    .addHelpText('after', examples)
+    .action((clients: string, flags: Flags, command: Command) => enrol(connect(command), clients, flags))
+  program
+    .command('revoke <client>')
+    .description("revoke a client's credentials: what its agent has under way ends at once")
+    .action((client: string, _flags: unknown, command: Command) => revoke(connect(command), client))
+}
+
+async function enrol({ api, screen }: Context, clients: string, { uses, expires, label }: Flags): Promise<void> {
+  const labels = Object.fromEntries(
+    (label ?? []).map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]),
+  )
+  const answer = await api.enrol({
+    clients,
+    ...(uses === undefined ? {} : { uses }),
+    ...(expires === undefined ? {} : { expiresIn: expires }),
+    ...(label === undefined ? {} : { labels }),
+  })
+  if (screen.asJson) return screen.json(answer.raw)
+  screen.result(answer.value.secret ?? '')
+}
+
+async function revoke({ api, screen }: Context, client: string): Promise<void> {
+  const { credentials } = (await api.credentials(client)).value
+  const inForce = credentials.filter(({ revokedAt }) => revokedAt === null)
+  if (inForce.length === 0)
+    throw new CliError('credential-unknown', `${client} has no credential in force.`, { status: 404 })
+  for (const { id } of inForce) await api.revokeCredential(id)
+  screen.note(`${client} has no credential any more (${inForce.length} revoked).`)
+}

@@ -1,0 +1,47 @@
+import { mkdir } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import { messageOf, systemCode } from '../shared/errors.ts'
+import type { Environment } from '../shared/env.ts'
+import { replaceFile } from '../shared/replace-file.ts'
+import { CliError } from './errors.ts'
+
+const schema = z.record(z.string(), z.string())
+
+/** Where `login` keeps tokens, one for each server; only its owner can read it. */
+export function tokenFile(env: Environment): string {
+  return join(env['XDG_CONFIG_HOME'] || join(env['HOME'] ?? '.', '.config'), 'backhaul', 'tokens.json')
+}
+
+/** The token for a server: BACKHAUL_TOKEN, else what `login` has kept. @throws CliError `token-file` */
+export function findToken(env: Environment, server: URL): string | undefined {
+  return env['BACKHAUL_TOKEN']?.trim() || load(tokenFile(env))[server.href]
+}
+
+/** Keeps the token for a server, or forgets it. @throws CliError `token-file` */
+export async function keepToken(env: Environment, server: URL, token: string | undefined): Promise<void> {
+  const path = tokenFile(env)
+  const { [server.href]: _, ...others } = load(path)
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await replaceFile(path, JSON.stringify(token === undefined ? others : { ...others, [server.href]: token }))
+  } catch (error) {
+    throw unusable(path, error)
+  }
+}
+
+function load(path: string): Record<string, string> {
+  try {
+    return schema.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return {}
+    throw unusable(path, error)
+  }
+}
+
+function unusable(path: string, error: unknown): CliError {
+  // What is wrong with it, and not what is in it.
+  const why = systemCode(error) === undefined ? 'it is not what this program wrote' : messageOf(error)
+  return new CliError('token-file', `${path} cannot be used: ${why}; remove it, and log in again.`, { cause: error })
+}

@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { writeRandom } from '../helpers/folder.ts'
+import { projectFolder } from '../helpers/process.ts'
+import { startStack, type Stack } from '../helpers/stack.ts'
+
+const ADMIN = 'an-admin-token-for-tests'
+
+// An admin and an operator at their shells.
+describe('CLI with tokens', () => {
+  let stack: Stack
+
+  beforeAll(async () => {
+    stack = await startStack({ AUTH: 'on', ADMIN_TOKEN: ADMIN })
+  })
+  afterAll(() => stack.stop())
+
+  const cli = (
+    args: string[],
+    { input = '', env = {} }: { input?: string; env?: Record<string, string> } = {},
+  ): Promise<{ code: number; stdout: string; stderr: string }> =>
+    new Promise((resolve) => {
+      const environment = { PATH: process.env['PATH'], HOME: stack.folder, SERVER_URL: stack.url, ...env }
+      const child = execFile(
+        process.execPath,
+        [join(projectFolder, 'cli', 'backhaul.js'), ...args],
+        { env: environment },
+        (error, stdout, stderr) => resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }),
+      )
+      child.stdin?.end(input)
+    })
+
+  test('without a token nothing is told; login keeps one for its owner alone, and logout forgets it', async () => {
+    expect(await cli(['clients'])).toMatchObject({ code: 2, stderr: expect.stringContaining('(unauthenticated)') })
+    expect(await cli(['login'], { input: 'not-the-token\n' })).toMatchObject({ code: 2 })
+    expect(await cli(['clients'])).toMatchObject({ code: 2 })
+    const login = await cli(['login'], { input: `${ADMIN}\n` })
+    expect(login).toMatchObject({ code: 0, stdout: '', stderr: expect.stringContaining('Logged in') })
+    expect(login.stderr).not.toContain(ADMIN)
+    const kept = join(stack.folder, '.config', 'backhaul', 'tokens.json')
+    expect((await stat(kept)).mode & 0o777).toBe(0o600)
+    expect(await cli(['clients'])).toMatchObject({ code: 0 })
+    expect(await cli(['logout'])).toMatchObject({ code: 0 })
+    expect(await readFile(kept, 'utf8')).toBe('{}')
+    expect(await cli(['clients'])).toMatchObject({ code: 2 })
+    expect(await cli(['login'], { input: ADMIN })).toMatchObject({ code: 0 })
+  })
+
+  test('a site is enrolled, asked, and revoked; the audit says so', async () => {
+    const made = await cli(['enrol', 'shop_*', '--uses', '2', '--expires', '1h', '--label', 'region=west'])
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^bhe_[A-Za-z0-9_-]{43}\n$/) })
+    const file = join(stack.folder, 'till.csv')
+    await writeRandom(file, 1000)
+    const agent = await stack.online('shop_1', ['--file', file], { ENROL_TOKEN: made.stdout.trim() })
+    const token = await cli(['tokens', 'create', 'head office', '--role', 'operator', '--client', 'shop_*'])
+    const env = { BACKHAUL_TOKEN: token.stdout.trim() }
+    expect(await cli(['download', 'shop_1', '--wait'], { env })).toMatchObject({ code: 0 })
+    expect(await cli(['tokens'], { env })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('(not-permitted)'),
+    })
+    const [, id = ''] = /^(\S+)\thead office\toperator\tshop_\*/m.exec((await cli(['tokens'])).stdout) ?? []
+    expect(await cli(['tokens', 'revoke', id])).toMatchObject({ code: 0 })
+    expect(await cli(['clients'], { env })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('(unauthenticated)'),
+    })
+    expect(await cli(['revoke', 'shop_1'])).toMatchObject({ code: 0, stderr: expect.stringContaining('1 revoked') })
+    await agent.line((line) => String(line['msg']).includes('does not accept this agent'))
+    const audit = (await cli(['audit', '--client', 'shop_1'])).stdout
+    expect(audit).toMatch(/\ttoken head office\t127\.0\.0\.1\tPOST \/downloads\tshop_1\t-\t202\n/)
+  })
+})
