@@ -18,6 +18,7 @@ import { createChunkLimits } from './limits.ts'
 import { createPace } from './pace.ts'
 import { createPatience } from './patience.ts'
 import { createPoll } from './poll.ts'
+import type { ReadLog } from './read-log.ts'
 import type { Retry } from './retry.ts'
 import { createSessions, type Identity } from './session.ts'
 import type { State } from './state.ts'
@@ -41,6 +42,7 @@ export interface AgentDeps {
   log: Log
   progress: Progress
   identity: Identity
+  readLog: ReadLog
   /** How the site proves who it is, where the server wants that. */
   credential: () => Promise<Credential>
   /** What it gets its credential for, once. */

@@ -18,6 +18,7 @@ import type { Lanes } from './lanes.ts'
 import type { ChunkLimits } from './limits.ts'
 import type { Patience } from './patience.ts'
 import { createProof } from './proof.ts'
+import type { ReadLog } from './read-log.ts'
 import type { Retry } from './retry.ts'
 import { openSource, type Source } from './source.ts'
 import { createUpload } from './upload.ts'
@@ -44,6 +45,7 @@ export interface JobDeps {
   limits: ChunkLimits
   patience: Patience
   shared: Shared
+  readLog: ReadLog
   log: Log
   progress: Progress
   /** Called with the bytes that the server has at begin. */
@@ -97,6 +99,8 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
   if (totalLength(received) !== totalLength(union(begun.received)))
     log.warn({ id: job.id }, 'the server claims ranges that cannot be; they are sent again')
   log.info({ id: job.id, attempt, path: printable(source.path), size, resumedAt: totalLength(received) }, 'job started')
+  const read = { path: source.path, size, job: job.id, attempt, askedBy: job.askedBy ?? null }
+  await deps.readLog.note(read)
   // What the version does not tell is proven before a byte is added.
   if (source.loose && received.length > 0)
     await createProof({ ...deps, source })({ id: job.id, attempt, size, received })

@@ -15,6 +15,7 @@ import { readConfig, type AgentConfig } from './config.ts'
 import { openCredential } from './credential.ts'
 import { createHttp } from './http.ts'
 import { createLimiter } from './limiter.ts'
+import { createReadLog } from './read-log.ts'
 import { createRetry } from './retry.ts'
 import { createSchedule } from './schedule.ts'
 import { openState } from './state.ts'
@@ -106,6 +107,7 @@ async function main(config: AgentConfig): Promise<void> {
     limiter,
     credential: once(() => openCredential({ dir: stateDir, clientId })),
     enrolToken: config.enrolToken,
+    readLog: createReadLog({ dir: stateDir, log, now: () => new Date() }),
   })
   if (port !== undefined) {
     const status = (): unknown => ({

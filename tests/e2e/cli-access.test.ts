@@ -57,6 +57,8 @@ describe('CLI with tokens', () => {
     const token = await cli(['tokens', 'create', 'head office', '--role', 'operator', '--client', 'shop_*'])
     const env = { BACKHAUL_TOKEN: token.stdout.trim() }
     expect(await cli(['download', 'shop_1', '--wait'], { env })).toMatchObject({ code: 0 })
+    const reads = await readFile(join(stack.folder, 'state', 'shop_1', 'reads.log'), 'utf8')
+    expect(JSON.parse(reads)).toMatchObject({ path: file, size: 1000, attempt: 1, askedBy: 'head office' })
     expect(await cli(['tokens'], { env })).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('(not-permitted)'),
