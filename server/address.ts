@@ -6,9 +6,9 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
 /**
- * Whether nobody has to say who they are: only this machine reaches the address that is bound. Never by the caller's
- * address, which is this machine's for everybody who comes by way of a proxy on it.
+ * Whether nobody has to say who they are: only this machine reaches the address that is bound, and nothing on it passes
+ * others on. Never by the caller's address, which is this machine's for everybody who comes by way of a proxy on it.
  */
-export function isOpen(address: string, { auth }: Pick<Config, 'auth'>): boolean {
-  return auth === 'auto' && loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+export function isOpen(address: string, { auth, trustProxy }: Pick<Config, 'auth' | 'trustProxy'>): boolean {
+  return auth === 'auto' && trustProxy === 0 && loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

@@ -10,9 +10,10 @@ import { createRouter, type RoutesDeps } from './http/routes.ts'
 import { readableTarget } from './http/target.ts'
 
 /** The order of the middleware, and nothing else. */
-export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight }): Koa {
+export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight; trustProxy: number }): Koa {
   const router = createRouter(deps)
-  const app = new Koa()
+  // Each proxy adds the address that it sees: of so many, the last are true.
+  const app = new Koa({ proxy: deps.trustProxy > 0, maxIpsCount: deps.trustProxy })
   app.on('error', (error) => deps.log.debug({ err: error }, 'connection ended early'))
   app.use(readableTarget)
   app.use(deps.inFlight.middleware)

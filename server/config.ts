@@ -14,6 +14,8 @@ export interface Config extends StoreAddresses {
   auth: 'auto' | 'on'
   /** An admin's token from the environment, for containers. */
   adminToken: string | undefined
+  /** Proxies before the server whose X-Forwarded-For is believed; 0 for none. */
+  trustProxy: number
   /** Where HTTPS is served. */
   tls: TlsFiles | undefined
   /** What one client's files may take up, in bytes; undefined: as much as there is. */
@@ -36,6 +38,7 @@ export function readConfig(env: Environment): Config {
   const logLevel = read.oneOf('LOG_LEVEL', 'info', logLevels)
   const clientQuota = read.parsed('CLIENT_QUOTA', '', (text) => parseSize(text, 1))
   const retention = read.parsed('RETENTION', '', parseRetention)
+  const trustProxy = read.integer('TRUST_PROXY', 0, { min: 0, max: 10 })
   const tls = readTlsFiles(read)
   const auth = read.oneOf('AUTH', 'auto', ['auto', 'on'])
   const adminToken = read.parsed('ADMIN_TOKEN', '', parseAdminToken)
@@ -51,6 +54,7 @@ export function readConfig(env: Environment): Config {
     retention,
     auth,
     adminToken,
+    trustProxy,
     tls,
   }
 }

@@ -67,6 +67,7 @@ async function main(config: Config): Promise<void> {
     version,
     downloadTimeout: config.downloadTimeout,
     inFlight,
+    trustProxy: config.trustProxy,
   }).callback()
   const hold = createHeldPolls({
     polls: domain.polls,

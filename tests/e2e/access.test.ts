@@ -201,4 +201,16 @@ describe('a server that others reach', () => {
     expect((await fetch(`${stack.url}/downloads`, { headers: bearer(secret) })).status).toBe(200)
     await stack.stop()
   })
+
+  test('behind a proxy on its own machine it wants tokens, too, and believes that proxy, and nobody else, of addresses', async () => {
+    const stack = await startStack({ TRUST_PROXY: '1', ADMIN_TOKEN: ADMIN })
+    const forwarded = { 'x-forwarded-for': '198.51.100.7, 203.0.113.9' }
+    expect((await fetch(`${stack.url}/downloads`, { headers: forwarded })).status).toBe(401)
+    expect(await stack.get('/audit')).toMatchObject({ entries: [{ actor: 'nobody', address: '203.0.113.9' }] })
+    await stack.stop()
+    const direct = await startStack({ AUTH: 'on', ADMIN_TOKEN: ADMIN })
+    expect((await fetch(`${direct.url}/downloads`, { headers: forwarded })).status).toBe(401)
+    expect(await direct.get('/audit')).toMatchObject({ entries: [{ actor: 'nobody', address: '127.0.0.1' }] })
+    await direct.stop()
+  })
 })
