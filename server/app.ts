@@ -2,6 +2,8 @@ import Koa from 'koa'
 import type { Log } from '../shared/log.ts'
 import { audited } from './http/audit.ts'
 import { authorized } from './http/authorize.ts'
+import { careful } from './http/careful.ts'
+import { limited } from './http/limits.ts'
 import type { InFlight } from './http/in-flight.ts'
 import { presented } from './http/presented.ts'
 import { problems } from './http/problem.ts'
@@ -10,7 +12,7 @@ import { createRouter, type RoutesDeps } from './http/routes.ts'
 import { readableTarget } from './http/target.ts'
 
 /** The order of the middleware, and nothing else. */
-export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight; trustProxy: number }): Koa {
+export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight; trustProxy: number; tls: boolean }): Koa {
   const router = createRouter(deps)
   // Each proxy adds the address that it sees: of so many, the last are true.
   const app = new Koa({ proxy: deps.trustProxy > 0, maxIpsCount: deps.trustProxy })
@@ -18,8 +20,10 @@ export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight; tru
   app.use(readableTarget)
   app.use(deps.inFlight.middleware)
   app.use(requestLog(deps))
+  app.use(careful({ tls: deps.tls }))
   app.use(problems({ log: deps.log, spread: deps.domain.sessions.spread }))
   app.use(presented)
+  app.use(limited())
   app.use(audited(deps.access))
   app.use(authorized({ ...deps, router }))
   app.use(router.routes())

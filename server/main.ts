@@ -68,6 +68,7 @@ async function main(config: Config): Promise<void> {
     downloadTimeout: config.downloadTimeout,
     inFlight,
     trustProxy: config.trustProxy,
+    tls: config.tls !== undefined,
   }).callback()
   const hold = createHeldPolls({
     polls: domain.polls,

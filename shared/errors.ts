@@ -21,6 +21,7 @@ export const errorCodes = [
   // who asks is not known, or may not
   'unauthenticated',
   'not-permitted',
+  'too-many-requests',
   'enrolment-spent',
   'token-unknown',
   'credential-unknown',

@@ -21,23 +21,54 @@ export function createHeldPolls({
   /** Whether who sent this may have the answer; if not, a route says so. */
   may: (request: IncomingMessage, clientId: string) => boolean
 }): Hold {
+  const crowd = createCrowd()
+
   return (request, response, next) => {
     const poll = pollOf(request)
     if (!poll || !may(request, poll.clientId)) {
       next()
       return undefined
     }
-    const handOn = (): void => {
+    const leave = (): void => {
       response.off('close', gone)
+      crowd.leave(poll.clientId, release)
+    }
+    const handOn = (): void => {
+      leave()
       next()
     }
-    const gone = (): void => end()
-    const end = polls.hold(poll, handOn)
-    response.once('close', gone)
-    return () => {
+    const gone = (): void => {
+      leave()
+      end()
+    }
+    const release = (): void => {
       end()
       handOn()
     }
+    const end = polls.hold(poll, handOn)
+    response.once('close', gone)
+    crowd.join(poll.clientId, release)
+    return release
+  }
+}
+
+/** An agent holds one poll, and for a moment those that broke before; whoever holds more is answered at once, the oldest first. */
+const MOST_OF_ONE = 8
+
+/** The polls of each client, oldest first. */
+function createCrowd() {
+  const held = new Map<string, Set<() => void>>()
+  return {
+    join(clientId: string, release: () => void): void {
+      const own = held.get(clientId) ?? new Set()
+      held.set(clientId, own.add(release))
+      const [oldest] = own
+      if (own.size > MOST_OF_ONE) oldest?.()
+    },
+    leave(clientId: string, release: () => void): void {
+      const own = held.get(clientId)
+      if (own?.delete(release) && own.size === 0) held.delete(clientId)
+    },
   }
 }
 

@@ -21,6 +21,7 @@ const statuses: Record<ErrorCode, number> = {
   'idempotency-mismatch': 422,
   unauthenticated: 401,
   'not-permitted': 403,
+  'too-many-requests': 429,
   'enrolment-spent': 403,
   'token-unknown': 404,
   'credential-unknown': 404,
@@ -122,7 +123,7 @@ function present(ctx: Context, error: AppError, spread: () => number): void {
   // What was said of the representation is not true of the problem: curl -OJ would save it under the file's name.
   for (const name of representation) ctx.remove(name)
   ctx.set('Cache-Control', 'no-store')
-  const wait = error.code === 'shutting-down' ? Math.ceil(Math.random() * spread()) : retryAfter[error.code]
+  const wait = error.code === 'shutting-down' ? Math.ceil(Math.random() * spread()) : retryAfterOf(error)
   if (wait !== undefined) ctx.set('Retry-After', String(wait))
   if (error.code === 'shutting-down') ctx.set('Connection', 'close')
   const { limit } = error.details
@@ -160,4 +161,9 @@ function titleOf(code: ErrorCode): string {
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
   return new AppError('internal', 'The server made a mistake; its log says more.', {}, { cause: messageOf(error) })
+}
+
+/** Seconds, if there is anything to wait for. */
+function retryAfterOf({ code, details }: AppError): number | undefined {
+  return typeof details['retryAfter'] === 'number' ? details['retryAfter'] : retryAfter[code]
 }
