@@ -2,11 +2,13 @@ import { lstat, readlink, realpath } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, normalize, resolve } from 'node:path'
 import { systemCode } from '../shared/errors.ts'
 import { JobFailure, quote } from './failure.ts'
+import type { Rules } from './rules.ts'
 
 /** What the site shares, as absolute paths: one default file and any number of folders. */
 export interface Shared {
   file: string
   roots: readonly string[]
+  rules?: Rules
 }
 
 interface Area {
@@ -70,6 +72,12 @@ function staysBelow(requested: string | null): boolean {
 /** Whether a path without symlinks lies within what is shared at this moment. */
 export async function isShared(real: string, shared: Shared): Promise<boolean> {
   return contains(real, await surveyAreas(shared))
+}
+
+/** Whether a path without symlinks is the default file's. */
+export async function isDefaultFile(real: string, shared: Shared): Promise<boolean> {
+  const [area] = await surveyAreas({ ...shared, roots: [] })
+  return area?.real === real
 }
 
 function surveyAreas({ file, roots }: Shared): Promise<Area[]> {

@@ -24,6 +24,11 @@ export interface AgentConfig {
   fileIsDefault: boolean
   /** Absolute. */
   roots: string[]
+  /** Globs of what is meant of the roots; empty for everything. */
+  allow: string[]
+  deny: string[]
+  /** Bytes of the largest file that is sent. */
+  maxSize: number | undefined
   labels: Record<string, string>
   /** The user's own limit on chunks, in bytes. */
   chunkSize: number | undefined
@@ -78,6 +83,7 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     file: resolve(file),
     fileIsDefault: resolve(file) === resolve(defaultFile),
     chunkSize: reader.parsed('--chunk-size (CHUNK_SIZE)', '', (text) => parseSize(text, SMALLEST_CHUNK)),
+    maxSize: reader.parsed('--max-size (MAX_SIZE)', '', (text) => parseSize(text, 1)),
     limit: reader.parsed('--limit (LIMIT)', 'unlimited', parseTimetable) ?? always(unlimited),
     limitFile: limitFile === '' ? undefined : resolve(limitFile),
     stateDir: resolve(reader.text('--state-dir (STATE_DIR)', stateFolder(env, home, clientId ?? ''))),
@@ -88,7 +94,12 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     sample,
   }
   if (basename(config.file) === '') flagMistake(reader, '--file (FILE)', 'must be a file')
-  const lists = { roots: parseRoots(flags, env, reader), labels: parseLabels(flags, env, reader) }
+  const lists = {
+    roots: parseRoots(flags, env, reader),
+    allow: parseGlobs('allow', flags.allow, env['ALLOW'], reader),
+    deny: parseGlobs('deny', flags.deny, env['DENY'], reader),
+    labels: parseLabels(flags, env, reader),
+  }
   for (const argument of flags.unknown) flagMistake(reader, argument, 'is not known; --help lists what is')
   for (const [name, value] of Object.entries(flags)) {
     const empty = value === true && name !== 'sample'
@@ -108,6 +119,7 @@ function merge(flags: Flags, env: Environment): Environment {
     '--server (SERVER_URL)': text(flags.server) ?? env['SERVER_URL'],
     '--file (FILE)': text(flags.file) ?? env['FILE'],
     '--chunk-size (CHUNK_SIZE)': text(flags.chunkSize) ?? env['CHUNK_SIZE'],
+    '--max-size (MAX_SIZE)': text(flags.maxSize) ?? env['MAX_SIZE'],
     '--limit (LIMIT)': text(flags.limit) ?? env['LIMIT'],
     '--limit-file (LIMIT_FILE)': text(flags.limitFile) ?? env['LIMIT_FILE'],
     '--state-dir (STATE_DIR)': text(flags.stateDir) ?? env['STATE_DIR'],
@@ -155,6 +167,14 @@ function parseRoots({ root = [] }: Flags, env: Environment, reader: EnvReader): 
   if (roots.length > MAX_ROOTS)
     flagMistake(reader, '--root (ROOTS)', `can be given ${MAX_ROOTS} times at most, not ${roots.length}`)
   return roots
+}
+
+/** Separated by colons in the variable, as paths are. */
+function parseGlobs(name: string, given: (string | true)[] = [], variable = '', reader: EnvReader): string[] {
+  const globs = [...given, ...variable.split(':').filter((glob) => glob !== '')]
+  if (globs.some((glob) => glob === true || glob === ''))
+    flagMistake(reader, `--${name} (${name.toUpperCase()})`, 'needs a glob')
+  return globs.filter((glob) => typeof glob === 'string')
 }
 
 /** The flags come last, for they win. */

@@ -6,7 +6,10 @@ export interface Flags {
   server?: string | true
   file?: string | true
   root?: (string | true)[]
+  allow?: (string | true)[]
+  deny?: (string | true)[]
   label?: (string | true)[]
+  maxSize?: string | true
   chunkSize?: string | true
   limit?: string | true
   limitFile?: string | true
@@ -21,6 +24,9 @@ export interface Flags {
   /** What is not known to the agent. */
   unknown: string[]
 }
+
+/** Flags that may be repeated. */
+type Many = 'root' | 'allow' | 'deny' | 'label'
 
 const examples = `
 Every flag has a variable of the environment as well; the flag wins. A container or a service sets the variables.
@@ -53,6 +59,9 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
       'share what lies under this folder; may be repeated (ROOTS, separated by colons)',
       collect,
     )
+    .option('--allow [GLOB]', 'of the roots only what matches; may be repeated (ALLOW, separated by colons)', collect)
+    .option('--deny [GLOB]', 'nothing that matches; may be repeated (DENY, separated by colons)', collect)
+    .option('--max-size [SIZE]', 'no larger files: bytes, or 512KiB, 1GB (MAX_SIZE)')
     .option('--label [KEY=VALUE]', 'what the site is known by; may be repeated (LABELS, separated by commas)', collect)
     .option('--chunk-size [SIZE]', 'send at most this much in one request: bytes, or 512KiB, 1MiB, 1MB (CHUNK_SIZE)')
     .option('--limit [LIMIT]', 'send no faster: 2mbit, 250KB/s, 30%, off, or a timetable as below (LIMIT)')
@@ -75,10 +84,9 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
     .allowExcessArguments()
     .exitOverride()
     .parse(argv, { from: 'user' })
-  const { root, label, ...single } = program.opts<
-    Omit<Flags, 'unknown' | 'root' | 'label'> & Record<'root' | 'label', unknown>
-  >()
-  return { ...single, ...many('root', root), ...many('label', label), unknown: program.args }
+  const { root, allow, deny, label, ...single } = program.opts<Omit<Flags, 'unknown' | Many> & Record<Many, unknown>>()
+  const lists = { ...many('root', root), ...many('allow', allow), ...many('deny', deny), ...many('label', label) }
+  return { ...single, ...lists, unknown: program.args }
 }
 
 function many<K extends string>(name: K, value: unknown): Partial<Record<K, (string | true)[]>> {

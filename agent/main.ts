@@ -17,6 +17,7 @@ import { createHttp } from './http.ts'
 import { createLimiter } from './limiter.ts'
 import { createReadLog } from './read-log.ts'
 import { createRetry } from './retry.ts'
+import { createRules } from './rules.ts'
 import { createSchedule } from './schedule.ts'
 import { openState } from './state.ts'
 import { serveStatus } from './status.ts'
@@ -102,7 +103,7 @@ async function main(config: AgentConfig): Promise<void> {
       shared,
       labels,
     },
-    shared: { file, roots },
+    shared: { file, roots, rules: createRules(config) },
     chunkSize,
     limiter,
     credential: once(() => openCredential({ dir: stateDir, clientId })),

@@ -2,7 +2,7 @@ import { constants, type BigIntStats } from 'node:fs'
 import { lstat, open, readlink, realpath, stat, type FileHandle } from 'node:fs/promises'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import type { FailureCode } from '../shared/protocol.ts'
-import { isAbsent, isShared, locate, type Shared } from './allow.ts'
+import { isAbsent, isDefaultFile, isShared, locate, type Shared } from './allow.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
 
 /** One opened version of a file. */
@@ -90,6 +90,7 @@ export async function openSource({
     if (stats.nlink === 0n) throw failure('not-found', shown)
     const real = await realPathOf(file, path, stats)
     if (real === undefined || !(await isShared(real, shared))) throw failure('not-allowed', shown)
+    shared.rules?.check({ real, isDefault: await isDefaultFile(real, shared), size: Number(stats.size), shown })
     return createSource({ file, path: real, shown, stats, policy })
   } catch (error) {
     await file?.close()

@@ -1,0 +1,126 @@
+import { execFileSync } from 'node:child_process'
+import { link, mkdir, readFile, readdir, rename, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { startStack, type Json, type Stack } from '../helpers/stack.ts'
+
+const SECRET = 'nobody shared this'
+
+// Whoever rules the server asks for what the site does not share.
+describe('hostile paths', () => {
+  let stack: Stack
+  let root: string
+  let outside: string
+
+  beforeAll(async () => {
+    stack = await startStack()
+    root = join(stack.folder, 'shared')
+    outside = join(stack.folder, 'outside')
+    await mkdir(join(root, 'sub', '.hidden'), { recursive: true })
+    await mkdir(join(stack.folder, 'shared-not'), { recursive: true })
+    await mkdir(outside)
+    await writeFile(join(outside, 'secret'), SECRET)
+    await writeFile(join(stack.folder, 'shared-not', 'secret'), SECRET)
+    await writeFile(join(root, 'denied.key'), SECRET)
+    await writeFile(join(root, 'sub', '.hidden', 'denied.key'), SECRET)
+    await writeFile(join(root, 'not named.bin'), SECRET)
+    await writeFile(join(root, 'large.txt'), SECRET.repeat(1000))
+    await writeFile(join(root, 'open.txt'), 'for everybody')
+    await symlink(join(outside, 'secret'), join(root, 'link.txt'))
+    await symlink('../outside/secret', join(root, 'relative.txt'))
+    await symlink(outside, join(root, 'folder'))
+    await symlink('denied.key', join(root, 'renamed.txt'))
+    await symlink('circle.txt', join(root, 'circle.txt'))
+    await symlink('/proc/self/environ', join(root, 'environ.txt'))
+    await symlink('/proc/self/fd/0', join(root, 'descriptor.txt'))
+    await link(join(outside, 'secret'), join(outside, 'other name'))
+    execFileSync('mkfifo', [join(root, 'pipe.txt')])
+    const rules = ['--root', root, '--allow', '**/*.txt', '--deny', '*.key', '--max-size', '10KB']
+    await stack.online('site', [...rules, '--file', join(stack.folder, 'default.txt')], { LEAK: SECRET })
+  })
+  afterAll(() => stack.stop())
+
+  const outcome = async (path: string): Promise<Json> => {
+    const { id } = await stack.ask({ clientId: 'site', path })
+    return stack.ended(id, 30_000)
+  }
+
+  test('read nothing that is not shared, and do not tell whether it is there', async () => {
+    const there = join(outside, 'secret')
+    const up = '../'.repeat(20)
+    const paths = [
+      // Upwards, and back in.
+      ['../outside/secret', 'sub/../../outside/secret', './../outside/secret', `${up}etc/passwd`, '..', '.', '/'],
+      [
+        there,
+        `${root}/../outside/secret`,
+        `/${there}`,
+        `//${there}`,
+        `${root}-not/secret`,
+        '/etc/passwd',
+        '/etc/shadow',
+      ],
+      // As other systems write them.
+      ['..\\outside\\secret', 'C:\\Windows\\win.ini', '\\\\server\\share\\x', '//server/share/x', 'file:///etc/passwd'],
+      // Encoded, once and again.
+      [
+        '%2e%2e/outside/secret',
+        '..%2foutside%2fsecret',
+        '..%00/outside/secret',
+        '．．/outside/secret',
+        '‥/outside/secret',
+      ],
+      ['link.txt', 'relative.txt', 'folder/secret', 'renamed.txt', 'circle.txt', 'environ.txt', 'descriptor.txt'],
+      ['/proc/self/environ', '/proc/1/environ', '/proc/self/mem', '/proc/self/root/etc/passwd', '/sys/kernel/notes'],
+      ['/dev/zero', '/dev/stdin', '/dev/tcp/x/80', 'pipe.txt', 'sub'],
+      // What the site's own rules exclude.
+      ['denied.key', 'sub/.hidden/denied.key', 'not named.bin', 'large.txt'],
+      [`${'a/'.repeat(2000)}x`, 'x'.repeat(300), '~/secret', '$HOME/secret', '$(cat /etc/passwd)', '\u202etxt.terces'],
+    ].flat()
+    expect(paths.length).toBeGreaterThanOrEqual(40)
+    for (const path of paths) {
+      const { status, reason } = await outcome(path)
+      expect([path, status, ['not-allowed', 'not-found', 'not-a-file'].includes(reason)]).toEqual([
+        path,
+        'failed',
+        true,
+      ])
+    }
+    const [known, unknown] = [await outcome(there), await outcome(join(outside, 'is not there'))]
+    expect(known['reason']).toBe(unknown['reason'])
+    expect(await outcome('open.txt')).toMatchObject({ status: 'completed' })
+    for (const name of await readdir(stack.downloads)) {
+      if (name.startsWith('.')) continue
+      expect(await readFile(join(stack.downloads, name), 'utf8')).not.toContain(SECRET)
+    }
+  })
+
+  test('a folder that is swapped for a link again and again lets nothing out', async () => {
+    const real = join(root, 'turning')
+    await mkdir(real)
+    await writeFile(join(real, 'secret'), 'the shared one')
+    await writeFile(join(outside, 'secret.txt'), SECRET)
+    await writeFile(join(real, 'secret.txt'), 'the shared one')
+    await symlink(outside, join(stack.folder, 'to-outside'))
+    const over = new AbortController()
+    const swap = async (): Promise<void> => {
+      while (!over.signal.aborted) {
+        await rename(real, join(stack.folder, 'aside'))
+        await symlink(outside, real)
+        await rename(real, join(stack.folder, 'gone'))
+        await rename(join(stack.folder, 'aside'), real)
+      }
+    }
+    const swapper = swap()
+    const asked = await Promise.all(
+      Array.from({ length: 60 }, () => stack.ask({ clientId: 'site', path: 'turning/secret.txt' })),
+    )
+    const ended = await Promise.all(asked.map(({ id }) => stack.ended(id, 60_000)))
+    over.abort()
+    await swapper
+    expect(ended.some((one) => one['status'] === 'completed')).toBe(true)
+    for (const { status, filePath } of ended) {
+      if (status === 'completed') expect(await readFile(filePath, 'utf8')).toBe('the shared one')
+    }
+  })
+})
