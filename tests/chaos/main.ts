@@ -1,7 +1,8 @@
 import { cp, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
+import { numberIn } from '../helpers/number-in.ts'
 import { makePlan } from './plan/index.ts'
 import { reportOf, summaryOf } from './report.ts'
 import { run, type Outcome, type Progress } from './run.ts'
@@ -15,14 +16,6 @@ interface Options {
   json: boolean
   keep: boolean
 }
-
-const numberIn =
-  (min: number, max: number) =>
-  (text: string): number => {
-    const value = Number(text)
-    if (text.trim() !== '' && value >= min && value <= max) return value
-    throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`)
-  }
 
 const options = new Command('npm run chaos --')
   .description(
