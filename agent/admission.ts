@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Log } from '../shared/log.ts'
 import { sessionSchema, type Session, type SessionRequest } from '../shared/protocol.ts'
 import { bearer, interpret, Refused } from './api.ts'
-import type { Credential } from './credential.ts'
+import type { Credential, Keys } from './credential.ts'
 import type { Answer, Http } from './http.ts'
 
 /** Begins a session once, and proves who asks where the server wants that. */
@@ -10,10 +10,11 @@ export type Admission = (request: SessionRequest, signal: AbortSignal) => Promis
 
 export interface AdmissionDeps {
   http: Http
-  /** Opened when it is needed: a server on this very machine asks for none. */
-  credential: () => Promise<Credential>
+  keys: Keys
   /** Traded for the key's enrolment, once. */
   enrolToken: string | undefined
+  /** How old a key may become, in ms; undefined for any age. */
+  keyAge: number | undefined
   log: Log
 }
 
@@ -21,30 +22,81 @@ const LIMIT_MS = 30_000
 const enrolledSchema = z.object({ id: z.uuid() })
 
 /** @throws Refused, TransientError, the signal's reason */
-export function createAdmission({ http, credential, enrolToken, log }: AdmissionDeps): Admission {
+export function createAdmission({ http, keys, enrolToken, keyAge, log }: AdmissionDeps): Admission {
   const post = (path: string, json: unknown, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> =>
     http.request({ method: 'POST', path, json, headers, limitMs: LIMIT_MS, signal })
 
-  /** Makes the key known to the server. A lost answer does no harm: the same key is enrolled once. */
-  const enrol = async (own: Credential, clientId: string, signal: AbortSignal): Promise<void> => {
+  /** Makes a key known to the server. A lost answer does no harm: the same key is enrolled once. */
+  const register = async (
+    key: Credential,
+    clientId: string,
+    leave: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const answer = await post('/credentials', { clientId, publicKey: key.publicKey }, leave, signal)
+    await key.enrolled(interpret(answer, enrolledSchema).value.id)
+  }
+
+  const enrol = async (key: Credential, clientId: string, signal: AbortSignal): Promise<void> => {
     if (enrolToken === undefined) return
-    const answer = await post('/credentials', { clientId, publicKey: own.publicKey }, bearer(enrolToken), signal)
-    await own.enrolled(interpret(answer, enrolledSchema).value.id)
+    await register(key, clientId, bearer(enrolToken), signal)
     log.info({ clientId }, 'enrolled: the server knows the key of this site')
+  }
+
+  const begin = (key: Credential, nonce: string, request: SessionRequest, signal: AbortSignal): Promise<Answer> => {
+    const authorization = key.prove({ purpose: 'session', nonce, subject: request.instance })
+    return post('/sessions', request, { authorization }, signal)
+  }
+
+  /** The next key, saved before the server hears of it; the server takes it for good when it is used first. */
+  const nextKey = async (
+    current: Credential,
+    nonce: string,
+    clientId: string,
+    signal: AbortSignal,
+  ): Promise<Credential | undefined> => {
+    const due = keyAge !== undefined && (await keys.age()) >= keyAge
+    const next = (await keys.next()) ?? (due ? await keys.make() : undefined)
+    if (next && next.id === undefined) {
+      const authorization = current.prove({ purpose: 'credential', nonce, subject: next.publicKey })
+      await register(next, clientId, { authorization }, signal)
+    }
+    return next
+  }
+
+  /** @returns undefined where there is no next key, or the server does not know it */
+  const byNext = async (
+    current: Credential,
+    nonce: string,
+    request: SessionRequest,
+    signal: AbortSignal,
+  ): Promise<Session | undefined> => {
+    const next = await nextKey(current, nonce, request.clientId, signal)
+    if (!next) return undefined
+    const answer = await begin(next, nonce, request, signal)
+    if (nonceOf(answer) !== undefined) {
+      await keys.drop()
+      return undefined
+    }
+    const session = interpret(answer, sessionSchema).value
+    await keys.promote()
+    log.info({ clientId: request.clientId }, 'the site has a new key; the one before is revoked')
+    return session
   }
 
   return async (request, signal) => {
     const first = await post('/sessions', request, {}, signal)
     const nonce = nonceOf(first)
     if (nonce === undefined) return interpret(first, sessionSchema).value
-    const own = await credential()
+    const own = await keys.current()
     if (own.id === undefined) await enrol(own, request.clientId, signal)
     if (own.id === undefined) throw unknown(first)
-    const proof = own.prove({ purpose: 'session', nonce, subject: request.instance })
-    const second = await post('/sessions', request, { authorization: proof }, signal)
+    const renewed = await byNext(own, nonce, request, signal)
+    if (renewed) return renewed
+    const answer = await begin(own, nonce, request, signal)
     // A server that lost its database knows the key no more.
-    if (nonceOf(second) !== undefined) await enrol(own, request.clientId, signal)
-    return interpret(second, sessionSchema).value
+    if (nonceOf(answer) !== undefined) await enrol(own, request.clientId, signal)
+    return interpret(answer, sessionSchema).value
   }
 }
 
@@ -54,11 +106,9 @@ function nonceOf({ status, problem, headers }: Answer): string | undefined {
   return /Backhaul-Key nonce="([^"\\]{1,100})"/.exec(String(headers['www-authenticate'] ?? ''))?.[1]
 }
 
-function unknown({ problem, retryAfterMs }: Answer): Refused {
+function unknown({ retryAfterMs }: Answer): Refused {
   const detail =
     'The server wants to know who asks, and this site has no key there: give it an enrolment token (ENROL_TOKEN).'
-  return new Refused(
-    { type: 'about:blank', title: 'Unauthenticated', status: 401, code: 'unauthenticated', ...problem, detail },
-    retryAfterMs,
-  )
+  const code = 'unauthenticated'
+  return new Refused({ type: 'about:blank', title: 'Unauthenticated', status: 401, code, detail }, retryAfterMs)
 }

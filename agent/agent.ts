@@ -6,7 +6,7 @@ import { fullJitter, pause } from '../shared/wait.ts'
 import { createAdmission } from './admission.ts'
 import { createApi } from './api.ts'
 import type { Shared } from './allow.ts'
-import type { Credential } from './credential.ts'
+import type { Keys } from './credential.ts'
 import { createFlow, FIRST_CONNECTIONS } from './flow.ts'
 import { createHashers } from './hasher.ts'
 import type { Http } from './http.ts'
@@ -44,9 +44,11 @@ export interface AgentDeps {
   identity: Identity
   readLog: ReadLog
   /** How the site proves who it is, where the server wants that. */
-  credential: () => Promise<Credential>
+  keys: Keys
   /** What it gets its credential for, once. */
   enrolToken: string | undefined
+  /** How old a key may become, in ms. */
+  keyAge: number | undefined
   shared: Shared
   /** The user's own limit on chunks, in bytes. */
   chunkSize: number | undefined

@@ -39,6 +39,8 @@ export interface AgentConfig {
   stateDir: string
   /** What the site gets its credential for, once. */
   enrolToken: string | undefined
+  /** How old the site's key may become, in ms; undefined for any age. */
+  keyAge: number | undefined
   /** Of `GET /status` on loopback; 0 for any, undefined for none. */
   port: number | undefined
   logLevel: LogLevel
@@ -90,6 +92,7 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     port: reader.parsed('--port (CLIENT_PORT)', '8080', parsePort),
     enrolToken:
       reader.parsed('--enrol-file (ENROL_FILE)', '', readToken) ?? reader.parsed('ENROL_TOKEN', '', parseToken),
+    keyAge: reader.parsed('--key-days (KEY_DAYS)', '', parseDays),
     logLevel: reader.oneOf('LOG_LEVEL', 'info', logLevels),
     sample,
   }
@@ -128,6 +131,7 @@ function merge(flags: Flags, env: Environment): Environment {
     [tlsNames.cert]: text(flags.cert) ?? env['CLIENT_CERT'],
     [tlsNames.key]: text(flags.key) ?? env['CLIENT_KEY'],
     '--enrol-file (ENROL_FILE)': text(flags.enrolFile) ?? env['ENROL_FILE'],
+    '--key-days (KEY_DAYS)': text(flags.keyDays) ?? env['KEY_DAYS'],
     '--port (CLIENT_PORT)': text(flags.port) ?? env['CLIENT_PORT'],
   }
 }
@@ -214,4 +218,11 @@ function parseToken(text: string): string | undefined {
   if (text === '') return undefined
   if (/^[\x21-\x7e]{1,200}$/.test(text)) return text
   throw new Error('holds no enrolment token: one line, as the server made it')
+}
+
+/** @returns ms */
+function parseDays(text: string): number | undefined {
+  if (text === '') return undefined
+  if (/^\d{1,4}$/.test(text)) return Number(text) * 24 * 3600_000
+  throw new Error(`must be a number of days from 0 to 9999, not "${text}"`)
 }

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, systemCode } from '../shared/errors.ts'
@@ -18,18 +18,82 @@ export interface Credential {
   prove(parts: Pick<ProofParts, 'purpose' | 'nonce' | 'subject'>): string
 }
 
-const KEY = 'key.pem'
-const ID = 'credential.json'
+/** The key in use, and the one that is to take its place. */
+export interface Keys {
+  /** Made when there is none. @throws Error that says why it cannot be kept: without a key a site is nobody */
+  current(): Promise<Credential>
+  /** How old the one in use is, in ms. */
+  age(): Promise<number>
+  /** The next one, if there is one. */
+  next(): Promise<Credential | undefined>
+  /** Makes a next one, in a file that is on disk before it returns. */
+  make(): Promise<Credential>
+  /** The server knows the next key, and took it: from now on it is the one in use. */
+  promote(): Promise<void>
+  /** The server never took it. */
+  drop(): Promise<void>
+}
+
+const CURRENT = { key: 'key.pem', id: 'credential.json' }
+const NEXT = { key: 'next-key.pem', id: 'next-credential.json' }
+type Files = typeof CURRENT
+
 const idSchema = z.object({ id: z.uuid(), clientId: z.string(), publicKey: z.string() })
 
-/**
- * Opens the key in `dir`, or makes one: Ed25519 (RFC 8032), in a file that only its owner can read.
- * @throws Error that says why the key cannot be kept: without one a site is nobody
- */
-export async function openCredential({ dir, clientId }: { dir: string; clientId: string }): Promise<Credential> {
-  const key = await loadKey(dir)
+/** Ed25519 keys (RFC 8032) in `dir`, in files that only their owner can read. */
+export function openKeys({ dir, clientId }: { dir: string; clientId: string }): Keys {
+  let inUse: Promise<Credential> | undefined
+  const load = async (files: Files): Promise<Credential | undefined> => {
+    const key = await readKey(join(dir, files.key))
+    return key && createCredential({ dir, clientId, key, files })
+  }
+  const make = async (files: Files): Promise<Credential> => {
+    const key = await writeKey(dir, files.key)
+    return createCredential({ dir, clientId, key, files })
+  }
+
+  return {
+    current() {
+      inUse ??= load(CURRENT)
+        .then((loaded) => loaded ?? make(CURRENT))
+        .catch((error: unknown) => {
+          inUse = undefined
+          throw error
+        })
+      return inUse
+    },
+    async age() {
+      await this.current()
+      return Date.now() - (await stat(join(dir, CURRENT.key))).mtimeMs
+    },
+    next: () => load(NEXT),
+    make: () => make(NEXT),
+    async promote() {
+      // Should the power fail between the two, the key in use finds its name under the next one's still.
+      await rename(join(dir, NEXT.key), join(dir, CURRENT.key))
+      await rename(join(dir, NEXT.id), join(dir, CURRENT.id))
+      inUse = undefined
+    },
+    async drop() {
+      for (const name of [NEXT.id, NEXT.key]) await rm(join(dir, name), { force: true })
+    },
+  }
+}
+
+async function createCredential({
+  dir,
+  clientId,
+  key,
+  files,
+}: {
+  dir: string
+  clientId: string
+  key: KeyObject
+  files: Files
+}): Promise<Credential> {
   const publicKey = String(createPublicKey(key).export({ format: 'jwk' }).x)
-  let id = await loadId(dir, { clientId, publicKey })
+  const known = { clientId, publicKey }
+  let id = (await loadId(join(dir, files.id), known)) ?? (await loadId(join(dir, NEXT.id), known))
 
   return {
     publicKey,
@@ -37,7 +101,7 @@ export async function openCredential({ dir, clientId }: { dir: string; clientId:
       return id
     },
     async enrolled(given) {
-      await replaceFile(join(dir, ID), JSON.stringify({ id: given, clientId, publicKey }))
+      await replaceFile(join(dir, files.id), JSON.stringify({ id: given, clientId, publicKey }))
       id = given
     },
     prove({ purpose, nonce, subject }) {
@@ -52,17 +116,20 @@ export async function openCredential({ dir, clientId }: { dir: string; clientId:
   }
 }
 
-async function loadKey(dir: string): Promise<KeyObject> {
-  const path = join(dir, KEY)
+async function readKey(path: string): Promise<KeyObject | undefined> {
   try {
     return createPrivateKey(await readFile(path, 'utf8'))
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw new Error(`${path} cannot be used: ${messageOf(error)}`, { cause: error })
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw new Error(`${path} cannot be used: ${messageOf(error)}`, { cause: error })
   }
+}
+
+async function writeKey(dir: string, name: string): Promise<KeyObject> {
   const { privateKey } = generateKeyPairSync('ed25519')
   await mkdir(dir, { recursive: true, mode: 0o700 })
   // Never over another: whoever was first has the key that counts.
-  const file = await open(path, 'wx', 0o600)
+  const file = await open(join(dir, name), 'wx', 0o600)
   try {
     await file.writeFile(privateKey.export({ format: 'pem', type: 'pkcs8' }))
     await file.sync()
@@ -74,11 +141,11 @@ async function loadKey(dir: string): Promise<KeyObject> {
 
 /** The id belongs to one key and one client: after a change of either, the site enrols anew. */
 async function loadId(
-  dir: string,
+  path: string,
   { clientId, publicKey }: { clientId: string; publicKey: string },
 ): Promise<string | undefined> {
   try {
-    const known = idSchema.parse(JSON.parse(await readFile(join(dir, ID), 'utf8')))
+    const known = idSchema.parse(JSON.parse(await readFile(path, 'utf8')))
     return known.clientId === clientId && known.publicKey === publicKey ? known.id : undefined
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || error instanceof SyntaxError || error instanceof z.ZodError) return undefined

@@ -15,6 +15,7 @@ export interface Flags {
   limitFile?: string | true
   stateDir?: string | true
   enrolFile?: string | true
+  keyDays?: string | true
   ca?: string | true
   pin?: string | true
   cert?: string | true
@@ -67,6 +68,7 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
     .option('--limit [LIMIT]', 'send no faster: 2mbit, 250KB/s, 30%, off, or a timetable as below (LIMIT)')
     .option('--limit-file [FILE]', 'the same in a file, which may change at any time (LIMIT_FILE)')
     .option('--state-dir [FOLDER]', 'what must be remembered (STATE_DIR, default ~/.local/state/backhaul-agent/ID)')
+    .option('--key-days [N]', 'a key of the site that is older is replaced; 0: at every session (KEY_DAYS)')
     .option('--ca [FILE]', 'trust these certificate authorities, and no others (CA_FILE)')
     .option('--pin [PIN]', "the server's key must be this one, too: sha256//BASE64 (SERVER_PIN)")
     .option('--cert [FILE]', 'show this certificate to the server (CLIENT_CERT)')

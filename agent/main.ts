@@ -12,7 +12,7 @@ import { onShutdown } from '../shared/shutdown.ts'
 import { pause } from '../shared/wait.ts'
 import { createAgent } from './agent.ts'
 import { readConfig, type AgentConfig } from './config.ts'
-import { openCredential } from './credential.ts'
+import { openKeys } from './credential.ts'
 import { createHttp } from './http.ts'
 import { createLimiter } from './limiter.ts'
 import { createReadLog } from './read-log.ts'
@@ -106,7 +106,8 @@ async function main(config: AgentConfig): Promise<void> {
     shared: { file, roots, rules: createRules(config) },
     chunkSize,
     limiter,
-    credential: once(() => openCredential({ dir: stateDir, clientId })),
+    keys: openKeys({ dir: stateDir, clientId }),
+    keyAge: config.keyAge,
     enrolToken: config.enrolToken,
     readLog: createReadLog({ dir: stateDir, log, now: () => new Date() }),
   })
@@ -124,18 +125,6 @@ async function main(config: AgentConfig): Promise<void> {
   }
   ended = agent.run(stop.signal).then(() => state.flush())
   await ended
-}
-
-/** The same promise for every call, but for one that failed. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined
-  return () => {
-    made ??= make().catch((error: unknown) => {
-      made = undefined
-      throw error
-    })
-    return made
-  }
 }
 
 /** A URL can hold a password, which belongs into no log. */

@@ -30,7 +30,7 @@ export async function sendFromMany(folder: string, source: Source, count: number
     const [server, agents] = [await startMeter(stack.serverPid), await Promise.all(pids.map(startMeter))]
     const watch = watchUploads(stack)
     const begun = performance.now()
-    await Promise.all(ids.map(async (id) => finished(stack.url, await ask(stack.url, id))))
+    await Promise.all(ids.map(async (id) => finished(stack, await ask(stack, id))))
     return {
       seconds: (performance.now() - begun) / 1000,
       atOnce: watch.stop(),

@@ -33,8 +33,8 @@ export const dispatch: Part<Options> = {
       for (let run = 0; run < runs; run += 1) {
         signal.throwIfAborted()
         const askedAt = performance.now()
-        const id = await ask(stack.url, 'site')
-        await finished(stack.url, id)
+        const id = await ask(stack, 'site')
+        await finished(stack, id)
         times.push(proxy.arrivedAt(id) - askedAt)
       }
       const at = (share: number): string => `${quantile(times, share).toFixed(1)} ms`

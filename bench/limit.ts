@@ -101,7 +101,7 @@ try {
   await setLimit('2mbit')
   proxy.slow(LINE)
   await stack.agent('site', ['--file', file, '--limit-file', limitFile], proxy.url)
-  await ask(stack.url, 'site')
+  await ask(stack, 'site')
   await keep(2)
   await change('2mbit', '8mbit', 8)
   await change('8mbit', '2mbit', 2)

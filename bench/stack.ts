@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ADMIN, bearer, enrolAll } from '../tests/helpers/admin.ts'
 import { openPolls } from '../tests/helpers/open-polls.ts'
 import { until } from '../tests/helpers/until.ts'
 import { projectFolder, startProcess, type Started } from './processes.ts'
@@ -11,6 +12,8 @@ export interface BenchStack {
   folder: string
   /** The server as it is reached from here. */
   url: string
+  /** With which the server is asked: on a link it is one that others reach, and wants tokens. */
+  headers: Record<string, string>
   serverPid: number
   /** Starts an agent and waits until it polls. @returns its pid */
   agent(id: string, args: string[], server?: string): Promise<number>
@@ -39,7 +42,7 @@ export async function startBenchStack(options: BenchStackOptions = {}): Promise<
   let agents = 0
 
   const env = {
-    HOST: within.server ? '0.0.0.0' : '127.0.0.1',
+    ...(within.server ? { HOST: '0.0.0.0', ADMIN_TOKEN: ADMIN } : { HOST: '127.0.0.1' }),
     PORT: '0',
     DATABASE_URL: `sqlite:${folder}/db`,
     STORAGE_URL: `file:${folder}/downloads`,
@@ -56,19 +59,22 @@ export async function startBenchStack(options: BenchStackOptions = {}): Promise<
   }
   const { server, port } = await startServer()
   const url = `http://${host.here}:${port}`
+  const headers = within.server ? bearer(ADMIN) : {}
+  const agentEnv = within.server ? { ENROL_TOKEN: await enrolAll(url, headers) } : {}
 
   return {
     folder,
     url,
+    headers,
     serverPid: server.pid,
     async agent(id, args, target = `http://${host.agent}:${port}`) {
       const all = ['--id', id, '--server', target, '--port', 'off', '--state-dir', join(folder, id), ...args]
-      const agent = startProcess([...commandOf('agent'), ...all], { within: within.agent })
+      const agent = startProcess([...commandOf('agent'), ...all], { env: agentEnv, within: within.agent })
       started.push(agent)
       agents += 1
       const waiting = agents
       // As agents do nearly all the time; else what is measured would begin with the agent's start.
-      await until(`${id} to wait in its poll`, async () => (await openPolls({ url })) >= waiting)
+      await until(`${id} to wait in its poll`, async () => (await openPolls({ url }, headers)) >= waiting)
       return agent.pid
     },
     async stop() {
@@ -87,11 +93,13 @@ function commandOf(script: 'start' | 'agent'): string[] {
   return [process.execPath, ...rest]
 }
 
+type Asked = Pick<BenchStack, 'url' | 'headers'>
+
 /** Asks for a client's default file. @returns the download's id */
-export async function ask(url: string, clientId: string): Promise<string> {
+export async function ask({ url, headers }: Asked, clientId: string): Promise<string> {
   const response = await fetch(`${url}/downloads`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ clientId }),
   })
   const { id } = (await response.json()) as { id: string }
@@ -99,9 +107,9 @@ export async function ask(url: string, clientId: string): Promise<string> {
 }
 
 /** Waits for the end of a download. @throws Error unless it completed verified */
-export async function finished(url: string, id: string): Promise<void> {
+export async function finished({ url, headers }: Asked, id: string): Promise<void> {
   for (;;) {
-    const response = await fetch(`${url}/downloads/${id}`, { headers: { prefer: 'wait=60' } })
+    const response = await fetch(`${url}/downloads/${id}`, { headers: { prefer: 'wait=60', ...headers } })
     const { status, verified } = (await response.json()) as { status: string; verified: boolean }
     if (status === 'completed' && verified) return
     if (['completed', 'failed', 'cancelled', 'expired'].includes(status))

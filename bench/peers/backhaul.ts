@@ -20,7 +20,7 @@ export const backhaul: Peer = {
       client,
       async send() {
         const begun = performance.now()
-        await finished(stack.url, await ask(stack.url, 'site'))
+        await finished(stack, await ask(stack, 'site'))
         return (performance.now() - begun) / 1000
       },
       stop: () => stack.stop(),

@@ -2,14 +2,12 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { ADMIN, bearer } from '../helpers/admin.ts'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { answerOf, callsOf, type OperationCall } from '../helpers/operations.ts'
 import { openPolls } from '../helpers/open-polls.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
-
-const ADMIN = 'an-admin-token-for-tests'
-const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
 
 describe('only who belongs', () => {
   let stack: Stack
@@ -105,6 +103,23 @@ describe('only who belongs', () => {
     expect(gone.status).toBe(204)
     await agent.line((line) => String(line['msg']).includes('does not accept this agent'))
     await agent.kill('SIGTERM')
+  })
+
+  test('a key is replaced by another, which is in force before the old one is revoked', async () => {
+    const state = ['--state-dir', join(stack.folder, 'rotating')]
+    const first = await stack.online('rotating', state, { ENROL_TOKEN: await enrolment('rotating') })
+    const before = await readFile(join(stack.folder, 'rotating', 'key.pem'), 'utf8')
+    await first.kill('SIGTERM')
+    const second = stack.agent('rotating', [...state, '--key-days', '0'], { ENROL_TOKEN: '' })
+    await second.line((line) => String(line['msg']).startsWith('the site has a new key'))
+    await second.line((line) => line['msg'] === 'session begun')
+    expect(await readFile(join(stack.folder, 'rotating', 'key.pem'), 'utf8')).not.toBe(before)
+    const { credentials } = await stack.get('/credentials?client=rotating')
+    expect(credentials).toMatchObject([{ revokedAt: expect.any(String) }, { revokedAt: null }])
+    await second.kill('SIGKILL')
+    const third = stack.agent('rotating', state, { ENROL_TOKEN: '' })
+    await third.line((line) => line['msg'] === 'session begun')
+    await third.kill('SIGTERM')
   })
 
   test('an enrolment token is for its clients, and for so many of them', async () => {
@@ -206,11 +221,15 @@ describe('a server that others reach', () => {
     const stack = await startStack({ TRUST_PROXY: '1', ADMIN_TOKEN: ADMIN })
     const forwarded = { 'x-forwarded-for': '198.51.100.7, 203.0.113.9' }
     expect((await fetch(`${stack.url}/downloads`, { headers: forwarded })).status).toBe(401)
-    expect(await stack.get('/audit')).toMatchObject({ entries: [{ actor: 'nobody', address: '203.0.113.9' }] })
+    expect(await stack.get('/audit?actor=nobody')).toMatchObject({
+      entries: [{ actor: 'nobody', address: '203.0.113.9' }],
+    })
     await stack.stop()
     const direct = await startStack({ AUTH: 'on', ADMIN_TOKEN: ADMIN })
     expect((await fetch(`${direct.url}/downloads`, { headers: forwarded })).status).toBe(401)
-    expect(await direct.get('/audit')).toMatchObject({ entries: [{ actor: 'nobody', address: '127.0.0.1' }] })
+    expect(await direct.get('/audit?actor=nobody')).toMatchObject({
+      entries: [{ actor: 'nobody', address: '127.0.0.1' }],
+    })
     await direct.stop()
   })
 })

@@ -2,11 +2,10 @@ import { execFile } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { ADMIN } from '../helpers/admin.ts'
 import { writeRandom } from '../helpers/folder.ts'
 import { projectFolder } from '../helpers/process.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
-
-const ADMIN = 'an-admin-token-for-tests'
 
 // An admin and an operator at their shells.
 describe('CLI with tokens', () => {

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect } from '@jest/globals'
+import { ADMIN } from '../helpers/admin.ts'
 import { writeRandom } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 import { start, type Running } from '../helpers/process.ts'
@@ -28,7 +29,7 @@ describe('a site behind NAT', () => {
   /** A download of `size` bytes that is under way over a link. */
   const underWay = async (size: number, link: [rateMbit: number, rttMs: number, lossPercent: number]) => {
     wan = await startWan(...link)
-    stack = await startStack({ HOST: '0.0.0.0' }, { within: wan.cloud, host: wan.testHost })
+    stack = await startStack({ HOST: '0.0.0.0', ADMIN_TOKEN: ADMIN }, { within: wan.cloud, host: wan.testHost })
     const file = join(stack.folder, 'video.mp4')
     const sha256 = await writeRandom(file, size)
     const server = `http://${wan.cloudHost}:${new URL(stack.url).port}`
@@ -44,7 +45,7 @@ describe('a site behind NAT', () => {
       '--state-dir',
       join(stack.folder, 's'),
     ]
-    agent = start('agent/main.ts', args, {}, wan.site)
+    agent = start('agent/main.ts', args, stack.agentEnv, wan.site)
     await until('the site to be known', async () => (await stack.get('/clients/site'))['status'] === 'online')
     const { id } = await stack.ask({ clientId: 'site' })
     const received = async (): Promise<number> => (await stack.get(`/downloads/${id}`))['bytesReceived']

@@ -3,10 +3,10 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Random } from '../chaos/random.ts'
+import { ADMIN } from '../helpers/admin.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 import { attack, type Attack, type Targets } from './requests.ts'
 
-const ADMIN = 'an-admin-token-for-the-fuzzer'
 const CLIENTS = ['fuzz_a', 'fuzz_b']
 /** Many wait: for the rest of a body, or for news. */
 const AT_ONCE = 64

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { defaults } from '../../shared/protocol.ts'
+import { bearer, enrolAll } from './admin.ts'
 import { temporaryFolder } from './folder.ts'
 import { start, type Running } from './process.ts'
 import { until } from './until.ts'
@@ -14,6 +15,8 @@ export interface Stack {
   server: Running
   /** Kills the server with the signal, if any, and starts it again on the same port and folder. */
   restart(signal?: NodeJS.Signals): Promise<void>
+  /** What an agent needs of the environment to be let in. */
+  agentEnv: Record<string, string>
   agent(id: string, args?: string[], env?: Record<string, string>): Running
   /** An agent that is started and online. */
   online(id: string, args?: string[], env?: Record<string, string>): Promise<Running>
@@ -62,8 +65,10 @@ export async function startStack(
   let server = await startServer()
   const url = `${env['TLS_CERT'] ? 'https' : 'http'}://${host}:${port}`
 
-  // Who tests is an admin where that is asked for.
-  const admin: Record<string, string> = env['ADMIN_TOKEN'] ? { authorization: `Bearer ${env['ADMIN_TOKEN']}` } : {}
+  // Who tests is an admin where that is asked for, and its agents are enrolled.
+  const adminToken = env['ADMIN_TOKEN']
+  const admin = adminToken === undefined ? {} : bearer(adminToken)
+  const enrolment = adminToken === undefined ? {} : { ENROL_TOKEN: await enrolAll(url, admin) }
 
   const get = async (path: string, headers: Record<string, string> = {}): Promise<Json> => {
     const response = await fetch(url + path, { headers: { ...admin, ...headers } })
@@ -85,7 +90,7 @@ export async function startStack(
     const started = start(
       'agent/main.ts',
       ['--id', id, '--server', url, '--state-dir', state, '--port', 'off', ...args],
-      { HOME: folder, ...agentEnv },
+      { HOME: folder, ...enrolment, ...agentEnv },
     )
     agents.push(started)
     return started
@@ -98,6 +103,7 @@ export async function startStack(
     get server() {
       return server
     },
+    agentEnv: enrolment,
     get,
     post,
     agent,

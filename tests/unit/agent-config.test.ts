@@ -26,6 +26,7 @@ describe('configuration of the agent', () => {
       maxSize: undefined,
       tls: {},
       enrolToken: undefined,
+      keyAge: undefined,
       labels: {},
       chunkSize: undefined,
       limit: { windows: [], otherwise: { rate: Number.POSITIVE_INFINITY } },
