@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -36,7 +37,12 @@ describe('only who belongs', () => {
     downloadId = (await stack.ask({ clientId: 'b', path: 'report.txt' }))['id']
     calls = callsOf({ downloadId, clientId: 'b' })
   })
-  afterAll(() => stack.stop())
+  afterAll(async () => {
+    // Whatever was done here: secrets are in no log.
+    expect(stack.server.output()).not.toMatch(/bh[oebs]_[A-Za-z0-9_-]{10}/)
+    expect(stack.server.output()).not.toContain(ADMIN)
+    await stack.stop()
+  })
 
   test('a stranger is refused everywhere but at the public routes, and where nothing is', async () => {
     for (const call of calls) {
@@ -190,6 +196,37 @@ describe('only who belongs', () => {
     const first = (await ask(one)).body['id']
     expect((await ask(one)).body['id']).toBe(first)
     expect((await ask(two)).body['id']).not.toBe(first)
+  })
+
+  test('an upload in mid-body ends at once when its credential is revoked', async () => {
+    const own = bearer(await bearerOf('cut'))
+    const agent = { version: 'test', platform: 'test', hostname: 'test' }
+    const request = { protocol: 1, clientId: 'cut', instance: 'x'.repeat(16), takeover: true, agent, shared: [] }
+    const { session } = (await stack.post('/sessions', request, own)).body
+    const { id } = await stack.ask({ clientId: 'cut', path: 'report.txt' })
+    const headers = { ...own, 'agent-session': String(session) }
+    expect((await stack.post(`/jobs/${id}/begin`, { source: 'v1', size: 1000 }, headers)).status).toBe(200)
+    const put = httpRequest(`${stack.url}/jobs/${id}/file`, {
+      method: 'PUT',
+      headers: {
+        ...headers,
+        attempt: '1',
+        'content-range': 'bytes 0-999/1000',
+        'content-length': '1000',
+        'chunk-digest': 'crc32=:AAAAAA==:',
+      },
+    })
+    const closed = new Promise((resolve) => put.once('close', resolve))
+    put.on('error', () => undefined)
+    put.write(Buffer.alloc(500))
+    await until(
+      'the upload to be under way',
+      async () => put.socket?.bytesWritten !== undefined && put.socket.bytesWritten > 500,
+    )
+    const { credentials } = await stack.get('/credentials?client=cut')
+    await fetch(`${stack.url}/credentials/${credentials[0].id}`, { method: 'DELETE', headers: bearer(ADMIN) })
+    await closed
+    expect(await stack.get(`/downloads/${id}`)).toMatchObject({ bytesReceived: 0 })
   })
 
   test('a poll that is held ends at once when its credential is revoked', async () => {
