@@ -1,4 +1,5 @@
-import { matchesGlob, normalize } from 'node:path'
+import { normalize } from 'node:path'
+import picomatch from 'picomatch'
 import { roles, type Role } from '../../../shared/access.ts'
 import type { ProofParts } from '../../../shared/proof-text.ts'
 import type { EnrolmentRecord } from '../../access-ports.ts'
@@ -50,7 +51,7 @@ export function mayPath(principal: Principal, path: string | null): boolean {
   // The agent resolves `..`; what a pattern says is compared with what comes of it.
   const plain = path === null ? null : normalize(path)
   if (plain === null || plain.split('/').includes('..')) return false
-  return principal.paths.some((pattern) => matchesGlob(plain, pattern))
+  return principal.paths.some((pattern) => picomatch.isMatch(plain, pattern, { dot: true, nonegate: true }))
 }
 
 /** Whether an operator's role is at least `role`. */

@@ -15,7 +15,13 @@ export interface Proofs {
 }
 
 /** Nonces are remembered by nobody: each carries its time and a tag that only this database's servers can make. */
-export function createProofs({ store, clock }: { store: AccessStore; clock: Clock }): Proofs {
+export function createProofs({
+  store,
+  clock,
+}: {
+  store: Pick<AccessStore, 'secret'>
+  clock: Pick<Clock, 'now'>
+}): Proofs {
   const tagOf = async (text: string): Promise<string> =>
     createHmac('sha256', await store.secret('nonces'))
       .update(text)
