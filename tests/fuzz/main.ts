@@ -1,13 +1,14 @@
 import { Command } from 'commander'
 import { createRandom } from '../chaos/random.ts'
 import { numberIn } from '../helpers/number-in.ts'
+import { fuzzAgents } from './agent.ts'
 import { fuzzServer } from './server.ts'
 
-// Sends a real server what no program of ours would, and looks whether it stands as before.
+// Sends a real server what no program of ours would, answers real agents likewise, and looks whether all stand as before.
 
 const options = new Command('npm run fuzz --')
   .description(
-    'Attacks a server of its own on every route. Exits 1 when it fails, leaks, tells or writes what it must not.',
+    'Attacks a server of its own on every route, and agents with what they are answered. Exits 1 when one fails, leaks, tells or writes what it must not.',
   )
   .option('--seed <N>', 'the same seed makes the same requests', numberIn(0, 2 ** 32 - 1))
   .option('--minutes <M>', 'for how long', numberIn(0.05, 600), 10)
@@ -30,12 +31,23 @@ function onProgress(requests: number): void {
   process.stderr.write(`\r${requests} requests, ${rate}/s, ${Math.ceil((until - now) / 1000)} s left\u001b[K`)
 }
 
-const result = await fuzzServer({ random: createRandom(seed), until, signal: stop.signal, onProgress })
+// Half of the time for each: together they would take the processor from each other.
+const middle = (begun + until) / 2
+const server = await fuzzServer({ random: createRandom(seed), until: middle, signal: stop.signal, onProgress })
+const agents = await fuzzAgents({
+  random: createRandom(seed + 1),
+  until,
+  signal: stop.signal,
+  onProgress: () => onProgress(server.requests),
+})
+const result = { ...server, answers: agents.answers, wrong: [...server.wrong, ...agents.wrong] }
 if (process.stderr.isTTY && !options.json) process.stderr.write('\r\u001b[K')
 if (options.json) process.stdout.write(`${JSON.stringify({ seed, ...result })}\n`)
 else {
   const statuses = Object.entries(result.statuses).map(([status, count]) => `${status}: ${count}`)
-  process.stdout.write(`seed ${seed}: ${result.requests} requests\nanswers: ${statuses.join(', ')}\n`)
+  process.stdout.write(
+    `seed ${seed}: ${result.requests} requests\nanswers: ${statuses.join(', ')}\n${result.answers} answers to agents\n`,
+  )
   for (const wrong of result.wrong) process.stdout.write(`\nWRONG: ${wrong}\n`)
   if (result.wrong.length === 0)
     process.stdout.write('Nothing failed, nothing leaked, and nothing was written that should not be.\n')
