@@ -10,5 +10,10 @@ loopback.addAddress('::1', 'ipv6')
  * others on. Never by the caller's address, which is this machine's for everybody who comes by way of a proxy on it.
  */
 export function isOpen(address: string, { auth, trustProxy }: Pick<Config, 'auth' | 'trustProxy'>): boolean {
-  return auth === 'auto' && trustProxy === 0 && loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  return auth === 'auto' && trustProxy === 0 && isLoopback(address)
+}
+
+/** @param address of IPv4 or IPv6 */
+export function isLoopback(address: string): boolean {
+  return loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

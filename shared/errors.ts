@@ -22,6 +22,7 @@ export const errorCodes = [
   'unauthenticated',
   'not-permitted',
   'too-many-requests',
+  'too-many-waiting',
   'enrolment-spent',
   'token-unknown',
   'credential-unknown',

@@ -22,6 +22,7 @@ const statuses: Record<ErrorCode, number> = {
   unauthenticated: 401,
   'not-permitted': 403,
   'too-many-requests': 429,
+  'too-many-waiting': 429,
   'enrolment-spent': 403,
   'token-unknown': 404,
   'credential-unknown': 404,
@@ -78,6 +79,7 @@ const retryAfter: Partial<Record<ErrorCode, number>> = {
   'over-quota': 10,
   'store-full': 10,
   'store-busy': 2,
+  'too-many-waiting': 60,
   'client-offline': 30,
   'begin-timeout': 5,
 }

@@ -38,7 +38,10 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
       return db.transaction(() => {
         const before = idempotency && madeBefore(db, idempotency)
         if (before) return { downloads: before.map((id) => find(id)!), replayed: true }
-        for (const draft of drafts) insertDraft(db, draft)
+        for (const draft of drafts) {
+          checkWaiting(db, draft.clientId)
+          insertDraft(db, draft)
+        }
         const ids = drafts.map((draft) => draft.id)
         if (idempotency) {
           db.run(
@@ -143,6 +146,15 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
       db.run('DELETE FROM idempotency WHERE created_at < :before', { before })
     },
   }
+}
+
+/** Jobs that wait for one client, at most: an agent reads their list, and somebody who asks without end fills the disk. */
+const MOST_WAITING = 10_000
+
+function checkWaiting(db: Database, clientId: string): void {
+  const sql = `SELECT 1 FROM downloads WHERE client_id = :clientId AND ${OPEN} LIMIT 1 OFFSET ${MOST_WAITING - 1}`
+  if (!db.one(sql, { clientId })) return
+  throw new AppError('too-many-waiting', `${MOST_WAITING} downloads wait for ${clientId}; cancel some, or come again.`)
 }
 
 function raiseRevision(db: Database, clientId: string): void {
