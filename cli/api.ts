@@ -1,12 +1,11 @@
 import type { z, ZodType } from 'zod'
 import {
   auditListSchema,
-  credentialListSchema,
   enrolmentSchema,
+  revokedSchema,
   tokenListSchema,
   tokenSchema,
   type AuditList,
-  type Credential,
   type Enrolment,
   type enrolmentRequestSchema,
   type Token,
@@ -50,8 +49,7 @@ export interface Api {
   createToken(request: TokenRequest): Promise<Answer<Token>>
   revokeToken(id: string): Promise<void>
   enrol(request: z.input<typeof enrolmentRequestSchema>): Promise<Answer<Enrolment>>
-  credentials(clientId: string): Promise<Answer<{ credentials: Credential[] }>>
-  revokeCredential(id: string): Promise<void>
+  revokeClient(clientId: string): Promise<Answer<{ revoked: number }>>
   audit(query: Query): Promise<Answer<AuditList>>
   /** The bytes of a download, of one still on its way too. `headers` may ask for a range. */
   content(id: string, headers: Record<string, string>, isArriving?: boolean): Promise<ContentStream>
@@ -99,9 +97,8 @@ export function createApi({ http }: { http: Http }): Api {
     createToken: (body) => ask(tokenSchema, { method: 'POST', path: 'tokens', body }),
     revokeToken: (id) => revoke(`tokens/${encodeURIComponent(id)}`),
     enrol: (body) => ask(enrolmentSchema, { method: 'POST', path: 'enrolments', body }),
-    credentials: (clientId) =>
-      ask(credentialListSchema, { method: 'GET', path: 'credentials', query: [['client', clientId]] }),
-    revokeCredential: (id) => revoke(`credentials/${encodeURIComponent(id)}`),
+    revokeClient: (clientId) =>
+      ask(revokedSchema, { method: 'DELETE', path: 'credentials', query: [['client', clientId]] }),
     audit: (query) => ask(auditListSchema, { method: 'GET', path: 'audit', query }),
 
     content(id, headers, isArriving = false) {

@@ -67,6 +67,8 @@ export interface AuditEntry {
 /** A call that changes something returns once that is durable. */
 export interface AccessStore {
   addToken(token: TokenRecord, hash: string): Promise<void>
+  /** The same, in place of whatever has that name. */
+  replaceToken(token: TokenRecord, hash: string): Promise<void>
   findToken(hash: string): Promise<TokenRecord | undefined>
   listTokens(): Promise<TokenRecord[]>
   /** @returns whether it was there, and not revoked yet */
@@ -74,22 +76,36 @@ export interface AccessStore {
 
   addEnrolment(enrolment: EnrolmentRecord, hash: string): Promise<void>
   findEnrolment(hash: string): Promise<EnrolmentRecord | undefined>
+  /** The labels of the enrolment that a credential came from. */
+  labelsOf(credentialId: string): Promise<Record<string, string>>
   listEnrolments(): Promise<EnrolmentRecord[]>
   revokeEnrolment(id: string, at: number): Promise<boolean>
   /**
    * Takes one use and adds the credential, or neither. A key that was enrolled by this token before is answered the same.
-   * @returns undefined when no use is left
+   * @param by.mayReplace whether a client that has a credential may be given another
+   * @returns `refused` for a key that was revoked, or a client that may not be given another; `spent` when no use is left
    */
-  enrol(enrolmentId: string, credential: CredentialRecord, hash: string | null): Promise<CredentialRecord | undefined>
+  enrol(
+    by: { enrolmentId: string; mayReplace: boolean },
+    credential: CredentialRecord,
+    hash: string | null,
+  ): Promise<CredentialRecord | 'refused' | 'spent'>
 
-  addCredential(credential: CredentialRecord, hash: string | null): Promise<void>
+  /**
+   * Adds the client's next credential, in place of others that were never used.
+   * @param by the id of the one that proved the client
+   * @returns undefined when that is not in force any more, or the key was revoked
+   */
+  addNextCredential(credential: CredentialRecord, by: string): Promise<CredentialRecord | undefined>
   findCredential(id: string): Promise<CredentialRecord | undefined>
   findBearer(hash: string): Promise<CredentialRecord | undefined>
   listCredentials(clientId?: string): Promise<CredentialRecord[]>
-  /** Notes the first use; credentials of the client that are older are revoked with it. */
-  proveCredential(id: string, at: number): Promise<void>
+  /** Notes the first use; credentials of the client that are older are revoked with it. @returns their ids */
+  proveCredential(id: string, at: number): Promise<string[]>
   /** Its session tokens go with it. */
   revokeCredential(id: string, at: number): Promise<boolean>
+  /** All that are in force. @returns their ids */
+  revokeClient(clientId: string, at: number): Promise<string[]>
 
   addSessionToken(token: SessionTokenRecord, hash: string): Promise<void>
   findSessionToken(hash: string): Promise<SessionTokenRecord | undefined>

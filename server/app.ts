@@ -2,7 +2,7 @@ import Koa from 'koa'
 import type { Log } from '../shared/log.ts'
 import { audited } from './http/audit.ts'
 import { authorized } from './http/authorize.ts'
-import { ownPagesOnly } from './http/browsers.ts'
+import { ownMachineOnly } from './http/browsers.ts'
 import { careful } from './http/careful.ts'
 import { limited } from './http/limits.ts'
 import type { InFlight } from './http/in-flight.ts'
@@ -24,9 +24,9 @@ export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight; tru
   app.use(careful({ tls: deps.tls }))
   app.use(problems({ log: deps.log, spread: deps.domain.sessions.spread }))
   app.use(presented)
-  app.use(ownPagesOnly)
   app.use(limited())
   app.use(audited(deps.access))
+  app.use(ownMachineOnly)
   app.use(authorized({ ...deps, router }))
   app.use(router.routes())
   app.use(router.allowedMethods())

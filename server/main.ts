@@ -11,7 +11,7 @@ import { ensureAdmin } from './admin.ts'
 import { createApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
 import { createAccess } from './domain/access/index.ts'
-import { mayClient } from './domain/access/principal.ts'
+import { mayPoll } from './domain/access/principal.ts'
 import { createDomain, type Domain } from './domain/index.ts'
 import { createGate, principalOf } from './http/gate.ts'
 import { createHeldPolls } from './http/held-polls.ts'
@@ -72,7 +72,7 @@ async function main(config: Config): Promise<void> {
   }).callback()
   const hold = createHeldPolls({
     polls: domain.polls,
-    may: (req, clientId) => mayClient(principalOf({ req }), clientId),
+    may: (req, clientId) => mayPoll(principalOf({ req }), clientId),
   })
   const stopping = new AbortController()
   const server = await createServer(
@@ -92,6 +92,7 @@ async function main(config: Config): Promise<void> {
 
   const stopTimers = startTimers({
     domain,
+    access,
     report: (error) => log.error({ err: error }, 'a periodic task failed; it is tried again'),
   })
   onShutdown(

@@ -1,3 +1,4 @@
+import type { Access } from './domain/access/index.ts'
 import type { Domain } from './domain/index.ts'
 
 const EXPIRE_EVERY = 1_000
@@ -9,7 +10,15 @@ const TIDY_EVERY = 10 * 60_000
  * Starts what the server does by itself: now, and from time to time.
  * @returns a function that stops it
  */
-export function startTimers({ domain, report }: { domain: Domain; report: (error: unknown) => void }): () => void {
+export function startTimers({
+  domain,
+  access,
+  report,
+}: {
+  domain: Domain
+  access: Access
+  report: (error: unknown) => void
+}): () => void {
   const every = (ms: number, task: () => Promise<void>): NodeJS.Timeout => {
     let running = false
     const run = (): void => {
@@ -30,6 +39,7 @@ export function startTimers({ domain, report }: { domain: Domain; report: (error
     every(TIDY_EVERY, domain.sweeper.removeLeftovers),
     every(TIDY_EVERY, domain.sweeper.removeContent),
     every(TIDY_EVERY, domain.sweeper.forget),
+    every(TIDY_EVERY, access.credentials.sweep),
   ]
   return () => timers.forEach(clearInterval)
 }

@@ -22,20 +22,33 @@ const pathPatternSchema = z.string().min(1).max(4096).refine(noControls, 'must n
 const lifetime = z.int().min(1)
 
 /** The public half of an Ed25519 key: the 32 bytes of RFC 8032, as base64url. */
-export const publicKeySchema = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be an Ed25519 key: 32 bytes as base64url')
+export const publicKeySchema = z
+  .string()
+  // The last character has two bits to spare: only zeroes, so that one key is one text.
+  .regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, 'must be an Ed25519 key: 32 bytes as base64url')
 
-export const tokenRequestSchema = z.strictObject({
-  name: nameSchema,
-  role: z.enum(roles),
-  /** Whether it may download content; without it, as its role has it: readers may not. */
-  content: z.boolean().optional(),
-  /** The clients that it is for; without it, all. */
-  clients: z.array(clientPatternSchema).min(1).max(100).optional(),
-  /** The paths that it is for, as globs; without it, all. */
-  paths: z.array(pathPatternSchema).min(1).max(100).optional(),
-  /** Seconds; without it, for ever. */
-  expiresIn: lifetime.optional(),
-})
+export const tokenRequestSchema = z
+  .strictObject({
+    name: nameSchema,
+    role: z.enum(roles),
+    /** Whether it may download content; without it, as its role has it: readers may not. */
+    content: z.boolean().optional(),
+    /** The clients that it is for; without it, all. */
+    clients: z.array(clientPatternSchema).min(1).max(100).optional(),
+    /** The paths that it is for, as globs; without it, all. */
+    paths: z.array(pathPatternSchema).min(1).max(100).optional(),
+    /** Seconds; without it, for ever. */
+    expiresIn: lifetime.optional(),
+  })
+  .refine(({ role, clients, paths, content }) => role !== 'admin' || !(clients ?? paths ?? content === false), {
+    // Who makes tokens can make themselves any.
+    message: 'cannot be limited to clients, paths or no content',
+    path: ['role'],
+  })
+  .refine(({ name }) => name !== 'ADMIN_TOKEN', {
+    message: 'is the name of the one in the environment',
+    path: ['name'],
+  })
 export type TokenRequest = z.infer<typeof tokenRequestSchema>
 
 export const enrolmentRequestSchema = z.strictObject({
@@ -102,6 +115,9 @@ export const credentialSchema = z.object({
 })
 export type Credential = z.infer<typeof credentialSchema>
 export const credentialListSchema = z.object({ credentials: z.array(credentialSchema) })
+
+/** How many credentials were revoked. */
+export const revokedSchema = z.object({ revoked: z.int() })
 
 export const auditListSchema = z.object({
   entries: z.array(

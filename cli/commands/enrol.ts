@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import type { Connect, Context } from '../context.ts'
-import { CliError } from '../errors.ts'
 import { collectLabel, parseDuration, wholeNumber } from '../options.ts'
 
 interface Flags {
@@ -47,10 +46,7 @@ async function enrol({ api, screen }: Context, clients: string, { uses, expires,
 }
 
 async function revoke({ api, screen }: Context, client: string): Promise<void> {
-  const { credentials } = (await api.credentials(client)).value
-  const inForce = credentials.filter(({ revokedAt }) => revokedAt === null)
-  if (inForce.length === 0)
-    throw new CliError('credential-unknown', `${client} has no credential in force.`, { status: 404 })
-  for (const { id } of inForce) await api.revokeCredential(id)
-  screen.note(`${client} has no credential any more (${inForce.length} revoked).`)
+  const answer = await api.revokeClient(client)
+  if (screen.asJson) return screen.json(answer.raw)
+  screen.note(`${client} has no credential any more (${answer.value.revoked} revoked).`)
 }

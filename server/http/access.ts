@@ -8,10 +8,12 @@ import {
   type Token,
 } from '../../shared/access.ts'
 import { AppError } from '../../shared/errors.ts'
+import { clientIdSchema } from '../../shared/protocol.ts'
 import type { CredentialRecord, EnrolmentRecord, TokenRecord } from '../access-ports.ts'
 import type { Access } from '../domain/access/index.ts'
+import { about } from './audit.ts'
 import { principalOf } from './gate.ts'
-import { bodyOf, jsonBody } from './json.ts'
+import { bodyOf, jsonBody, valid } from './json.ts'
 import { parameter, query } from './request.ts'
 
 /** Tokens, enrolments and credentials: made, listed, revoked. A secret is told once, when it is made. */
@@ -20,6 +22,7 @@ export function accessRoutes(router: Router, { access }: { access: Access }): vo
 
   router.post('/tokens', jsonBody, async (ctx) => {
     const { token, secret } = await tokens.create(bodyOf(ctx, tokenRequestSchema))
+    about(ctx, { path: `${token.id} ${token.role} ${token.name}` })
     ctx.set('Cache-Control', 'no-store')
     ctx.status = 201
     ctx.body = { ...presentToken(token), secret }
@@ -30,12 +33,14 @@ export function accessRoutes(router: Router, { access }: { access: Access }): vo
   })
 
   router.delete('/tokens/:id', async (ctx) => {
+    about(ctx, { path: parameter(ctx, 'id').slice(0, 64) })
     await tokens.revoke(parameter(ctx, 'id'))
     ctx.status = 204
   })
 
   router.post('/enrolments', jsonBody, async (ctx) => {
     const { enrolment, secret } = await enrolments.create(bodyOf(ctx, enrolmentRequestSchema))
+    about(ctx, { path: `${enrolment.id} ${enrolment.clients}` })
     ctx.set('Cache-Control', 'no-store')
     ctx.status = 201
     ctx.body = { ...presentEnrolment(enrolment), secret }
@@ -46,6 +51,7 @@ export function accessRoutes(router: Router, { access }: { access: Access }): vo
   })
 
   router.delete('/enrolments/:id', async (ctx) => {
+    about(ctx, { path: parameter(ctx, 'id').slice(0, 64) })
     await enrolments.revoke(parameter(ctx, 'id'))
     ctx.status = 204
   })
@@ -53,6 +59,7 @@ export function accessRoutes(router: Router, { access }: { access: Access }): vo
   router.post('/credentials', jsonBody, async (ctx) => {
     const request = bodyOf(ctx, credentialRequestSchema)
     const principal = principalOf(ctx)
+    about(ctx, { clientId: request.clientId })
     ctx.set('Cache-Control', 'no-store')
     ctx.status = 201
     if (principal.kind === 'enrolment') {
@@ -66,15 +73,22 @@ export function accessRoutes(router: Router, { access }: { access: Access }): vo
     if (!mine || publicKey === undefined || principal.purpose !== 'credential' || principal.subject !== publicKey) {
       throw new AppError('not-permitted', 'A further key needs a proof by the one before, or an enrolment token.')
     }
-    ctx.body = presentCredential(await credentials.rotate(clientId, publicKey))
+    ctx.body = presentCredential(await credentials.rotate(principal, publicKey))
   })
 
   router.get('/credentials', async (ctx) => {
     ctx.body = { credentials: (await credentials.list(query(ctx, 'client'))).map(presentCredential) }
   })
 
+  router.delete('/credentials', async (ctx) => {
+    const clientId = valid(clientIdSchema, query(ctx, 'client'), 'client')
+    about(ctx, { clientId })
+    ctx.body = { revoked: await credentials.revokeClient(clientId) }
+  })
+
   router.delete('/credentials/:id', async (ctx) => {
-    await credentials.revoke(parameter(ctx, 'id'))
+    const { clientId } = await credentials.revoke(parameter(ctx, 'id'))
+    about(ctx, { clientId, path: parameter(ctx, 'id') })
     ctx.status = 204
   })
 }

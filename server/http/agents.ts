@@ -37,7 +37,8 @@ export function agentRoutes(router: Router, { domain, access, present }: RouteDe
     const request = bodyOf(ctx, sessionRequestSchema)
     const principal = principalOf(ctx)
     checkProof(principal, request)
-    const begun = await domain.sessions.begin(request)
+    const labels = principal.kind === 'agent' ? await access.credentials.labelsOf(principal.credentialId) : {}
+    const begun = await domain.sessions.begin({ ...request, labels: { ...request.labels, ...labels } })
     const { clientId } = request
     const token =
       principal.kind === 'agent' && principal.by === 'proof'

@@ -5,6 +5,7 @@ import type { AuditList } from '../../shared/access.ts'
 import { isAppError } from '../../shared/errors.ts'
 import type { AuditEntry } from '../access-ports.ts'
 import { actorOf, type Audit } from '../domain/access/audit.ts'
+import { addressOf } from './caller.ts'
 import { principalOf } from './gate.ts'
 import { valid } from './json.ts'
 import type { Operation } from './operations.ts'
@@ -36,7 +37,7 @@ export function audited({ audit }: { audit: Audit }): Middleware {
   const note = async (ctx: Context, status: number, code: string | null): Promise<void> => {
     if (!matters(ctx, status)) return
     const action = operationsOf.get(ctx.req)?.name ?? `${ctx.method} ${ctx.path.slice(0, 200)}`
-    const call = { actor: actorOf(principalOf(ctx)), address: ctx.ip, action, status, code }
+    const call = { actor: actorOf(principalOf(ctx)), address: addressOf(ctx), action, status, code }
     const list = subjects.get(ctx.req) ?? [{}]
     await audit.note(
       list.map(({ clientId = null, path = null, downloadId = null }) => ({ ...call, clientId, path, downloadId })),
@@ -47,7 +48,8 @@ export function audited({ audit }: { audit: Audit }): Middleware {
     try {
       await next()
     } catch (error) {
-      if (isAppError(error)) await note(ctx, statusOf(error.code), error.code)
+      const code = isAppError(error) ? error.code : 'internal'
+      await note(ctx, statusOf(code), code)
       throw error
     }
     await note(ctx, ctx.status, null)
@@ -56,8 +58,12 @@ export function audited({ audit }: { audit: Audit }): Middleware {
 
 /** What agents do with their own jobs is told by the downloads. */
 function matters(ctx: Context, status: number): boolean {
-  if (status === 401 || status === 403) return true
   const access = operationsOf.get(ctx.req)?.operation.access
+  // How every agent begins: it asks for a nonce.
+  if (status === 401) return access !== 'agent' || ctx.get('Authorization') !== ''
+  if (status === 403) return true
+  // Somebody else's is not there: for an agent that is no mistake of its own.
+  if (status === 404 && principalOf(ctx).kind === 'agent') return true
   if (access === undefined || access === 'public' || access === 'agent' || ctx.method === 'HEAD') return false
   return ctx.method !== 'GET' || access === 'content' || access === 'ask-content'
 }

@@ -1,6 +1,7 @@
 import type { Router } from '@koa/router'
 import type { Context, Middleware } from 'koa'
 import { AppError } from '../../shared/errors.ts'
+import { headers } from '../../shared/protocol.ts'
 import type { Access } from '../domain/access/index.ts'
 import { hasRole, mayClient, mayPath, type Principal } from '../domain/access/principal.ts'
 import { unknownClient, unknownDownload } from '../domain/guards.ts'
@@ -28,6 +29,7 @@ export function authorized({
     // What is unknown is answered by the router.
     if (!found) return next()
     checkKind(principal, found.operation)
+    if (principal.kind === 'agent') checkMeans(ctx, principal, found)
     await checkObject(ctx, found, domain)
     return next()
   }
@@ -63,6 +65,14 @@ async function unauthenticated(ctx: Context, { proofs }: Access): Promise<AppErr
 function checkKind(principal: Principal, { access }: Operation): void {
   if (allows(principal, access)) return
   throw new AppError('not-permitted', 'Who calls has no right to this; an admin can give one: POST /tokens.')
+}
+
+/** A proof begins a session, or tells the next key; a session's token is for the calls of that session. */
+function checkMeans(ctx: Context, principal: Principal & { kind: 'agent' }, { name }: Found): void {
+  if (principal.by === 'proof' && name !== 'POST /sessions' && name !== 'POST /credentials')
+    throw new AppError('not-permitted', 'A proof begins a session, and the session gives a token for this.')
+  if (principal.by === 'session' && ctx.get(headers.session) !== principal.session)
+    throw new AppError('session-superseded', 'This token is of another session than the call; begin one.')
 }
 
 function allows(principal: Principal, access: Operation['access']): boolean {

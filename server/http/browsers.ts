@@ -4,22 +4,38 @@ import { AppError } from '../../shared/errors.ts'
 import { isLoopback } from '../address.ts'
 import { principalOf } from './gate.ts'
 
+/** What proxies add: whoever comes by way of one is not of this machine. */
+const passedOn = ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'Via']
+
 /**
- * Where nobody needs a token, the browser of whoever sits at this machine must lend none to other people's pages: neither
- * to one that sends requests here, nor to one whose name was made to lead here (DNS rebinding). Browsers say where a
- * request comes from (Fetch Metadata); nothing else sends these headers.
+ * Where nobody needs a token, only what is of this machine is served. Its browsers must lend nothing to other people's
+ * pages: neither to one that sends requests here, which browsers say (Fetch Metadata), nor to one whose name was made to
+ * lead here (DNS rebinding), which the name says. And a proxy on it must let nobody in.
  */
-export const ownPagesOnly: Middleware = async (ctx, next) => {
-  if (principalOf(ctx).kind === 'anyone' && isBrowser(ctx) && !(isOwnPage(ctx) && isOwnName(ctx.hostname))) {
-    throw new AppError(
-      'not-permitted',
-      'This comes from a page of somebody else. Bind another address, and use a token.',
-    )
-  }
+export const ownMachineOnly: Middleware = async (ctx, next) => {
+  if (principalOf(ctx).kind === 'anyone') checkOwn(ctx)
   await next()
 }
 
-const isBrowser = (ctx: Context): boolean => ctx.get('Sec-Fetch-Site') !== '' || ctx.get('Origin') !== ''
+function checkOwn(ctx: Context): void {
+  if (!isOwnName(ctx)) {
+    throw new AppError(
+      'not-permitted',
+      `Nobody needs a token here, so the server answers to this machine's own names only.`,
+    )
+  }
+  if (isOfBrowser(ctx) && !isOwnPage(ctx)) {
+    throw new AppError('not-permitted', 'This comes from a page of somebody else.')
+  }
+  const header = passedOn.find((name) => ctx.get(name) !== '')
+  if (header === undefined) return
+  throw new AppError(
+    'not-permitted',
+    `A proxy passed this on (${header}), and nobody needs a token here; set TRUST_PROXY=1.`,
+  )
+}
+
+const isOfBrowser = (ctx: Context): boolean => ctx.get('Sec-Fetch-Site') !== '' || ctx.get('Origin') !== ''
 
 /** `none`: typed, or a bookmark. */
 function isOwnPage(ctx: Context): boolean {
@@ -28,7 +44,9 @@ function isOwnPage(ctx: Context): boolean {
   return URL.parse(ctx.get('Origin'))?.host === ctx.host
 }
 
-function isOwnName(hostname: string): boolean {
-  const address = hostname.replace(/^\[|\]$/g, '')
+/** Every browser sends a name. */
+function isOwnName(ctx: Context): boolean {
+  if (ctx.get('Host') === '') return true
+  const address = ctx.hostname.replace(/^\[|\]$/g, '')
   return address === 'localhost' || (isIP(address) > 0 && isLoopback(address))
 }

@@ -28,6 +28,13 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
     const request = bodyOf(ctx, downloadRequestSchema)
     const key = valid(idempotencyKey, ctx.get('Idempotency-Key') || undefined, 'Idempotency-Key')
     const principal = principalOf(ctx)
+    about(
+      ctx,
+      ...(request.clientIds === '*' ? [] : (request.clientIds ?? [request.clientId])).map((clientId) => ({
+        clientId: clientId ?? null,
+        path: request.path ?? null,
+      })),
+    )
     checkPath(principal, request.path ?? null)
     const created = await downloads.create(request, {
       idempotencyKey: key === undefined ? undefined : ownKey(principal, key),

@@ -30,6 +30,8 @@ export function createGate({
   handle: (request: IncomingMessage, response: ServerResponse) => void
 }): RequestListener {
   const identify = async (request: IncomingMessage): Promise<void> => {
+    // Whether the server lives is told without looking anybody up.
+    if (request.url === '/health' || request.url === '/ready') return
     try {
       callers.set(request, await authenticate(request.headers.authorization ?? ''))
     } catch (error) {
@@ -39,7 +41,7 @@ export function createGate({
 
   const isNobody = async (request: IncomingMessage): Promise<boolean> => {
     await identify(request)
-    return callers.get(request)?.kind === 'nobody'
+    return failures.has(request) || callers.get(request)?.kind === 'nobody'
   }
 
   /** What is under way ends with the right to it, and not when it is over: an upload can take hours, and so can a poll. */
@@ -56,15 +58,19 @@ export function createGate({
   }
 
   const admit = (request: IncomingMessage, response: ServerResponse): void => {
+    // It went away while it was looked up: nothing would tell of its end any more.
+    if (response.closed) return
     let handled = false
     const release = hold(request, response, () => {
       handled = true
       handle(request, response)
     })
-    watch(request, response, () => (handled ? request.destroy() : release?.()))
+    watch(request, response, () => (handled ? request.socket.destroy() : release?.()))
   }
 
   return (request, response) => {
+    // Node remembers it from now on: a connection that is gone has none.
+    void request.socket.remoteAddress
     void identify(request).then(() => (failures.has(request) ? handle : admit)(request, response))
   }
 }

@@ -1,16 +1,22 @@
-import type { Middleware } from 'koa'
+import { isIPv6 } from 'node:net'
+import type { Context, Middleware } from 'koa'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, isAppError } from '../../shared/errors.ts'
+import type { Principal } from '../domain/access/principal.ts'
+import { addressOf } from './caller.ts'
 import { principalOf } from './gate.ts'
 
-/** Of one address: calls that say not, or wrongly, who they are. Whoever says it rightly is not held back by them. */
+/** Of one address, or of one agent: calls that say wrongly who calls, or ask for what is not theirs. */
 const FAILURES_PER_MINUTE = 60
-/** Of one address: agents that ask for a nonce to sign. Many can come by way of one proxy. */
+/**
+ * Of one address: agents that ask for a nonce, or whose session's token has run out. Both are as it should be, and many
+ * can come by way of one proxy.
+ */
 const CHALLENGES_PER_MINUTE = 6000
 /** Of one operator's token. */
 const REQUESTS_PER_MINUTE = 3000
-/** Of one credential: sessions, which cost a proof each. */
-const SESSIONS_PER_MINUTE = 60
+/** Of one credential: what it proves itself for costs a signature each. */
+const PROOFS_PER_MINUTE = 60
 
 /** Holds back who asks too often: strangers by their address, operators and agents by what they prove themselves with. */
 export function limited(): Middleware {
@@ -18,22 +24,49 @@ export function limited(): Middleware {
   const failures = perMinute(FAILURES_PER_MINUTE)
   const challenges = perMinute(CHALLENGES_PER_MINUTE)
   const requests = perMinute(REQUESTS_PER_MINUTE)
-  const sessions = perMinute(SESSIONS_PER_MINUTE)
+  const proofs = perMinute(PROOFS_PER_MINUTE)
+
+  const admit = async (ctx: Context, principal: Principal): Promise<void> => {
+    if (principal.kind === 'nobody' && !isProbe(ctx))
+      await consume(isChallenge(ctx) ? challenges : failures, networkOf(ctx))
+    if (principal.kind === 'operator') await consume(requests, principal.id)
+    if (principal.kind === 'agent' && principal.by === 'proof') await consume(proofs, principal.credentialId)
+  }
 
   return async (ctx, next) => {
     const principal = principalOf(ctx)
-    if (principal.kind === 'nobody' && !isProbe(ctx.path)) {
-      const asksForNonce = ctx.path === '/sessions' && ctx.get('Authorization') === ''
-      await consume(asksForNonce ? challenges : failures, ctx.ip)
+    await admit(ctx, principal)
+    try {
+      await next()
+    } catch (error) {
+      const name = nameOf(principal)
+      // Refused again and again, it costs more than it is worth: a row of the audit each.
+      if (name !== undefined && isAppError(error, 'not-permitted', 'download-unknown', 'client-unknown')) {
+        await consume(failures, name)
+      }
+      throw error
     }
-    if (principal.kind === 'operator') await consume(requests, principal.id)
-    if (principal.kind === 'agent' && ctx.path === '/sessions') await consume(sessions, principal.credentialId)
-    await next()
   }
 }
 
 /** What load balancers and service managers ask, often, and without a token. */
-const isProbe = (path: string): boolean => path === '/health' || path === '/ready'
+const isProbe = ({ path }: Context): boolean => path === '/health' || path === '/ready'
+
+function isChallenge(ctx: Context): boolean {
+  const authorization = ctx.get('Authorization')
+  return (/^\/sessions\/?$/i.test(ctx.path) && authorization === '') || /^bearer +bhs_/i.test(authorization)
+}
+
+function nameOf(principal: Principal): string | undefined {
+  if (principal.kind === 'agent') return principal.credentialId
+  return principal.kind === 'enrolment' ? principal.enrolment.id : undefined
+}
+
+/** Whoever has one address of IPv6 has a whole network of them. */
+function networkOf(ctx: Context): string {
+  const address = addressOf(ctx)
+  return isIPv6(address) && !address.includes('.') ? address.split(':').slice(0, 4).join(':') : address
+}
 
 async function consume(limiter: RateLimiterMemory, key: string): Promise<void> {
   try {

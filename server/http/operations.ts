@@ -7,6 +7,7 @@ import {
   enrolmentListSchema,
   enrolmentRequestSchema,
   enrolmentSchema,
+  revokedSchema,
   tokenListSchema,
   tokenRequestSchema,
   tokenSchema,
@@ -60,6 +61,7 @@ export const schemas = {
   Credential: credentialSchema,
   CredentialList: credentialListSchema,
   AuditList: auditListSchema,
+  Revoked: revokedSchema,
   Problem: problemSchema,
 } satisfies Record<string, z.ZodType>
 
@@ -231,6 +233,12 @@ export const operations: Record<string, Operation> = {
     summary: 'The credentials of agents',
     query: ['client'],
     answers: { 200: 'CredentialList' },
+  },
+  'DELETE /credentials': {
+    access: 'admin',
+    summary: 'Revoke the credentials of a client; what is under way with them ends at once',
+    query: ['client'],
+    answers: { 200: 'Revoked' },
   },
   'DELETE /credentials/{id}': {
     access: 'admin',

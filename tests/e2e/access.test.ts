@@ -134,6 +134,9 @@ describe('only who belongs', () => {
     expect((await take('office')).body['code']).toBe('not-permitted')
     expect((await take('shop_1')).status).toBe(201)
     expect((await take('shop_2')).body['code']).toBe('enrolment-spent')
+    const many = await enrolment('shop_*', { uses: 5 })
+    const other = await stack.post('/credentials', { clientId: 'shop_1' }, bearer(many))
+    expect([other.status, other.body['code']]).toEqual([403, 'not-permitted'])
     expect((await fetch(`${stack.url}/downloads`, { headers: bearer(enrol) })).status).toBe(403)
   })
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ADMIN } from '../helpers/admin.ts'
 import { writeRandom } from '../helpers/folder.ts'
 import { projectFolder } from '../helpers/process.ts'
-import { startStack, type Stack } from '../helpers/stack.ts'
+import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
 // An admin and an operator at their shells.
 describe('CLI with tokens', () => {
@@ -51,8 +51,10 @@ describe('CLI with tokens', () => {
     const made = await cli(['enrol', 'shop_*', '--uses', '2', '--expires', '1h', '--label', 'region=west'])
     expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^bhe_[A-Za-z0-9_-]{43}\n$/) })
     const file = join(stack.folder, 'till.csv')
+    const shown = async (): Promise<Json> => (await stack.get('/clients/shop_1'))['labels']
     await writeRandom(file, 1000)
     const agent = await stack.online('shop_1', ['--file', file], { ENROL_TOKEN: made.stdout.trim() })
+    expect(await shown()).toEqual({ region: 'west' })
     const token = await cli(['tokens', 'create', 'head office', '--role', 'operator', '--client', 'shop_*'])
     const env = { BACKHAUL_TOKEN: token.stdout.trim() }
     expect(await cli(['download', 'shop_1', '--wait'], { env })).toMatchObject({ code: 0 })

@@ -81,8 +81,8 @@ export function createAuthenticate({
   }
 
   return async (authorization) => {
-    const [, scheme = '', rest = ''] = /^([A-Za-z-]{1,20}) +(.{1,1000})$/.exec(authorization) ?? []
-    if (scheme.toLowerCase() === 'bearer') return bySecret(rest.trim())
+    const [, scheme = '', rest = ''] = /^([A-Za-z-]{1,20}) +([\x21-\x7e][\x20-\x7e]{0,999})$/.exec(authorization) ?? []
+    if (scheme.toLowerCase() === 'bearer') return bySecret(rest)
     if (scheme.toLowerCase() === 'backhaul-key') return byProof(rest)
     return nobody
   }

@@ -13,13 +13,17 @@ export interface Credentials {
   list(clientId?: string): Promise<CredentialRecord[]>
   /** The credential, if it is in force. */
   find(id: string): Promise<CredentialRecord | undefined>
+  /** What its client is known by, whatever it says of itself. */
+  labelsOf(id: string): Promise<Record<string, string>>
   findBearer(secret: string): Promise<CredentialRecord | undefined>
-  /** A further key of the same client: it takes the place of the others as soon as it was used. */
-  rotate(clientId: string, publicKey: string): Promise<CredentialRecord>
+  /** A further key of the same client: it takes the place of the others as soon as it was used. @throws AppError `not-permitted` */
+  rotate(by: { clientId: string; credentialId: string }, publicKey: string): Promise<CredentialRecord>
   /** It works: others of its client that are older are revoked. */
   proven(credential: CredentialRecord): Promise<void>
   /** Ends what is under way with it, at once. @throws AppError `credential-unknown` */
-  revoke(id: string): Promise<void>
+  revoke(id: string): Promise<CredentialRecord>
+  /** The same for all of a client, whatever is added meanwhile. @returns how many there were */
+  revokeClient(clientId: string): Promise<number>
   /** A token for a session. @returns the secret */
   issue(session: Omit<SessionTokenRecord, 'expiresAt'>): Promise<string>
   /** The token of a secret that is in force. */
@@ -41,6 +45,11 @@ export function createCredentials({
   const inForce = (credential: CredentialRecord | undefined): CredentialRecord | undefined =>
     credential?.revokedAt === null ? credential : undefined
 
+  /** What is under way with credentials that are no more. */
+  const end = (clientId: string, ids: readonly string[]): void => {
+    if (ids.length > 0) wakes.wake([...ids.map(accessTopic), clientTopic(clientId)])
+  }
+
   const issue: Credentials['issue'] = async (session) => {
     const { secret, hash } = newSecret('session')
     await store.addSessionToken({ ...session, expiresAt: clock.now() + SESSION_TOKEN_MS }, hash)
@@ -56,13 +65,11 @@ export function createCredentials({
     issue,
     findSession,
     list: (clientId) => store.listCredentials(clientId),
+    labelsOf: (id) => store.labelsOf(id),
     find: async (id) => inForce(await store.findCredential(id)),
     findBearer: async (secret) => inForce(await store.findBearer(hashOf(secret))),
 
-    async rotate(clientId, publicKey) {
-      const known = (await store.listCredentials(clientId)).find((one) => one.publicKey === publicKey)
-      // A lost answer is answered the same.
-      if (known?.revokedAt === null) return known
+    async rotate({ clientId, credentialId }, publicKey) {
       const credential: CredentialRecord = {
         id: randomUUID(),
         clientId,
@@ -72,12 +79,14 @@ export function createCredentials({
         provenAt: null,
         revokedAt: null,
       }
-      await store.addCredential(credential, null)
-      return credential
+      const added = await store.addNextCredential(credential, credentialId)
+      if (added) return added
+      throw new AppError('not-permitted', 'The credential that proves this site, or the next one, was revoked.')
     },
 
     async proven(credential) {
-      if (credential.provenAt === null) await store.proveCredential(credential.id, clock.now())
+      if (credential.provenAt !== null) return
+      end(credential.clientId, await store.proveCredential(credential.id, clock.now()))
     },
 
     async revoke(id) {
@@ -86,7 +95,15 @@ export function createCredentials({
         const detail = `There is no credential "${id.slice(0, 64)}" in force; GET /credentials lists them.`
         throw new AppError('credential-unknown', detail)
       }
-      wakes.wake([accessTopic(id), clientTopic(credential.clientId)])
+      end(credential.clientId, [id])
+      return credential
+    },
+
+    async revokeClient(clientId) {
+      const ids = await store.revokeClient(clientId, clock.now())
+      if (ids.length === 0) throw new AppError('credential-unknown', `${clientId} has no credential in force.`)
+      end(clientId, ids)
+      return ids.length
     },
 
     async renew(secret) {

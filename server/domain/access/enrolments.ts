@@ -72,9 +72,14 @@ export function createEnrolments({ store, clock }: { store: AccessStore; clock: 
         provenAt: null,
         revokedAt: null,
       }
-      const enrolled = await store.enrol(enrolment.id, credential, bearer?.hash ?? null)
-      if (enrolled) return { credential: enrolled, secret: bearer?.secret }
-      throw new AppError('enrolment-spent', 'This enrolment token was used as often as it may be; ask for a new one.')
+      // What is for many sites is known at many: none of them may take another's place.
+      const by = { enrolmentId: enrolment.id, mayReplace: !enrolment.clients.includes('*') }
+      const enrolled = await store.enrol(by, credential, bearer?.hash ?? null)
+      if (enrolled === 'spent')
+        throw new AppError('enrolment-spent', 'This enrolment token was used as often as it may be; ask for a new one.')
+      if (enrolled !== 'refused') return { credential: enrolled, secret: bearer?.secret }
+      const detail = `${clientId} has a credential, or this key was revoked: revoke what it has, or enrol "${clientId}" by its own name.`
+      throw new AppError('not-permitted', detail)
     },
   }
 }

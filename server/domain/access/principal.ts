@@ -43,6 +43,11 @@ export function mayClient(principal: Principal, clientId: string): boolean {
   return principal.clients === null || principal.clients.some((pattern) => matchesClient(pattern, clientId))
 }
 
+/** Whether a caller may have a client's jobs. */
+export function mayPoll(principal: Principal, clientId: string): boolean {
+  return principal.kind !== 'operator' && mayClient(principal, clientId)
+}
+
 /** Whether an operator may act on a path of a client. The default file, null, has none: only who may have all paths may have it. */
 export function mayPath(principal: Principal, path: string | null): boolean {
   if (principal.kind === 'anyone') return true
@@ -50,8 +55,9 @@ export function mayPath(principal: Principal, path: string | null): boolean {
   if (principal.paths === null) return true
   // The agent resolves `..`; what a pattern says is compared with what comes of it.
   const plain = path === null ? null : normalize(path)
-  if (plain === null || plain.split('/').includes('..')) return false
-  return principal.paths.some((pattern) => picomatch.isMatch(plain, pattern, { dot: true, nonegate: true }))
+  // Whatever the site's system takes for a separator.
+  if (plain === null || plain.split(/[/\\]/).includes('..')) return false
+  return principal.paths.some((pattern) => matcherOf(pattern)(plain))
 }
 
 /** Whether an operator's role is at least `role`. */
@@ -75,4 +81,17 @@ export function matchesClient(pattern: string, clientId: string): boolean {
     at = found + part.length
   }
   return true
+}
+
+/** Compiled once: a list is compared row by row. */
+const matchers = new Map<string, (path: string) => boolean>()
+const MOST_MATCHERS = 1000
+
+function matcherOf(pattern: string): (path: string) => boolean {
+  const known = matchers.get(pattern)
+  if (known) return known
+  if (matchers.size >= MOST_MATCHERS) matchers.clear()
+  const made = picomatch(pattern, { dot: true, nonegate: true })
+  matchers.set(pattern, made)
+  return made
 }

@@ -22,8 +22,15 @@ export function createProofs({
   store: Pick<AccessStore, 'secret'>
   clock: Pick<Clock, 'now'>
 }): Proofs {
+  let secret: Promise<Buffer> | undefined
+  const secretOf = (): Promise<Buffer> =>
+    (secret ??= store.secret('nonces').catch((error: unknown) => {
+      secret = undefined
+      throw error
+    }))
+
   const tagOf = async (text: string): Promise<string> =>
-    createHmac('sha256', await store.secret('nonces'))
+    createHmac('sha256', await secretOf())
       .update(text)
       .digest()
       .subarray(0, TAG_BYTES)

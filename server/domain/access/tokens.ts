@@ -15,8 +15,12 @@ export interface Tokens {
   revoke(id: string): Promise<void>
   /** The row of a secret that is in force. */
   find(secret: string): Promise<TokenRecord | undefined>
-  /** Makes this secret an admin's, unless it is known. */
+  /** Makes this secret an admin's, in place of whatever had the name. One that was revoked stays so. */
   adopt(name: string, secret: string): Promise<void>
+  /** Revokes whatever has this name. */
+  giveUp(name: string): Promise<void>
+  /** Whether there is an admin's token in force. */
+  hasAdmin(): Promise<boolean>
 }
 
 export function createTokens({ store, wakes, clock }: { store: AccessStore; wakes: WakeBus; clock: Clock }): Tokens {
@@ -32,7 +36,14 @@ export function createTokens({ store, wakes, clock }: { store: AccessStore; wake
     revokedAt: null,
   })
 
+  const inForce = ({ expiresAt, revokedAt }: TokenRecord): boolean =>
+    revokedAt === null && (expiresAt === null || expiresAt > clock.now())
+
   return {
+    async hasAdmin() {
+      return (await store.listTokens()).some((token) => token.role === 'admin' && inForce(token))
+    },
+
     async create(request) {
       const { secret, hash } = newSecret('operator')
       const token = rowOf(request)
@@ -49,13 +60,20 @@ export function createTokens({ store, wakes, clock }: { store: AccessStore; wake
 
     async find(secret) {
       const token = await store.findToken(hashOf(secret))
-      const over = token?.expiresAt !== null && (token?.expiresAt ?? 0) <= clock.now()
-      return token && token.revokedAt === null && !over ? token : undefined
+      return token && inForce(token) ? token : undefined
     },
 
     async adopt(name, secret) {
       const hash = hashOf(secret)
-      if (!(await store.findToken(hash))) await store.addToken(rowOf({ name, role: 'admin' }), hash)
+      const known = await store.findToken(hash)
+      // Another secret than before: the one before was given up.
+      if (!known) await store.replaceToken(rowOf({ name, role: 'admin' }), hash)
+    },
+
+    async giveUp(name) {
+      for (const { id, name: given, revokedAt } of await store.listTokens()) {
+        if (given === name && revokedAt === null) await store.revokeToken(id, clock.now())
+      }
     },
   }
 }

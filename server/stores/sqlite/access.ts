@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import type { AccessStore, AuditEntry, CredentialRecord } from '../../access-ports.ts'
+import type { AccessStore, AuditEntry, CredentialRecord, TokenRecord } from '../../access-ports.ts'
 import { toAudit, toCredential, toEnrolment, toSessionToken, toToken } from './access-rows.ts'
 import type { Database, Row } from './database.ts'
+import { textOrNull } from './rows.ts'
 
 const SECRET_BYTES = 32
 
@@ -19,29 +20,51 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
     )
   }
 
+  const insertToken = (token: TokenRecord, hash: string): void => {
+    const { id, name, role, content, clients, paths, createdAt, expiresAt, revokedAt } = token
+    db.run(
+      `INSERT INTO tokens (id, hash, name, role, content, clients, paths, created_at, expires_at, revoked_at)
+         VALUES (:id, :hash, :name, :role, :content, :clients, :paths, :createdAt, :expiresAt, :revokedAt)`,
+      {
+        id,
+        hash,
+        name,
+        role,
+        createdAt,
+        expiresAt,
+        revokedAt,
+        content: content ? 1 : 0,
+        clients: clients && JSON.stringify(clients),
+        paths: paths && JSON.stringify(paths),
+      },
+    )
+  }
+
+  /** What was revoked does not come back under another name. */
+  const isRevoked = (publicKey: string | null): boolean =>
+    db.one('SELECT 1 FROM credentials WHERE public_key = :publicKey AND revoked_at IS NOT NULL', { publicKey }) !==
+    undefined
+
+  const hasCredential = (clientId: string): boolean =>
+    db.one('SELECT 1 FROM credentials WHERE client_id = :clientId AND revoked_at IS NULL', { clientId }) !== undefined
+
   const revokeCredential = (id: string, at: number): boolean => {
     db.run('DELETE FROM session_tokens WHERE credential_id = :id', { id })
     return revoke('credentials', id, at)
   }
 
   return {
-    async addToken({ id, name, role, content, clients, paths, createdAt, expiresAt, revokedAt }, hash) {
-      db.run(
-        `INSERT INTO tokens (id, hash, name, role, content, clients, paths, created_at, expires_at, revoked_at)
-         VALUES (:id, :hash, :name, :role, :content, :clients, :paths, :createdAt, :expiresAt, :revokedAt)`,
-        {
-          id,
-          hash,
-          name,
-          role,
-          createdAt,
-          expiresAt,
-          revokedAt,
-          content: content ? 1 : 0,
-          clients: clients && JSON.stringify(clients),
-          paths: paths && JSON.stringify(paths),
-        },
-      )
+    async addToken(token, hash) {
+      insertToken(token, hash)
+    },
+    async replaceToken(token, hash) {
+      db.transaction(() => {
+        db.run('UPDATE tokens SET revoked_at = :at WHERE name = :name AND revoked_at IS NULL', {
+          name: token.name,
+          at: token.createdAt,
+        })
+        insertToken(token, hash)
+      })
     },
     async findToken(hash) {
       const row = db.one('SELECT * FROM tokens WHERE hash = :hash', { hash })
@@ -61,10 +84,17 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
       const row = db.one('SELECT * FROM enrolments WHERE hash = :hash', { hash })
       return row && toEnrolment(row)
     },
+    async labelsOf(credentialId) {
+      const row = db.one(
+        'SELECT labels FROM enrolments JOIN credentials ON enrolment_id = enrolments.id WHERE credentials.id = :credentialId',
+        { credentialId },
+      )
+      return row ? (JSON.parse(String(row['labels'])) as Record<string, string>) : {}
+    },
     listEnrolments: async () => db.all('SELECT * FROM enrolments ORDER BY created_at, id').map(toEnrolment),
     revokeEnrolment: async (id, at) => revoke('enrolments', id, at),
 
-    async enrol(enrolmentId, credential, hash) {
+    async enrol({ enrolmentId, mayReplace }, credential, hash) {
       return db.transaction(() => {
         const { clientId, publicKey } = credential
         const again = db.one(
@@ -73,23 +103,39 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
           { clientId, publicKey, enrolmentId },
         )
         if (again) return toCredential(again)
-        // What was revoked does not come back under another name.
-        const revoked = db.one('SELECT 1 FROM credentials WHERE public_key = :publicKey AND revoked_at IS NOT NULL', {
-          publicKey,
-        })
-        if (revoked) return undefined
+        if (isRevoked(publicKey) || (!mayReplace && hasCredential(clientId))) return 'refused'
         const taken = db.run(
           'UPDATE enrolments SET uses_left = uses_left - 1 WHERE id = :enrolmentId AND uses_left > 0 AND revoked_at IS NULL',
           { enrolmentId },
         )
-        if (taken === 0) return undefined
+        if (taken === 0) return 'spent'
         insertCredential(credential, hash)
         return credential
       })
     },
 
-    async addCredential(credential, hash) {
-      insertCredential(credential, hash)
+    async addNextCredential(credential, by) {
+      return db.transaction(() => {
+        const { clientId, publicKey } = credential
+        const inForce = 'client_id = :clientId AND revoked_at IS NULL'
+        const proving = db.one(`SELECT enrolment_id FROM credentials WHERE id = :by AND ${inForce}`, { by, clientId })
+        if (!proving || isRevoked(publicKey)) return undefined
+        const again = db.one(`SELECT * FROM credentials WHERE public_key = :publicKey AND ${inForce}`, {
+          publicKey,
+          clientId,
+        })
+        // A lost answer is answered the same.
+        if (again) return toCredential(again)
+        // One that was asked for before, and never used, has no more rights than this one.
+        const unused = db.all(`SELECT id FROM credentials WHERE proven_at IS NULL AND id <> :by AND ${inForce}`, {
+          by,
+          clientId,
+        })
+        for (const row of unused) revokeCredential(String(row['id']), credential.createdAt)
+        const next = { ...credential, enrolmentId: textOrNull(proving['enrolment_id']) }
+        insertCredential(next, null)
+        return next
+      })
     },
     async findCredential(id) {
       const row = db.one('SELECT * FROM credentials WHERE id = :id', { id })
@@ -107,17 +153,31 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
             .map(toCredential)
     },
     async proveCredential(id, at) {
-      db.transaction(() => {
+      return db.transaction(() => {
         db.run('UPDATE credentials SET proven_at = :at WHERE id = :id AND proven_at IS NULL', { id, at })
         const older = db.all(
           `SELECT old.id FROM credentials AS new JOIN credentials AS old ON old.client_id = new.client_id
-           WHERE new.id = :id AND old.id <> new.id AND old.created_at <= new.created_at AND old.revoked_at IS NULL`,
+           WHERE new.id = :id AND old.id <> new.id AND old.rowid < new.rowid AND old.revoked_at IS NULL`,
           { id },
         )
-        for (const row of older) revokeCredential(String(row['id']), at)
+        const ids = older.map((row) => String(row['id']))
+        for (const each of ids) revokeCredential(each, at)
+        return ids
       })
     },
-    revokeCredential: async (id, at) => db.transaction(() => revokeCredential(id, at)),
+    async revokeCredential(id, at) {
+      return db.transaction(() => revokeCredential(id, at))
+    },
+    async revokeClient(clientId, at) {
+      return db.transaction(() => {
+        const rows = db.all('SELECT id FROM credentials WHERE client_id = :clientId AND revoked_at IS NULL', {
+          clientId,
+        })
+        const ids = rows.map((row) => String(row['id']))
+        for (const each of ids) revokeCredential(each, at)
+        return ids
+      })
+    },
 
     async addSessionToken({ clientId, session, credentialId, expiresAt }, hash) {
       db.run(
@@ -127,7 +187,12 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
       )
     },
     async findSessionToken(hash) {
-      const row = db.one('SELECT * FROM session_tokens WHERE hash = :hash', { hash })
+      // A revocation may have come between the proof and the token.
+      const row = db.one(
+        `SELECT session_tokens.* FROM session_tokens JOIN credentials ON credentials.id = credential_id
+         WHERE session_tokens.hash = :hash AND revoked_at IS NULL`,
+        { hash },
+      )
       return row && toSessionToken(row)
     },
     async forgetSessionTokens(expiredBefore) {
@@ -148,14 +213,20 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
     async appendAudit(entries) {
       db.transaction(() => entries.forEach((entry) => insertAudit(db, entry)))
     },
-    async listAudit({ before = Number.MAX_SAFE_INTEGER, clientId = null, actor = null, limit }) {
-      return db
-        .all(
-          `SELECT * FROM audit WHERE seq < :before AND (:clientId IS NULL OR client_id = :clientId)
-             AND (:actor IS NULL OR actor = :actor) ORDER BY seq DESC LIMIT :limit`,
-          { before, clientId, actor, limit },
-        )
-        .map(toAudit)
+    async listAudit({ before = Number.MAX_SAFE_INTEGER, clientId, actor, limit }) {
+      const conditions = [
+        'seq < :before',
+        ...(clientId === undefined ? [] : ['client_id = :clientId']),
+        ...(actor === undefined ? [] : ['actor = :actor']),
+      ]
+      const parameters = {
+        before,
+        limit,
+        ...(clientId === undefined ? {} : { clientId }),
+        ...(actor === undefined ? {} : { actor }),
+      }
+      const sql = `SELECT * FROM audit WHERE ${conditions.join(' AND ')} ORDER BY seq DESC LIMIT :limit`
+      return db.all(sql, parameters).map(toAudit)
     },
   }
 }

@@ -39,7 +39,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
         const before = idempotency && madeBefore(db, idempotency)
         if (before) return { downloads: before.map((id) => find(id)!), replayed: true }
         for (const draft of drafts) {
-          checkWaiting(db, draft.clientId)
+          checkWaiting(db, draft)
           insertDraft(db, draft)
         }
         const ids = drafts.map((draft) => draft.id)
@@ -148,12 +148,12 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
   }
 }
 
-/** Jobs that wait for one client, at most: an agent reads their list, and somebody who asks without end fills the disk. */
+/** Jobs of one token that wait for one client, at most: somebody who asks without end fills the disk, and keeps out nobody else. */
 const MOST_WAITING = 10_000
 
-function checkWaiting(db: Database, clientId: string): void {
-  const sql = `SELECT 1 FROM downloads WHERE client_id = :clientId AND ${OPEN} LIMIT 1 OFFSET ${MOST_WAITING - 1}`
-  if (!db.one(sql, { clientId })) return
+function checkWaiting(db: Database, { clientId, askedBy }: DownloadDraft): void {
+  const sql = `SELECT 1 FROM downloads WHERE client_id = :clientId AND ${OPEN} AND asked_by IS :askedBy LIMIT 1 OFFSET ${MOST_WAITING - 1}`
+  if (!db.one(sql, { clientId, askedBy })) return
   throw new AppError('too-many-waiting', `${MOST_WAITING} downloads wait for ${clientId}; cancel some, or come again.`)
 }
 
