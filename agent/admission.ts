@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { messageOf } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
 import { sessionSchema, type Session, type SessionRequest } from '../shared/protocol.ts'
 import { bearer, interpret, Refused } from './api.ts'
@@ -64,24 +65,36 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     return next
   }
 
-  /** @returns undefined where there is no next key, or the server does not know it */
+  /** @returns undefined where there is no next key, or it does not work yet: the one in use may still */
   const byNext = async (
     current: Credential,
     nonce: string,
     request: SessionRequest,
     signal: AbortSignal,
   ): Promise<Session | undefined> => {
-    const next = await nextKey(current, nonce, request.clientId, signal)
-    if (!next) return undefined
-    const answer = await begin(next, nonce, request, signal)
-    if (nonceOf(answer) !== undefined) {
-      await keys.drop()
+    try {
+      const next = await nextKey(current, nonce, request.clientId, signal)
+      if (!next) return undefined
+      const answer = await begin(next, nonce, request, signal)
+      if (nonceOf(answer) !== undefined) return undefined
+      const session = interpret(answer, sessionSchema).value
+      await keys.promote()
+      log.info({ clientId: request.clientId }, 'the site has a new key; the one before is revoked')
+      return session
+    } catch (error) {
+      if (signal.aborted) throw error
+      log.warn(
+        { error: messageOf(error) },
+        'the key of this site could not be replaced; it is tried again with the next session',
+      )
       return undefined
     }
-    const session = interpret(answer, sessionSchema).value
-    await keys.promote()
-    log.info({ clientId: request.clientId }, 'the site has a new key; the one before is revoked')
-    return session
+  }
+
+  /** The server took the key in use, so it never saw the next one used: another can be made. */
+  const dropUnused = async (): Promise<void> => {
+    const next = await keys.next()
+    if (next?.id !== undefined) await keys.drop()
   }
 
   return async (request, signal) => {
@@ -96,7 +109,9 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     const answer = await begin(own, nonce, request, signal)
     // A server that lost its database knows the key no more.
     if (nonceOf(answer) !== undefined) await enrol(own, request.clientId, signal)
-    return interpret(answer, sessionSchema).value
+    const session = interpret(answer, sessionSchema).value
+    await dropUnused()
+    return session
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { headers, type Problem, type Session } from '../shared/protocol.ts'
+import { headers, visiblePattern, type Problem, type Session } from '../shared/protocol.ts'
 import { describe, patience } from './answers.ts'
 import type { Answer, Http, HttpRequest } from './http.ts'
 import { TransientError, type Retry } from './retry.ts'
@@ -142,5 +142,5 @@ export function bearer(token: string): Record<string, string> {
 /** A server gives another token while the one before still holds. */
 function renewed(answer: Answer): string | undefined {
   const token = answer.headers[headers.sessionToken.toLowerCase()]
-  return typeof token === 'string' ? token : undefined
+  return typeof token === 'string' && visiblePattern.test(token) ? token : undefined
 }

@@ -9,6 +9,7 @@ import { readTls, type TlsOptions } from '../shared/tls.ts'
 import { parseSize } from '../shared/units.ts'
 import { unlimited } from './bandwidth.ts'
 import { parseFlags, type Flags } from './flags.ts'
+import { compileGlob } from './rules.ts'
 import { always, parseTimetable, type Timetable } from './timetable.ts'
 
 export interface AgentConfig {
@@ -81,7 +82,7 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     clientId: clientId ?? '',
     server: server ?? '',
     proxy: server === undefined ? undefined : readProxy(reader, new URL(server)),
-    tls: readTls(reader, tlsNames),
+    tls: server === undefined ? {} : readTls(reader, tlsNames, new URL(server)),
     file: resolve(file),
     fileIsDefault: resolve(file) === resolve(defaultFile),
     chunkSize: reader.parsed('--chunk-size (CHUNK_SIZE)', '', (text) => parseSize(text, SMALLEST_CHUNK)),
@@ -174,11 +175,13 @@ function parseRoots({ root = [] }: Flags, env: Environment, reader: EnvReader): 
 }
 
 /** Separated by colons in the variable, as paths are. */
-function parseGlobs(name: string, given: (string | true)[] = [], variable = '', reader: EnvReader): string[] {
-  const globs = [...given, ...variable.split(':').filter((glob) => glob !== '')]
-  if (globs.some((glob) => glob === true || glob === ''))
-    flagMistake(reader, `--${name} (${name.toUpperCase()})`, 'needs a glob')
-  return globs.filter((glob) => typeof glob === 'string')
+function parseGlobs(name: string, flags: (string | true)[] = [], variable = '', reader: EnvReader): string[] {
+  const globs = [...flags, ...variable.split(':').filter((glob) => glob !== '')]
+  const flag = `--${name} (${name.toUpperCase()})`
+  if (globs.some((glob) => glob === true || glob === '')) flagMistake(reader, flag, 'needs a glob')
+  const given = globs.filter((glob) => typeof glob === 'string' && glob !== '') as string[]
+  for (const glob of given) reader.parsed(flag, '', () => compileGlob(glob))
+  return given
 }
 
 /** The flags come last, for they win. */

@@ -1,10 +1,10 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import { proofText, type ProofParts } from '../shared/proof-text.ts'
-import { replaceFile } from '../shared/replace-file.ts'
+import { makeFile, replaceFile, syncFolder } from '../shared/replace-file.ts'
 
 /** What this site proves itself with: a key that is made here and never leaves, and the server's name for it. */
 export interface Credential {
@@ -69,9 +69,9 @@ export function openKeys({ dir, clientId }: { dir: string; clientId: string }): 
     next: () => load(NEXT),
     make: () => make(NEXT),
     async promote() {
-      // Should the power fail between the two, the key in use finds its name under the next one's still.
       await rename(join(dir, NEXT.key), join(dir, CURRENT.key))
       await rename(join(dir, NEXT.id), join(dir, CURRENT.id))
+      await syncFolder(dir)
       inUse = undefined
     },
     async drop() {
@@ -92,8 +92,7 @@ async function createCredential({
   files: Files
 }): Promise<Credential> {
   const publicKey = String(createPublicKey(key).export({ format: 'jwk' }).x)
-  const known = { clientId, publicKey }
-  let id = (await loadId(join(dir, files.id), known)) ?? (await loadId(join(dir, NEXT.id), known))
+  let id = await findId(dir, files, { clientId, publicKey })
 
   return {
     publicKey,
@@ -128,15 +127,24 @@ async function readKey(path: string): Promise<KeyObject | undefined> {
 async function writeKey(dir: string, name: string): Promise<KeyObject> {
   const { privateKey } = generateKeyPairSync('ed25519')
   await mkdir(dir, { recursive: true, mode: 0o700 })
+  const text = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
   // Never over another: whoever was first has the key that counts.
-  const file = await open(join(dir, name), 'wx', 0o600)
-  try {
-    await file.writeFile(privateKey.export({ format: 'pem', type: 'pkcs8' }))
-    await file.sync()
-  } finally {
-    await file.close()
-  }
+  await makeFile(join(dir, name), text)
   return privateKey
+}
+
+/** Where the power failed in the middle of a promotion, the id lies under the other name still. */
+async function findId(
+  dir: string,
+  files: Files,
+  known: { clientId: string; publicKey: string },
+): Promise<string | undefined> {
+  const own = await loadId(join(dir, files.id), known)
+  if (own !== undefined) return own
+  const other = files === CURRENT ? NEXT : CURRENT
+  const id = await loadId(join(dir, other.id), known)
+  if (id !== undefined) await replaceFile(join(dir, files.id), JSON.stringify({ id, ...known }))
+  return id
 }
 
 /** The id belongs to one key and one client: after a change of either, the site enrols anew. */

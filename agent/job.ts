@@ -99,7 +99,7 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
   if (totalLength(received) !== totalLength(union(begun.received)))
     log.warn({ id: job.id }, 'the server claims ranges that cannot be; they are sent again')
   log.info({ id: job.id, attempt, path: printable(source.path), size, resumedAt: totalLength(received) }, 'job started')
-  const read = { path: source.path, size, job: job.id, attempt, askedBy: job.askedBy ?? null }
+  const read = { path: source.path, size, job: job.id, attempt, askedBy: job.askedBy ? clip(job.askedBy, 100) : null }
   await deps.readLog.note(read)
   // What the version does not tell is proven before a byte is added.
   if (source.loose && received.length > 0)

@@ -1,4 +1,5 @@
 import picomatch from 'picomatch'
+import { messageOf } from '../shared/errors.ts'
 import { formatBytes } from '../shared/format.ts'
 import { JobFailure } from './failure.ts'
 
@@ -24,8 +25,11 @@ export interface RuleSettings {
 }
 
 export function createRules({ allow, deny, maxSize }: RuleSettings): Rules {
-  const allowed = allow.length === 0 ? () => true : matcherOf(allow)
-  const denied = matcherOf(deny)
+  const allowing = allow.map((glob) => compileGlob(glob))
+  // Some file systems know no case, and a key is one in capitals, too.
+  const denying = deny.map((glob) => compileGlob(glob, { ignoreCase: true }))
+  const allowed = (path: string): boolean => allow.length === 0 || allowing.some((matches) => matches(path))
+  const denied = (path: string): boolean => withFolders(path).some((each) => denying.some((matches) => matches(each)))
 
   return {
     check({ real, isDefault, size, shown }) {
@@ -44,10 +48,23 @@ export function createRules({ allow, deny, maxSize }: RuleSettings): Rules {
   }
 }
 
-/** A pattern without a leading slash is meant anywhere. Hidden files are files like others: what is denied must stay so. */
-function matcherOf(patterns: readonly string[]): (path: string) => boolean {
-  const matchers = patterns.map((pattern) =>
-    picomatch(pattern.startsWith('/') ? pattern : `/**/${pattern}`, { dot: true, nonegate: true }),
-  )
-  return (path) => matchers.some((matches) => matches(path))
+/**
+ * A pattern without a leading slash is meant anywhere. Hidden files are files like others: what is denied must stay so.
+ * @throws Error that completes "--deny …"
+ */
+export function compileGlob(pattern: string, { ignoreCase = false } = {}): (path: string) => boolean {
+  if (/^(!(?!\()|\.\.?\/|~)/.test(pattern)) throw new Error(`must not begin with !, ./, ../ or ~, as "${pattern}" does`)
+  const anchored = pattern.startsWith('/') ? pattern : `/**/${pattern}`
+  try {
+    // A name can hold line feeds; and a pattern that cannot be read must not silently match nothing.
+    return picomatch(anchored, { dot: true, nonegate: true, debug: true, flags: ignoreCase ? 'is' : 's' })
+  } catch (error) {
+    throw new Error(`is no glob: "${pattern}": ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** The path and every folder that it lies in: what is denied of a folder is denied of all in it. */
+function withFolders(path: string): string[] {
+  const names = path.split('/')
+  return names.map((_, index) => names.slice(0, index + 1).join('/')).filter((each) => each !== '')
 }

@@ -1,6 +1,8 @@
 import { createInterface } from 'node:readline/promises'
 import { Writable, type Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { systemCode } from '../shared/errors.ts'
+import { CliError } from './errors.ts'
 import type { Stream } from './screen.ts'
 
 export type Input = Readable & { isTTY?: boolean }
@@ -23,6 +25,10 @@ export async function askSecret({
   const lines = createInterface({ input: stdin, output: unseen, terminal: true })
   try {
     return (await lines.question('', { signal })).trim()
+  } catch (error) {
+    throw systemCode(error) === 'ABORT_ERR'
+      ? new CliError('interrupted', 'Nothing was changed.', { cause: error })
+      : error
   } finally {
     lines.close()
     stderr.write('\n')

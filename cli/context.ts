@@ -108,7 +108,7 @@ function serverOf(env: Environment): URL {
 function wayTo(env: Environment, server: URL): { proxy: Proxy | undefined; tls: TlsOptions } {
   const reader = readEnvironment(env)
   const proxy = readProxy(reader, server)
-  const tls = readTls(reader, { ca: 'CA_FILE', pin: 'SERVER_PIN', cert: 'CLIENT_CERT', key: 'CLIENT_KEY' })
+  const tls = readTls(reader, { ca: 'CA_FILE', pin: 'SERVER_PIN', cert: 'CLIENT_CERT', key: 'CLIENT_KEY' }, server)
   try {
     reader.finish()
   } catch (error) {

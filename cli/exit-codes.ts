@@ -17,6 +17,7 @@ const codesOf: readonly [ExitCode, readonly string[]][] = [
   [exitCodes.notFound, ['client-unknown', 'download-unknown', 'content-removed', 'route-unknown', 'not-found']],
   [exitCodes.away, ['client-offline', 'begin-timeout']],
   [exitCodes.unreachable, ['server-unreachable', 'proxy-refused', 'answer-unknown', 'store-busy', 'shutting-down']],
+  [exitCodes.interrupted, ['interrupted']],
   [
     exitCodes.failed,
     [...failureCodes, 'cancelled', 'expired', 'content-broken', 'connection-broken', 'source-changed'],

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { homedir } from 'node:os'
+import { dirname, isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import type { Environment } from '../shared/env.ts'
@@ -11,7 +12,8 @@ const schema = z.record(z.string(), z.string())
 
 /** Where `login` keeps tokens, one for each server; only its owner can read it. */
 export function tokenFile(env: Environment): string {
-  return join(env['XDG_CONFIG_HOME'] || join(env['HOME'] ?? '.', '.config'), 'backhaul', 'tokens.json')
+  const given = env['XDG_CONFIG_HOME'] ?? ''
+  return join(isAbsolute(given) ? given : join(env['HOME'] || homedir(), '.config'), 'backhaul', 'tokens.json')
 }
 
 /** The token for a server: BACKHAUL_TOKEN, else what `login` has kept. @throws CliError `token-file` */
@@ -35,7 +37,8 @@ function load(path: string): Record<string, string> {
   try {
     return schema.parse(JSON.parse(readFileSync(path, 'utf8')))
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return {}
+    // Where nothing can be kept, nothing is.
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(systemCode(error) ?? '')) return {}
     throw unusable(path, error)
   }
 }

@@ -113,15 +113,19 @@ export const sessionRequestSchema = z.strictObject({
 })
 export type SessionRequest = z.infer<typeof sessionRequestSchema>
 
+/** What is fit for a header, and for its limits. */
+export const visiblePattern = /^[\x21-\x7e]{1,900}$/
+const visible = z.string().regex(visiblePattern)
+
 export const sessionSchema = z.object({
   protocol: z.int(),
-  session: z.string(),
+  session: visible,
   wait: z.number(),
   chunk: z.object({ min: z.int(), max: z.int(), preferred: z.int() }),
   parallel: z.int().min(1),
   spread: z.number(),
   /** What the calls of this session are authenticated with, where the server wants that. */
-  token: z.string().optional(),
+  token: visible.optional(),
 })
 export type Session = z.infer<typeof sessionSchema>
 

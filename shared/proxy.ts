@@ -73,7 +73,7 @@ export function createAgents(proxy: Proxy | undefined, tls: TlsOptions = {}): { 
   if (!proxy) return { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ ...tls, keepAlive: true }) }
   const proxyEnv = { http_proxy: proxy.url, https_proxy: proxy.url }
   // The limit ends the wait for a tunnel, and what is idle in the pool; requests have limits of their own.
-  const https = new HttpsAgent({ ...tls, keepAlive: true, proxyEnv, timeout: TUNNEL_MS })
+  const https = new HttpsAgent({ ...tls, keepAlive: true, proxyEnv, maxCachedSessions: 0, timeout: TUNNEL_MS })
   boundConnecting(https)
   return { http: new HttpAgent({ keepAlive: true, proxyEnv }), https }
 }

@@ -1,14 +1,44 @@
-import { open, rename } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { link, open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 
-/** Replaces a file so that a reader after any crash finds the old content or the new, whole. Only its owner can read it. */
+/**
+ * Replaces a file so that a reader after any crash finds the old content or the new, whole, and nothing but its owner can
+ * read it. It is on disk when this returns.
+ */
 export async function replaceFile(path: string, text: string): Promise<void> {
-  const unfinished = `${path}.new`
-  const file = await open(unfinished, 'w', 0o600)
+  await written(path, text, (unfinished) => rename(unfinished, path))
+}
+
+/** The same for a file that must not be there yet. @throws EEXIST */
+export async function makeFile(path: string, text: string): Promise<void> {
+  await written(path, text, (unfinished) => link(unfinished, path))
+}
+
+async function written(path: string, text: string, name: (unfinished: string) => Promise<void>): Promise<void> {
+  // A name of its own: two that write at once do not mix, and nobody has put anything there.
+  const unfinished = `${path}.${randomUUID()}.new`
   try {
-    await file.writeFile(text)
-    await file.sync()
+    const file = await open(unfinished, 'wx', 0o600)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await name(unfinished)
   } finally {
-    await file.close()
+    await rm(unfinished, { force: true })
   }
-  await rename(unfinished, path)
+  await syncFolder(dirname(path))
+}
+
+/** A name is on disk when its folder is. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
 }

@@ -5,7 +5,7 @@ import { messageOf } from './errors.ts'
 import type { EnvReader } from './env.ts'
 
 /** How a server is known, and who we are to it, beyond what the machine trusts anyway. */
-export type TlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'checkServerIdentity'>
+export type TlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'checkServerIdentity' | 'rejectUnauthorized'>
 
 /** The names under which a user finds the settings. */
 export interface TlsNames {
@@ -19,14 +19,22 @@ export interface TlsNames {
  * Reads a private CA, a pinned key and a client certificate. Nothing here turns verification off: the pin comes on top.
  * A mistake is left with the reader.
  */
-export function readTls(reader: EnvReader, names: TlsNames): TlsOptions {
+export function readTls(reader: EnvReader, names: TlsNames, server: URL): TlsOptions {
   const ca = reader.parsed(names.ca, '', readPem)
   const pins = reader.parsed(names.pin, '', parsePins) ?? []
   const cert = reader.parsed(names.cert, '', readPem)
   const key = reader.parsed(names.key, '', readPem)
+  const given = ca !== undefined || pins.length > 0 || cert !== undefined
+  if (given && server.protocol !== 'https:') {
+    reader.parsed(`${names.ca}, ${names.pin}, ${names.cert}`, '', () => {
+      throw new Error(`mean nothing for a server of plain ${server.protocol}//`)
+    })
+  }
   // What does not fit together is found now, and not at the first connection.
   reader.parsed('TLS', '', () => checkPair({ ca, cert, key }, names))
   return {
+    // Whatever the environment says.
+    rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
     ...(pins.length === 0 ? {} : { checkServerIdentity: pinned(pins) }),
@@ -57,7 +65,8 @@ function checkPair(
 /** As `curl --pinnedpubkey`: `sha256//` and the digest of the key (SubjectPublicKeyInfo, RFC 7469 §2.4); several with `;`. */
 function parsePins(text: string): string[] {
   const pins = text.split(';').filter((pin) => pin !== '')
-  if (pins.every((pin) => /^sha256\/\/[A-Za-z0-9+/]{43}=$/.test(pin))) return pins
+  if (text === '') return []
+  if (pins.length > 0 && pins.every((pin) => /^sha256\/\/[A-Za-z0-9+/]{43}=$/.test(pin))) return pins
   throw new Error('must read sha256//BASE64, several separated by ;')
 }
 

@@ -219,13 +219,17 @@ describe('only who belongs', () => {
         'chunk-digest': 'crc32=:AAAAAA==:',
       },
     })
-    const closed = new Promise((resolve) => put.once('close', resolve))
+    let open = true
+    const closed = new Promise((resolve) => put.once('close', resolve)).then(() => (open = false))
     put.on('error', () => undefined)
     put.write(Buffer.alloc(500))
     await until(
       'the upload to be under way',
       async () => put.socket?.bytesWritten !== undefined && put.socket.bytesWritten > 500,
     )
+    // The server reads on: what it has not taken would fill the connection.
+    put.write(Buffer.alloc(100))
+    expect(open).toBe(true)
     const { credentials } = await stack.get('/credentials?client=cut')
     await fetch(`${stack.url}/credentials/${credentials[0].id}`, { method: 'DELETE', headers: bearer(ADMIN) })
     await closed
@@ -234,8 +238,9 @@ describe('only who belongs', () => {
 
   test('a poll that is held ends at once when its credential is revoked', async () => {
     const b = await bearerOf('revoked')
+    const before = await openPolls(stack, bearer(ADMIN))
     const poll = fetch(`${stack.url}/jobs?client=revoked`, { headers: { ...bearer(b), prefer: 'wait=300' } })
-    await until('the poll to be held', async () => (await openPolls(stack, bearer(ADMIN))) > 0)
+    await until('the poll to be held', async () => (await openPolls(stack, bearer(ADMIN))) > before)
     const { credentials } = await stack.get('/credentials?client=revoked')
     await fetch(`${stack.url}/credentials/${credentials[0].id}`, { method: 'DELETE', headers: bearer(ADMIN) })
     expect((await poll).status).toBe(401)

@@ -5,7 +5,7 @@ import { start } from '../helpers/process.ts'
 
 // A short seeded run; `npm run fuzz` is the long one.
 describe('fuzz', () => {
-  const targets = { downloads: ['d'], clients: ['c'], sessions: ['1.x'], tokens: ['t'] }
+  const targets = { downloads: ['d'], clients: ['c'], sessions: ['1.x'], tokens: ['t'], bearers: ['b'] }
 
   test('the same seed makes the same requests, another seed others', () => {
     const first = (seed: number): string => attack(createRandom(seed), targets).bytes.toString('latin1')

@@ -19,21 +19,21 @@ describe('hostile paths', () => {
     await mkdir(join(root, 'sub', '.hidden'), { recursive: true })
     await mkdir(join(stack.folder, 'shared-not'), { recursive: true })
     await mkdir(outside)
-    await writeFile(join(outside, 'secret'), SECRET)
-    await writeFile(join(stack.folder, 'shared-not', 'secret'), SECRET)
+    await writeFile(join(outside, 'secret.txt'), SECRET)
+    await writeFile(join(stack.folder, 'shared-not', 'secret.txt'), SECRET)
     await writeFile(join(root, 'denied.key'), SECRET)
     await writeFile(join(root, 'sub', '.hidden', 'denied.key'), SECRET)
     await writeFile(join(root, 'not named.bin'), SECRET)
     await writeFile(join(root, 'large.txt'), SECRET.repeat(1000))
     await writeFile(join(root, 'open.txt'), 'for everybody')
-    await symlink(join(outside, 'secret'), join(root, 'link.txt'))
-    await symlink('../outside/secret', join(root, 'relative.txt'))
+    await symlink(join(outside, 'secret.txt'), join(root, 'link.txt'))
+    await symlink('../outside/secret.txt', join(root, 'relative.txt'))
     await symlink(outside, join(root, 'folder'))
     await symlink('denied.key', join(root, 'renamed.txt'))
     await symlink('circle.txt', join(root, 'circle.txt'))
     await symlink('/proc/self/environ', join(root, 'environ.txt'))
     await symlink('/proc/self/fd/0', join(root, 'descriptor.txt'))
-    await link(join(outside, 'secret'), join(outside, 'other name'))
+    await link(join(outside, 'secret.txt'), join(outside, 'other name.txt'))
     execFileSync('mkfifo', [join(root, 'pipe.txt')])
     const rules = ['--root', root, '--allow', '**/*.txt', '--deny', '*.key', '--max-size', '10KB']
     await stack.online('site', [...rules, '--file', join(stack.folder, 'default.txt')], { LEAK: SECRET })
@@ -46,38 +46,52 @@ describe('hostile paths', () => {
   }
 
   test('read nothing that is not shared, and do not tell whether it is there', async () => {
-    const there = join(outside, 'secret')
+    const there = join(outside, 'secret.txt')
     const up = '../'.repeat(20)
     const paths = [
       // Upwards, and back in.
-      ['../outside/secret', 'sub/../../outside/secret', './../outside/secret', `${up}etc/passwd`, '..', '.', '/'],
+      [
+        '../outside/secret.txt',
+        'sub/../../outside/secret.txt',
+        './../outside/secret.txt',
+        `${up}etc/passwd`,
+        '..',
+        '.',
+        '/',
+      ],
       [
         there,
-        `${root}/../outside/secret`,
+        `${root}/../outside/secret.txt`,
         `/${there}`,
         `//${there}`,
-        `${root}-not/secret`,
+        `${root}-not/secret.txt`,
         '/etc/passwd',
         '/etc/shadow',
       ],
       // As other systems write them.
-      ['..\\outside\\secret', 'C:\\Windows\\win.ini', '\\\\server\\share\\x', '//server/share/x', 'file:///etc/passwd'],
+      [
+        '..\\outside\\secret.txt',
+        'C:\\Windows\\win.ini',
+        '\\\\server\\share\\x',
+        '//server/share/x',
+        'file:///etc/passwd',
+      ],
       // Encoded, once and again.
       [
-        '%2e%2e/outside/secret',
-        '..%2foutside%2fsecret',
-        '..%00/outside/secret',
-        '．．/outside/secret',
-        '‥/outside/secret',
+        '%2e%2e/outside/secret.txt',
+        '..%2foutside%2fsecret.txt',
+        '..%00/outside/secret.txt',
+        '．．/outside/secret.txt',
+        '‥/outside/secret.txt',
       ],
-      ['link.txt', 'relative.txt', 'folder/secret', 'renamed.txt', 'circle.txt', 'environ.txt', 'descriptor.txt'],
+      ['link.txt', 'relative.txt', 'folder/secret.txt', 'renamed.txt', 'circle.txt', 'environ.txt', 'descriptor.txt'],
       ['/proc/self/environ', '/proc/1/environ', '/proc/self/mem', '/proc/self/root/etc/passwd', '/sys/kernel/notes'],
       ['/dev/zero', '/dev/stdin', '/dev/tcp/x/80', 'pipe.txt', 'sub'],
       // What the site's own rules exclude.
       ['denied.key', 'sub/.hidden/denied.key', 'not named.bin', 'large.txt'],
       [`${'a/'.repeat(2000)}x`, 'x'.repeat(300), '~/secret', '$HOME/secret', '$(cat /etc/passwd)', '\u202etxt.terces'],
     ].flat()
-    expect(paths.length).toBeGreaterThanOrEqual(40)
+    expect(paths.length).toBeGreaterThanOrEqual(50)
     for (const path of paths) {
       const { status, reason } = await outcome(path)
       expect([path, status, ['not-allowed', 'not-found', 'not-a-file'].includes(reason)]).toEqual([
@@ -98,8 +112,6 @@ describe('hostile paths', () => {
   test('a folder that is swapped for a link again and again lets nothing out', async () => {
     const real = join(root, 'turning')
     await mkdir(real)
-    await writeFile(join(real, 'secret'), 'the shared one')
-    await writeFile(join(outside, 'secret.txt'), SECRET)
     await writeFile(join(real, 'secret.txt'), 'the shared one')
     await symlink(outside, join(stack.folder, 'to-outside'))
     const over = new AbortController()

@@ -74,7 +74,7 @@ interface Where {
 
 function startAgent(id: string, { url, folder, shared }: Where): Running {
   const args = ['--id', id, '--server', url, '--port', 'off', '--state-dir', join(folder, 'state', id)]
-  return start('agent/main.ts', [...args, '--file', shared, '--root', join(folder, 'shared')], {
+  return start('agent/main.ts', [...args, '--key-days', '0', '--file', shared, '--root', join(folder, 'shared')], {
     HOME: folder,
     ENROL_TOKEN: 'bhe_x',
   })

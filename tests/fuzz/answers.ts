@@ -14,6 +14,8 @@ export interface Bait {
 export function answer(random: Random, request: IncomingMessage, response: ServerResponse, bait: Bait): void {
   if (random.chance(0.03)) return void request.socket.destroy()
   const status = random.chance(0.75) ? usualStatus(request) : random.pick(statuses)
+  // As often as not a server wants to know who asks.
+  if (status === 401 || (request.url?.startsWith('/sessions') && random.chance(0.4))) return challenge(random, response)
   const body = random.chance(0.75) ? usualBody(random, request, bait) : value(random)
   const text = random.chance(0.95) ? JSON.stringify(body) : word(random)
   for (const [name, texts] of oddHeaders(random)) response.setHeader(name, texts)
@@ -36,6 +38,15 @@ const statuses = [
 function usualStatus({ method, url = '' }: IncomingMessage): number {
   if (url.startsWith('/sessions')) return 201
   return method === 'PUT' ? 204 : 200
+}
+
+function challenge(random: Random, response: ServerResponse): void {
+  const nonce = random.chance(0.8) ? 'x.y.z' : word(random).replace(/[^\x21-\x7e]/g, '')
+  response.statusCode = 401
+  response.setHeader('WWW-Authenticate', ['Bearer realm="x"', `Backhaul-Key nonce="${nonce}"`])
+  response.setHeader('Retry-After', '0')
+  response.setHeader('Content-Type', 'application/problem+json')
+  response.end(JSON.stringify({ type: 'x', title: 'x', status: 401, code: 'unauthenticated' }))
 }
 
 /** More than an agent reads of an answer. */
@@ -92,6 +103,7 @@ function usualBody(random: Random, { url = '' }: IncomingMessage, bait: Bait): u
       token: 'x',
     })
   }
+  if (url.startsWith('/credentials')) return changed({ id: idOf(random), clientId: 'x', kind: 'key' })
   if (url.startsWith('/jobs?')) return changed({ rev: random.int(0, 1e6), jobs: jobs(random, bait, changed) })
   if (url.endsWith('/begin')) {
     const received = random.chance(0.3) ? [{ start: random.int(-5, 50), end: random.int(0, 3e6) }] : []

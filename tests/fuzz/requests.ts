@@ -1,4 +1,5 @@
 import { operations } from '../../server/http/operations.ts'
+import { formatDigest, sha256 } from '../../shared/digest.ts'
 import { headers as names } from '../../shared/protocol.ts'
 import type { Random } from '../chaos/random.ts'
 import { value, word } from './words.ts'
@@ -18,6 +19,8 @@ export interface Targets {
   clients: string[]
   sessions: string[]
   tokens: string[]
+  /** Of the clients, in their order. */
+  bearers: string[]
 }
 
 const headerNames = [
@@ -49,6 +52,13 @@ const queries = [
   'wait',
   'actor',
   'batch',
+]
+
+/** All of a file, as one chunk that nothing is wrong with. */
+const CHUNK = Buffer.from('0123456789')
+const chunkHeaders: [string, string][] = [
+  ['Content-Range', `bytes 0-9/${CHUNK.length}`],
+  ['Content-Digest', formatDigest(sha256().update(CHUNK).digest('hex'))],
 ]
 
 /** One attack on one operation; what is not changed is as it should be, so that it gets far. */
@@ -90,6 +100,7 @@ function headersOf(random: Random, body: Buffer, { sessions, tokens }: Targets):
     ['Authorization', `Bearer ${random.pick(tokens)}`],
     ['Agent-Session', random.pick(sessions)],
     ['Attempt', '1'],
+    ...(body.length === CHUNK.length ? chunkHeaders : []),
     ['Content-Type', random.chance(0.9) ? 'application/json' : line(word(random))],
     ['Content-Length', random.chance(0.97) ? String(body.length) : line(word(random))],
     ['Connection', 'close'],
@@ -104,7 +115,8 @@ function headersOf(random: Random, body: Buffer, { sessions, tokens }: Targets):
 function bodyOf(random: Random, from: string, { clients }: Targets): Buffer {
   const { request } = operations[from] ?? {}
   if (request === undefined) return Buffer.alloc(0)
-  if (request === 'bytes') return Buffer.alloc(random.pick([0, 1, 10, 70_000]), random.int(0, 255))
+  if (request === 'bytes' && random.chance(0.7)) return CHUNK
+  if (request === 'bytes') return Buffer.alloc(random.pick([0, 1, 70_000]), random.int(0, 255))
   if (random.chance(0.05)) return Buffer.from('['.repeat(50_000))
   if (random.chance(0.05)) return Buffer.from(safe(word(random)))
   const usual: Record<string, unknown> = { ...likely, clientId: random.pick(clients) }

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Random } from '../chaos/random.ts'
-import { ADMIN } from '../helpers/admin.ts'
-import { startStack, type Json, type Stack } from '../helpers/stack.ts'
+import { ADMIN, bearer } from '../helpers/admin.ts'
+import { startStack, type Stack } from '../helpers/stack.ts'
 import { attack, type Attack, type Targets } from './requests.ts'
 
 const CLIENTS = ['fuzz_a', 'fuzz_b']
@@ -39,6 +40,7 @@ export async function fuzzServer({
     const early = await memoryOf(stack)
     const worker = async (): Promise<void> => {
       while (performance.now() < until && !signal.aborted && result.wrong.length < 20) {
+        if (result.requests % RENEWED_EVERY === 0) await renew(stack, targets)
         await fire(stack, attack(random, targets), result)
         onProgress((result.requests += 1))
       }
@@ -51,30 +53,38 @@ export async function fuzzServer({
   }
 }
 
-/** Two clients with a bearer token each, operators of every role, and a download of each client. */
+/** How often what the attacks have ended is made anew, in requests. */
+const RENEWED_EVERY = 200
+
+/** Two clients with a bearer token each, operators of every role; downloads and sessions come with `renew`. */
 async function prepare(stack: Stack): Promise<Targets> {
-  const post = async (path: string, body: Json, headers: Record<string, string> = {}): Promise<Json> =>
-    (await stack.post(path, body, headers)).body
   const bearers: string[] = []
-  const sessions: string[] = []
   for (const clientId of CLIENTS) {
-    const enrolment = await post('/enrolments', { clients: clientId })
-    const authorization = `Bearer ${enrolment['secret']}`
-    const bearer = (await post('/credentials', { clientId }, { authorization }))['secret']
+    const { secret } = (await stack.post('/enrolments', { clients: clientId })).body
+    bearers.push(String((await stack.post('/credentials', { clientId }, bearer(secret))).body['secret']))
+  }
+  const targets = { clients: CLIENTS, downloads: [], sessions: [], tokens: [], bearers }
+  await renew(stack, targets)
+  return targets
+}
+
+/** A session of each client, a download of each that is begun, and operators' tokens that have not been held back yet. */
+async function renew(stack: Stack, targets: Targets): Promise<void> {
+  const sessions: string[] = []
+  const downloads: string[] = []
+  for (const [index, clientId] of CLIENTS.entries()) {
+    const own = bearer(targets.bearers[index] ?? '')
     const agent = { version: '1', platform: 'x', hostname: 'h' }
-    const request = { protocol: 1, clientId, instance: `fuzz-${clientId}-instance`, takeover: true, agent, shared: [] }
-    sessions.push((await post('/sessions', request, { authorization: `Bearer ${bearer}` }))['session'])
-    bearers.push(String(bearer))
+    const request = { protocol: 1, clientId, instance: randomUUID(), takeover: true, agent, shared: [] }
+    const session = String((await stack.post('/sessions', request, own)).body['session'])
+    const { body } = await stack.post('/downloads', { clientId, path: 'report.txt' })
+    await stack.post(`/jobs/${body['id']}/begin`, { source: 'v1', size: 10 }, { ...own, 'agent-session': session })
+    sessions.push(session)
+    downloads.push(String(body['id']))
   }
-  const operators = ['reader', 'operator'].map((role) => post('/tokens', { name: role, role }))
-  const tokens = (await Promise.all(operators)).map((token) => String(token['secret']))
-  const asked = await Promise.all(CLIENTS.map((clientId) => stack.ask({ clientId, path: 'report.txt' })))
-  return {
-    clients: CLIENTS,
-    downloads: asked.map(({ id }) => String(id)),
-    sessions,
-    tokens: [...bearers, ...tokens, ADMIN],
-  }
+  const made = ['reader', 'operator'].map((role) => stack.post('/tokens', { name: role, role }))
+  const tokens = (await Promise.all(made)).map(({ body }) => String(body['secret']))
+  Object.assign(targets, { sessions, downloads, tokens: [...targets.bearers, ...tokens] })
 }
 
 async function fire(stack: Stack, { from, bytes, cut }: Attack, result: Result): Promise<void> {
@@ -99,7 +109,7 @@ async function fire(stack: Stack, { from, bytes, cut }: Attack, result: Result):
 
 /** MB, after the garbage of the start is gone. */
 async function memoryOf(stack: Stack): Promise<number> {
-  const status = await readFile(`/proc/${stack.server.child.pid}/status`, 'utf8')
+  const status = await readFile(`/proc/${stack.server.child.pid}/status`, 'utf8').catch(() => '')
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
 }
 

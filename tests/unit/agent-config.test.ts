@@ -24,7 +24,7 @@ describe('configuration of the agent', () => {
       allow: [],
       deny: [],
       maxSize: undefined,
-      tls: {},
+      tls: { rejectUnauthorized: true },
       enrolToken: undefined,
       keyAge: undefined,
       labels: {},
