@@ -92,7 +92,7 @@ async function swallow(request: IncomingMessage, wrong: string[]): Promise<void>
 }
 
 async function over(until: number, signal: AbortSignal): Promise<void> {
-  const left = Math.max(0, until - performance.now())
+  const left = Math.max(0, Math.ceil(until - performance.now()))
   await once(signal, 'abort', { signal: AbortSignal.timeout(left) }).catch(() => undefined)
 }
 
