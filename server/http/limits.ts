@@ -15,7 +15,7 @@ const FAILURES_PER_MINUTE = 60
  */
 const CHALLENGES_PER_MINUTE = 6000
 /** Of one operator's token. */
-const REQUESTS_PER_MINUTE = 3000
+const REQUESTS_PER_MINUTE = 12_000
 /**
  * Of one credential. Neither polls that were held count, of which there are few at once, nor the bytes of files, of which
  * there cannot be too many.

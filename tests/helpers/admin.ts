@@ -8,7 +8,7 @@ export async function enrolAll(url: string, headers: Record<string, string>): Pr
   const response = await fetch(`${url}/enrolments`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify({ clients: '*', uses: 1000 }),
+    body: JSON.stringify({ clients: '*', uses: 100_000 }),
   })
   const { secret } = (await response.json()) as { secret: string }
   return secret
