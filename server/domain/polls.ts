@@ -22,9 +22,10 @@ export interface Polls {
   /**
    * Calls `ready` once, when the poll is to be answered: there is news, it is refused, or its time is up.
    * A function and no promise, as thousands wait here: each of them is a timer and some hundred bytes.
+   * @param mayStill whether the caller still has a right to the answer; asked at each wake, as a revocation is one
    * @returns ends the wait without `ready`, as when the caller has gone
    */
-  hold(poll: PollRequest, ready: () => void): () => void
+  hold(poll: PollRequest, waiter: { ready: () => void; mayStill: () => Promise<boolean> }): () => void
   /**
    * The open jobs, if they differ from what was seen; hands nothing over, and waits for nothing.
    * @throws AppError `session-superseded`, `session-unknown`; `shutting-down` once the server stops and there is no news
@@ -49,7 +50,7 @@ export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting:
   }
 
   return {
-    hold(poll, ready) {
+    hold(poll, { ready, mayStill }) {
       const { clientId, waitMs } = poll
       let over = false
       let closed: ((cut: boolean) => void) | undefined
@@ -64,19 +65,19 @@ export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting:
         end(false)
         ready()
       }
-      const look = async (): Promise<void> => {
-        const news = waiting.stopped() || (await read(poll, 1)) !== undefined
-        if (news) release()
+      const look = async (woken: boolean): Promise<void> => {
+        const ended = waiting.stopped() || (woken && !(await mayStill()))
+        if (ended || (await read(poll, 1)) !== undefined) release()
         else if (!over) closed ??= presence.pollOpened(clientId, waitMs)
       }
       // What fails here fails in the answer, too, which says so.
-      const lookOrRelease = (): void => void look().catch(release)
+      const lookOrRelease = (woken: boolean): void => void look(woken).catch(release)
       // Held for the wait less a little: many that began together do not end together.
       const ms = Math.ceil((waitMs * (1 - Math.random() / 4)) / TIMER_STEP) * TIMER_STEP
       const timer = setTimeout(release, Math.min(ms, waitMs))
       // Registered before the first read: a change between the two is not missed.
-      const unwatch = waiting.watch([clientTopic(clientId)], lookOrRelease)
-      lookOrRelease()
+      const unwatch = waiting.watch([clientTopic(clientId)], () => lookOrRelease(true))
+      lookOrRelease(false)
       return () => {
         if (!over) end(true)
       }

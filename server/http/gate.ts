@@ -44,12 +44,12 @@ export function createGate({
     return failures.has(request) || callers.get(request)?.kind === 'nobody'
   }
 
-  /** What is under way ends with the right to it, and not when it is over: an upload can take hours, and so can a poll. */
-  const watch = (request: IncomingMessage, response: ServerResponse, end: () => void): void => {
+  /** What is under way ends with the right to it, and not when it is over: an upload can take hours. */
+  const watch = (request: IncomingMessage, response: ServerResponse): void => {
     const topic = topicOf(callers.get(request))
     if (topic === undefined) return
     const recheck = async (): Promise<void> => {
-      if (await isNobody(request)) end()
+      if (await isNobody(request)) request.socket.destroy()
     }
     response.once(
       'close',
@@ -60,12 +60,11 @@ export function createGate({
   const admit = (request: IncomingMessage, response: ServerResponse): void => {
     // It went away while it was looked up: nothing would tell of its end any more.
     if (response.closed) return
-    let handled = false
-    const release = hold(request, response, () => {
-      handled = true
-      handle(request, response)
-    })
-    watch(request, response, () => (handled ? request.socket.destroy() : release?.()))
+    const next = (): void => handle(request, response)
+    // A revocation wakes polls, too: thousands need no second watch.
+    if (hold(request, response, { next, mayStill: async () => !(await isNobody(request)) })) return
+    watch(request, response)
+    next()
   }
 
   return (request, response) => {

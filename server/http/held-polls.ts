@@ -4,10 +4,15 @@ import type { PollRequest, Polls } from '../domain/polls.ts'
 import { waitSeconds } from './prefer.ts'
 
 /**
- * Holds a request, or hands it on at once.
- * @returns what hands on a held one before its time; undefined for what is not held
+ * Holds a request and hands it on to `next` in its time.
+ * @param waiter.mayStill whether its caller still has a right to the answer
+ * @returns whether it is held; nothing is done with what is not
  */
-export type Hold = (request: IncomingMessage, response: ServerResponse, next: () => void) => (() => void) | undefined
+export type Hold = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  waiter: { next: () => void; mayStill: () => Promise<boolean> },
+) => boolean
 
 /** In ms: who waits so long for each answer cannot ask often. */
 const LONG = 500
@@ -32,12 +37,9 @@ export function createHeldPolls({
 }): Hold {
   const crowd = createCrowd()
 
-  return (request, response, next) => {
+  return (request, response, { next, mayStill }) => {
     const poll = pollOf(request)
-    if (!poll || !may(request, poll.clientId)) {
-      next()
-      return undefined
-    }
+    if (!poll || !may(request, poll.clientId)) return false
     const since = performance.now()
     const leave = (): void => {
       response.off('close', gone)
@@ -56,10 +58,10 @@ export function createHeldPolls({
       end()
       handOn()
     }
-    const end = polls.hold(poll, handOn)
+    const end = polls.hold(poll, { ready: handOn, mayStill })
     response.once('close', gone)
     crowd.join(poll.clientId, release)
-    return release
+    return true
   }
 }
 

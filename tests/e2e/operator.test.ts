@@ -112,7 +112,7 @@ describe('operator API', () => {
     '%s is a target at which nothing lies',
     async (target) => {
       const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
-      socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
       const answer = await textOf(socket)
       expect(answer).toMatch(/^HTTP\/1.1 404 /)
       expect(answer).toContain('"code":"route-unknown"')

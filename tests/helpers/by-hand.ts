@@ -44,7 +44,7 @@ export async function halfPut(
   socket.write(
     [
       `PUT /jobs/${job.id}/file HTTP/1.1`,
-      'Host: x',
+      'Host: localhost',
       'Expect: 100-continue',
       `Agent-Session: ${job.session}`,
       'Attempt: 1',

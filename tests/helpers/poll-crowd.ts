@@ -26,7 +26,7 @@ export async function holdPolls({
   const open = (number: number): Promise<void> =>
     new Promise((resolve, reject) => {
       const socket = connect(Number(port), hostname, () => {
-        socket.write([...headers(number), 'Host: x', 'Prefer: wait=300', '\r\n'].join('\r\n'))
+        socket.write([...headers(number), 'Host: localhost', 'Prefer: wait=300', '\r\n'].join('\r\n'))
         resolve()
       })
       socket.once('error', reject)
