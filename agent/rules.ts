@@ -48,16 +48,38 @@ export function createRules({ allow, deny, maxSize }: RuleSettings): Rules {
   }
 }
 
+/** What would match something else than it seems to say, or nothing: a file that is to be denied would be sent. */
+const misleading: readonly (readonly [RegExp, string])[] = [
+  [/^(!(?!\()|\.\.?\/|~)/, 'must not begin with !, ./, ../ or ~'],
+  [/^\.{0,2}$|\/\.{0,2}(\/|$)/, 'must not be empty, end with / or hold //, /./ or /../'],
+  [/(?<!\\)"|\\[a-z0-9\\]/i, 'must not hold a quote (") without \\ before it, or \\ before a letter, a digit or \\'],
+  [/(?<!\\)\|(?![^()]*\))/, 'must not hold | outside of parentheses'],
+]
+
 /**
  * A pattern without a leading slash is meant anywhere. Hidden files are files like others: what is denied must stay so.
  * @throws Error that completes "--deny …"
  */
 export function compileGlob(pattern: string, { ignoreCase = false } = {}): (path: string) => boolean {
-  if (/^(!(?!\()|\.\.?\/|~)/.test(pattern)) throw new Error(`must not begin with !, ./, ../ or ~, as "${pattern}" does`)
-  const anchored = pattern.startsWith('/') ? pattern : `/**/${pattern}`
+  const mistake = misleading.find(([shape]) => shape.test(pattern))?.[1]
+  if (mistake !== undefined) throw new Error(`${mistake}, as "${pattern}" does`)
   try {
-    // A name can hold line feeds; and a pattern that cannot be read must not silently match nothing.
-    return picomatch(anchored, { dot: true, nonegate: true, debug: true, flags: ignoreCase ? 'is' : 's' })
+    const matches = picomatch(pattern.startsWith('/') ? pattern.slice(1) : `**/${pattern}`, {
+      dot: true,
+      nonegate: true,
+      // [!a] is anything but a.
+      posix: true,
+      // A pattern that cannot be read must not silently match nothing.
+      debug: true,
+      strictBrackets: true,
+      expandRange: () => {
+        throw new Error('{1..3} is not known; write {1,2,3}')
+      },
+      // A name can hold line feeds.
+      flags: ignoreCase ? 'is' : 's',
+    })
+    // The matcher wants a folder before each **/, and the root has no name.
+    return (path) => matches(path.replace(/^\//, ''))
   } catch (error) {
     throw new Error(`is no glob: "${pattern}": ${messageOf(error)}`, { cause: error })
   }
