@@ -12,7 +12,7 @@ const isSent = (settings: Partial<RuleSettings>, real: string, isDefault: boolea
 }
 
 /** Names as files have them, and as somebody would give them to get past a pattern. */
-const character = fc.constantFrom(...'abzABZ019 .-_~!+@#%&=,;:$^\'"`|\\()[]{}<>*?\n\t\r\u001bé😀')
+const character = fc.constantFrom(...Array.from('abzABZ019 .-_~!+@#%&=,;:$^\'"`|\\()[]{}<>*?\n\t\r\u001bé😀'))
 const name = fc
   .array(character, { minLength: 1, maxLength: 6 })
   .map((characters) => characters.join(''))
