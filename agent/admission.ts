@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { messageOf } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
 import { sessionSchema, type Session, type SessionRequest } from '../shared/protocol.ts'
-import { bearer, interpret, Refused } from './api.ts'
+import { bearer, interpret, isRefused, Refused } from './api.ts'
 import type { Credential, Keys } from './credential.ts'
 import type { Answer, Http } from './http.ts'
 
@@ -65,36 +65,43 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     return next
   }
 
+  /** The session holds, whether this can be written down or not: the next start finds both keys. */
+  const promote = async (clientId: string): Promise<void> => {
+    try {
+      await keys.promote()
+      log.info({ clientId }, 'the site has a new key; the one before is revoked')
+    } catch (error) {
+      log.warn(
+        { error: messageOf(error) },
+        'the new key of this site is in use, but cannot be put in place of the old one; it is tried again with the next session',
+      )
+    }
+  }
+
   /** @returns undefined where there is no next key, or it does not work yet: the one in use may still */
   const byNext = async (
     current: Credential,
     nonce: string,
     request: SessionRequest,
     signal: AbortSignal,
-  ): Promise<Session | undefined> => {
+  ): Promise<Session | 'unknown' | undefined> => {
     try {
       const next = await nextKey(current, nonce, request.clientId, signal)
       if (!next) return undefined
       const answer = await begin(next, nonce, request, signal)
-      if (nonceOf(answer) !== undefined) return undefined
+      if (nonceOf(answer) !== undefined) return 'unknown'
       const session = interpret(answer, sessionSchema).value
-      await keys.promote()
-      log.info({ clientId: request.clientId }, 'the site has a new key; the one before is revoked')
+      await promote(request.clientId)
       return session
     } catch (error) {
-      if (signal.aborted) throw error
+      // Only who is known hears of sessions, and from then on the key before is nobody's.
+      if (signal.aborted || isRefused(error, 'session-held', 'session-superseded')) throw error
       log.warn(
         { error: messageOf(error) },
         'the key of this site could not be replaced; it is tried again with the next session',
       )
       return undefined
     }
-  }
-
-  /** The server took the key in use, so it never saw the next one used: another can be made. */
-  const dropUnused = async (): Promise<void> => {
-    const next = await keys.next()
-    if (next?.id !== undefined) await keys.drop()
   }
 
   return async (request, signal) => {
@@ -105,12 +112,13 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     if (own.id === undefined) await enrol(own, request.clientId, signal)
     if (own.id === undefined) throw unknown(first)
     const renewed = await byNext(own, nonce, request, signal)
-    if (renewed) return renewed
+    if (typeof renewed === 'object') return renewed
     const answer = await begin(own, nonce, request, signal)
     // A server that lost its database knows the key no more.
     if (nonceOf(answer) !== undefined) await enrol(own, request.clientId, signal)
     const session = interpret(answer, sessionSchema).value
-    await dropUnused()
+    // After any other failure it is kept: what was lost on the way may still come to the server, which then takes no other.
+    if (renewed === 'unknown') await keys.drop()
     return session
   }
 }

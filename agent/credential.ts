@@ -69,10 +69,11 @@ export function openKeys({ dir, clientId }: { dir: string; clientId: string }): 
     next: () => load(NEXT),
     make: () => make(NEXT),
     async promote() {
+      // Whatever comes of it, the files decide.
+      inUse = undefined
       await rename(join(dir, NEXT.key), join(dir, CURRENT.key))
       await rename(join(dir, NEXT.id), join(dir, CURRENT.id))
       await syncFolder(dir)
-      inUse = undefined
     },
     async drop() {
       for (const name of [NEXT.id, NEXT.key]) await rm(join(dir, name), { force: true })
