@@ -38,15 +38,48 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     await key.enrolled(interpret(answer, enrolledSchema).value.id)
   }
 
-  const enrol = async (key: Credential, clientId: string, signal: AbortSignal): Promise<void> => {
-    if (enrolToken === undefined) return
-    await register(key, clientId, bearer(enrolToken), signal)
+  /** Another key in place of one that was revoked, which stays so. */
+  const replace = async (leave: Record<string, string>, clientId: string, signal: AbortSignal): Promise<Credential> => {
+    const known = await keys.next()
+    if (known?.id !== undefined) await keys.drop()
+    // One that a lost answer left is tried again: the token may be good for one alone.
+    const next = (known?.id === undefined ? known : undefined) ?? (await keys.make())
+    await registerNext(next, clientId, leave, signal)
+    await keys.promote()
+    log.warn({ clientId }, 'the key of this site was revoked, and its enrolment token is good: the site has a new one')
+    return keys.current()
+  }
+
+  /** @returns the key that the server knows from now on */
+  const enrol = async (token: string, own: Credential, clientId: string, signal: AbortSignal): Promise<Credential> => {
+    try {
+      await register(own, clientId, bearer(token), signal)
+    } catch (error) {
+      if (!isRefused(error, 'key-revoked')) throw error
+      return replace(bearer(token), clientId, signal)
+    }
     log.info({ clientId }, 'enrolled: the server knows the key of this site')
+    return own
   }
 
   const begin = (key: Credential, nonce: string, request: SessionRequest, signal: AbortSignal): Promise<Answer> => {
     const authorization = key.prove({ purpose: 'session', nonce, subject: request.instance })
     return post('/sessions', request, { authorization }, signal)
+  }
+
+  /** A next key that was revoked before its first use makes way for another. */
+  const registerNext = async (
+    next: Credential,
+    clientId: string,
+    leave: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    try {
+      await register(next, clientId, leave, signal)
+    } catch (error) {
+      if (isRefused(error, 'key-revoked')) await keys.drop()
+      throw error
+    }
   }
 
   /** The next key, saved before the server hears of it; the server takes it for good when it is used first. */
@@ -60,7 +93,7 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     const next = (await keys.next()) ?? (due ? await keys.make() : undefined)
     if (next && next.id === undefined) {
       const authorization = current.prove({ purpose: 'credential', nonce, subject: next.publicKey })
-      await register(next, clientId, { authorization }, signal)
+      await registerNext(next, clientId, { authorization }, signal)
     }
     return next
   }
@@ -109,15 +142,20 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     const nonce = nonceOf(first)
     if (nonce === undefined) return interpret(first, sessionSchema).value
     const own = await keys.current()
-    if (own.id === undefined) await enrol(own, request.clientId, signal)
-    if (own.id === undefined) throw unknown(first)
-    const renewed = await byNext(own, nonce, request, signal)
+    if (own.id === undefined && enrolToken === undefined) throw unknown(first)
+    const key = own.id === undefined ? await enrol(enrolToken ?? '', own, request.clientId, signal) : own
+    const renewed = await byNext(key, nonce, request, signal)
     if (typeof renewed === 'object') return renewed
-    const answer = await begin(own, nonce, request, signal)
-    // A server that lost its database knows the key no more.
-    if (nonceOf(answer) !== undefined) await enrol(own, request.clientId, signal)
-    const session = interpret(answer, sessionSchema).value
-    // After any other failure it is kept: what was lost on the way may still come to the server, which then takes no other.
+    const answer = await begin(key, nonce, request, signal)
+    const again = nonceOf(answer)
+    const session = interpret(
+      // The key was revoked, or the server lost its database and knows it no more.
+      again === undefined || enrolToken === undefined
+        ? answer
+        : await begin(await enrol(enrolToken, key, request.clientId, signal), again, request, signal),
+      sessionSchema,
+    ).value
+    // Otherwise it is kept: what was lost on the way may still come to the server, which then takes no other.
     if (renewed === 'unknown') await keys.drop()
     return session
   }

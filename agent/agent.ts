@@ -12,6 +12,7 @@ import { createHashers } from './hasher.ts'
 import type { Http } from './http.ts'
 import type { JobView } from './job.ts'
 import { createJobs } from './jobs.ts'
+import { keyIsDue } from './key-age.ts'
 import { createLanes } from './lanes.ts'
 import type { Limiter } from './limiter.ts'
 import { createChunkLimits } from './limits.ts'
@@ -60,7 +61,7 @@ const BUDGET = 11 * 1024 * 1024
 
 /** One session after the other, for ever. */
 export function createAgent(deps: AgentDeps): Agent {
-  const { http, retry, state, log, identity } = deps
+  const { http, retry, state, log, identity, keys, keyAge } = deps
   const sessions = createSessions({ ...deps, admit: createAdmission(deps) })
   const limits = createChunkLimits({ cap: deps.chunkSize, passing: deps.limiter.chunk, state, log })
   const patience = createPatience()
@@ -89,15 +90,12 @@ export function createAgent(deps: AgentDeps): Agent {
   const serve = async (current: Session, signal: AbortSignal): Promise<string | undefined> => {
     const over = new AbortController()
     let code: string | undefined
-    const api = createApi({
-      http,
-      retry,
-      session: current,
-      onSessionEnd(ended) {
-        code ??= ended
-        over.abort(new Error(`the session is over (${ended})`))
-      },
-    })
+    const onSessionEnd = (ended: string): void => {
+      code ??= ended
+      over.abort(new Error(`the session is over (${ended})`))
+    }
+    const api = createApi({ http, retry, session: current, onSessionEnd })
+    const ending = AbortSignal.any([signal, over.signal])
     const jobs = createJobs({ ...deps, api, lanes, hashers, flow, limits, patience, onWanted: () => poll.refresh() })
     const poll = createPoll({
       api,
@@ -110,8 +108,14 @@ export function createAgent(deps: AgentDeps): Agent {
       onContact,
     })
     jobViews = jobs.views
+    // A server that asks nobody has given no token, and knows no key.
+    if (keyAge !== undefined && current.token !== undefined) {
+      const due = keyIsDue({ keys, keyAge, busy: jobs.busy, log, signal: ending })
+      // What ends the session ends the wait.
+      due.then(() => onSessionEnd('key-due')).catch(() => undefined)
+    }
     try {
-      return await poll.run(AbortSignal.any([signal, over.signal]))
+      return await poll.run(ending)
     } catch (error) {
       if (signal.aborted) return undefined
       if (code === undefined) log.error(`the session ended unexpectedly: ${messageOf(error)}`)
@@ -132,6 +136,7 @@ export function createAgent(deps: AgentDeps): Agent {
       const code = await serve(current, signal)
       session = null
       connected = false
+      if (code === 'key-due') log.info('the key of this site is as old as it may become: a session with another begins')
       takeover = code !== 'session-superseded'
       if (code === 'session-superseded') {
         log.warn(

@@ -53,8 +53,11 @@ export function describe({ status, problem }: Answer): string {
  */
 export function patience(answer: Answer): { afterMs: number | undefined; why: string } | undefined {
   const { status, problem, retryAfterMs } = answer
+  // Another key is needed, not another try.
+  if (problem?.code === 'key-revoked') return undefined
   if (status === 401 || status === 403) {
-    return { afterMs: retryAfterMs ?? UNAUTHORIZED_MS, why: `the server does not accept this agent (HTTP ${status})` }
+    const why = `the server does not accept this agent (HTTP ${status}${problem ? `, ${describe(answer)}` : ''})`
+    return { afterMs: retryAfterMs ?? UNAUTHORIZED_MS, why }
   }
   if (problem && status >= 400 && status < 500 && status !== 408 && status !== 429) return undefined
   return { afterMs: retryAfterMs, why: describe(answer) }

@@ -10,7 +10,7 @@ import { quantile } from './statistics.ts'
 
 // So many agents held by one server over real sockets: its memory for each of them, how soon a download wakes its
 // agent, and whether every poll is answered and every download heard of.
-// node bench/idle.ts [--agents 10000] [--wakes 2000] [--hold MINUTES] [--together] [--processes 2] [--folder FOLDER]
+// node bench/idle.ts [--agents 10000] [--wakes 2000] [--hold MINUTES] [--together] [--tokens] [--processes 2] [--folder FOLDER]
 const { values: flags } = parseArgs({
   options: {
     agents: { type: 'string', default: '10000' },
@@ -18,6 +18,7 @@ const { values: flags } = parseArgs({
     hold: { type: 'string', default: '0' },
     processes: { type: 'string', default: '2' },
     together: { type: 'boolean', default: false },
+    tokens: { type: 'boolean', default: false },
     folder: { type: 'string' },
   },
 })
@@ -45,7 +46,10 @@ async function wake({ operator, crowds }: { operator: Operator; crowds: Crowds }
   return seenAt
 }
 
-const stack = await startBenchStack(flags.folder === undefined ? {} : { folder: flags.folder })
+const stack = await startBenchStack({
+  tokens: flags.tokens,
+  ...(flags.folder === undefined ? {} : { folder: flags.folder }),
+})
 let crowds: Crowds | undefined
 const stop = async (): Promise<void> => {
   await crowds?.stop()
@@ -65,11 +69,12 @@ try {
     agents,
     processes: Number(flags.processes),
     together: flags.together,
+    enrolToken: stack.agentEnv['ENROL_TOKEN'],
   })
   crowds = held
   say(`all have a session after ${((performance.now() - begunAt) / 1000).toFixed(1)} s`)
   if (flags.together) held.poll()
-  const operator = createOperator(new URL(stack.url))
+  const operator = createOperator(new URL(stack.url), stack.headers)
 
   const lines: string[] = []
   const note = (line: string): void => {

@@ -14,6 +14,8 @@ export interface BenchStack {
   url: string
   /** With which the server is asked: on a link it is one that others reach, and wants tokens. */
   headers: Record<string, string>
+  /** What an agent needs of the environment to be let in. */
+  agentEnv: Record<string, string>
   serverPid: number
   /** Starts an agent and waits until it polls. @returns its pid */
   agent(id: string, args: string[], server?: string): Promise<number>
@@ -25,6 +27,8 @@ export interface BenchStackOptions {
   folder?: string
   /** Variables of the environment, for the server. */
   env?: Record<string, string>
+  /** Whether the server wants tokens; if not given, where others reach it. */
+  tokens?: boolean
   /** Commands that run the ends elsewhere, as `ip netns exec NAME`. */
   within?: { server?: readonly string[]; agent?: readonly string[] }
   /** The server's host as it is reached from here, and from the agent. */
@@ -41,8 +45,10 @@ export async function startBenchStack(options: BenchStackOptions = {}): Promise<
   const started: Started[] = []
   let agents = 0
 
+  const tokens = options.tokens ?? within.server !== undefined
   const env = {
-    ...(within.server ? { HOST: '0.0.0.0', ADMIN_TOKEN: ADMIN } : { HOST: '127.0.0.1' }),
+    HOST: within.server ? '0.0.0.0' : '127.0.0.1',
+    ...(tokens ? { AUTH: 'on', ADMIN_TOKEN: ADMIN } : {}),
     PORT: '0',
     DATABASE_URL: `sqlite:${folder}/db`,
     STORAGE_URL: `file:${folder}/downloads`,
@@ -59,13 +65,14 @@ export async function startBenchStack(options: BenchStackOptions = {}): Promise<
   }
   const { server, port } = await startServer()
   const url = `http://${host.here}:${port}`
-  const headers = within.server ? bearer(ADMIN) : {}
-  const agentEnv = within.server ? { ENROL_TOKEN: await enrolAll(url, headers) } : {}
+  const headers: Record<string, string> = tokens ? bearer(ADMIN) : {}
+  const agentEnv: Record<string, string> = tokens ? { ENROL_TOKEN: await enrolAll(url, headers) } : {}
 
   return {
     folder,
     url,
     headers,
+    agentEnv,
     serverPid: server.pid,
     async agent(id, args, target = `http://${host.agent}:${port}`) {
       const all = ['--id', id, '--server', target, '--port', 'off', '--state-dir', join(folder, id), ...args]

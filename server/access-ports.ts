@@ -83,20 +83,20 @@ export interface AccessStore {
   /**
    * Takes one use and adds the credential, or neither. A key that was enrolled by this token before is answered the same.
    * @param by.mayReplace whether a client that has a credential may be given another
-   * @returns `refused` for a key that was revoked, or a client that may not be given another; `spent` when no use is left
+   * @returns `revoked` for a key that was; `refused` for a client that may not be given another; `spent` when no use is left
    */
   enrol(
     by: { enrolmentId: string; mayReplace: boolean },
     credential: CredentialRecord,
     hash: string | null,
-  ): Promise<CredentialRecord | 'refused' | 'spent'>
+  ): Promise<CredentialRecord | 'revoked' | 'refused' | 'spent'>
 
   /**
    * Adds the client's next credential, in place of others that were never used.
    * @param by the id of the one that proved the client
-   * @returns undefined when that is not in force any more, or the key was revoked
+   * @returns `refused` when that is not in force any more; `revoked` for a key that was
    */
-  addNextCredential(credential: CredentialRecord, by: string): Promise<CredentialRecord | undefined>
+  addNextCredential(credential: CredentialRecord, by: string): Promise<CredentialRecord | 'refused' | 'revoked'>
   findCredential(id: string): Promise<CredentialRecord | undefined>
   findBearer(hash: string): Promise<CredentialRecord | undefined>
   listCredentials(clientId?: string): Promise<CredentialRecord[]>

@@ -24,6 +24,7 @@ export const errorCodes = [
   'too-many-requests',
   'too-many-waiting',
   'enrolment-spent',
+  'key-revoked',
   'token-unknown',
   'credential-unknown',
   // what was asked for is not there

@@ -28,9 +28,10 @@ interface List {
 }
 
 /** An agent that has begun its session. @returns a function that makes it poll */
-function startAgent(number: number): Promise<() => void> {
+async function startAgent(number: number): Promise<() => void> {
   const id = clientId(number)
   let session = ''
+  let own = common
   let rev = 0
   let sentAt = 0
   let jobs = new Set<string>()
@@ -41,7 +42,7 @@ function startAgent(number: number): Promise<() => void> {
     tally.held += 1
     connection.send(
       requestText(url, `GET /jobs?client=${id}${seen} HTTP/1.1`, [
-        ...common,
+        ...own,
         `agent-session: ${session}`,
         'prefer: wait=25',
       ]),
@@ -72,27 +73,36 @@ function startAgent(number: number): Promise<() => void> {
   const connection = openConnection({
     url,
     from: `127.0.0.${2 + (number % 8)}`,
-    onAnswer: (status, body) => (session === '' ? begun(status, body) : answered(status, body)),
+    onAnswer: (status, body) => (session === '' ? made(status, body) : answered(status, body)),
     onEnd: (why) => wrong(`${id}: ${why}`),
   })
-  let begun: (status: number, body: string) => void = () => undefined
-  return new Promise((resolve, reject) => {
-    begun = (status, body) => {
-      if (status !== 201) return reject(new Error(`no session for ${id}: ${status} ${body}`))
-      session = (JSON.parse(body) as { session: string }).session
-      resolve(poll)
-    }
-    const request = {
-      protocol: 1,
-      instance: randomBytes(18).toString('base64url'),
-      takeover: true,
-      clientId: id,
-      agent: { version: '0.1.0', platform: 'linux-x64', hostname: `till-${number}` },
-      shared: ['/srv/till/export'],
-      labels: { region: number % 2 === 0 ? 'west' : 'east' },
-    }
-    connection.send(requestText(url, 'POST /sessions HTTP/1.1', common, JSON.stringify(request)))
-  })
+  let made: (status: number, body: string) => void = () => undefined
+  /** Posts what is answered 201. */
+  const make = <T>(path: string, headers: string[], body: unknown): Promise<T> =>
+    new Promise((resolve, reject) => {
+      made = (status, answer) => {
+        if (status !== 201) return reject(new Error(`no ${path} for ${id}: ${status} ${answer}`))
+        resolve(JSON.parse(answer) as T)
+      }
+      connection.send(requestText(url, `POST ${path} HTTP/1.1`, headers, JSON.stringify(body)))
+    })
+
+  if (task.enrolToken !== undefined) {
+    const leave = [...common, `authorization: Bearer ${task.enrolToken}`]
+    const { secret } = await make<{ secret: string }>('/credentials', leave, { clientId: id })
+    own = [...common, `authorization: Bearer ${secret}`]
+  }
+  const request = {
+    protocol: 1,
+    instance: randomBytes(18).toString('base64url'),
+    takeover: true,
+    clientId: id,
+    agent: { version: '0.1.0', platform: 'linux-x64', hostname: `till-${number}` },
+    shared: ['/srv/till/export'],
+    labels: { region: number % 2 === 0 ? 'west' : 'east' },
+  }
+  session = (await make<{ session: string }>('/sessions', own, request)).session
+  return poll
 }
 
 const polls: (() => void)[] = []

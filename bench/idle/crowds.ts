@@ -18,8 +18,9 @@ export async function startCrowds(deps: {
   agents: number
   processes: number
   together: boolean
+  enrolToken: string | undefined
 }): Promise<Crowds> {
-  const { url, agents, processes, together } = deps
+  const { url, agents, processes, together, enrolToken } = deps
   const waiting = new Map<string, (at: number) => void>()
   /** Seen before somebody asked. */
   const early = new Map<string, number>()
@@ -37,7 +38,7 @@ export async function startCrowds(deps: {
   const share = Math.ceil(agents / processes)
   const start = async (index: number): Promise<ChildProcess> => {
     const first = index * share
-    const task: CrowdTask = { url, first, count: Math.min(share, agents - first), together }
+    const task: CrowdTask = { url, first, count: Math.min(share, agents - first), together, enrolToken }
     const child = fork(new URL('crowd.ts', import.meta.url), [JSON.stringify(task)], {
       execArgv: [],
     })

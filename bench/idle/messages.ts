@@ -6,6 +6,8 @@ export interface CrowdTask {
   count: number
   /** Whether all begin to poll when they are told to, and not each by itself. */
   together: boolean
+  /** What each of them gets a token of its own for, where the server wants tokens. */
+  enrolToken?: string | undefined
 }
 
 /** What became of the polls so far. */

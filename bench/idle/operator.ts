@@ -16,7 +16,8 @@ interface Line {
   settle(answer: Answer | Error): void
 }
 
-export function createOperator(url: URL): Operator {
+export function createOperator(url: URL, headers: Record<string, string>): Operator {
+  const common = ['accept: */*', ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)]
   const all: Line[] = []
   const free: Line[] = []
 
@@ -43,7 +44,7 @@ export function createOperator(url: URL): Operator {
       const line = free.pop() ?? open()
       const answer = await new Promise<Answer | Error>((resolve) => {
         line.settle = resolve
-        line.connection.send(requestText(url, `${method} ${path} HTTP/1.1`, ['accept: */*'], text))
+        line.connection.send(requestText(url, `${method} ${path} HTTP/1.1`, common, text))
       })
       if (answer instanceof Error) throw answer
       free.push(line)

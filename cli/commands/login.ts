@@ -29,10 +29,12 @@ async function login({ api, access, screen, stdin, stderr, signal }: Context): P
   // A token that is not good is not kept.
   await api.downloads([['limit', '1']])
   await access.keep(token)
+  if (screen.asJson) return screen.json({ server: access.server, file: access.file })
   screen.note(`Logged in to ${access.server}; the token is kept in ${access.file}.`)
 }
 
 async function logout({ access, screen }: Context): Promise<void> {
   await access.keep(undefined)
+  if (screen.asJson) return screen.json({ server: access.server, file: access.file })
   screen.note(`Forgot the token for ${access.server}. It stays in force: an admin can revoke it.`)
 }

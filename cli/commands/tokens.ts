@@ -68,5 +68,6 @@ async function create({ api, screen }: Context, name: string, flags: Flags): Pro
 
 async function revoke({ api, screen }: Context, id: string): Promise<void> {
   await api.revokeToken(id)
+  if (screen.asJson) return screen.json({ id })
   screen.note(`Revoked ${id}.`)
 }

@@ -9,6 +9,15 @@ import { waitSeconds } from './prefer.ts'
  */
 export type Hold = (request: IncomingMessage, response: ServerResponse, next: () => void) => (() => void) | undefined
 
+/** In ms: who waits so long for each answer cannot ask often. */
+const LONG = 500
+const waited = new WeakSet<IncomingMessage>()
+
+/** Whether a request was held for a while before it came to its route. */
+export function hasWaited(request: IncomingMessage): boolean {
+  return waited.has(request)
+}
+
 /**
  * Holds polls before anything is made for them: the context of a koa request with its promises takes several times
  * what the connection does, and thousands of polls wait at once. What is handed on is to be answered now.
@@ -29,12 +38,14 @@ export function createHeldPolls({
       next()
       return undefined
     }
+    const since = performance.now()
     const leave = (): void => {
       response.off('close', gone)
       crowd.leave(poll.clientId, release)
     }
     const handOn = (): void => {
       leave()
+      if (performance.now() - since > LONG) waited.add(request)
       next()
     }
     const gone = (): void => {

@@ -5,6 +5,7 @@ import { AppError, isAppError } from '../../shared/errors.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import { addressOf } from './caller.ts'
 import { principalOf } from './gate.ts'
+import { hasWaited } from './held-polls.ts'
 
 /** Of one address, or of one agent: calls that say wrongly who calls, or ask for what is not theirs. */
 const FAILURES_PER_MINUTE = 60
@@ -14,7 +15,12 @@ const FAILURES_PER_MINUTE = 60
  */
 const CHALLENGES_PER_MINUTE = 6000
 /** Of one operator's token. */
-const REQUESTS_PER_MINUTE = 3000
+const REQUESTS_PER_MINUTE = 12_000
+/**
+ * Of one credential. Neither polls that were held count, of which there are few at once, nor the bytes of files, of which
+ * there cannot be too many.
+ */
+const CALLS_PER_MINUTE = 6000
 /** Of one credential: what it proves itself for costs a signature each. */
 const PROOFS_PER_MINUTE = 60
 
@@ -24,13 +30,16 @@ export function limited(): Middleware {
   const failures = perMinute(FAILURES_PER_MINUTE)
   const challenges = perMinute(CHALLENGES_PER_MINUTE)
   const requests = perMinute(REQUESTS_PER_MINUTE)
+  const calls = perMinute(CALLS_PER_MINUTE)
   const proofs = perMinute(PROOFS_PER_MINUTE)
 
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
     if (principal.kind === 'nobody' && !isProbe(ctx))
       await consume(isChallenge(ctx) ? challenges : failures, networkOf(ctx))
     if (principal.kind === 'operator') await consume(requests, principal.id)
-    if (principal.kind === 'agent' && principal.by === 'proof') await consume(proofs, principal.credentialId)
+    if (principal.kind !== 'agent') return
+    if (principal.by === 'proof') await consume(proofs, principal.credentialId)
+    if (ctx.method !== 'PUT' && !hasWaited(ctx.req)) await consume(calls, principal.credentialId)
   }
 
   return async (ctx, next) => {

@@ -24,6 +24,7 @@ const statuses: Record<ErrorCode, number> = {
   'too-many-requests': 429,
   'too-many-waiting': 429,
   'enrolment-spent': 403,
+  'key-revoked': 403,
   'token-unknown': 404,
   'credential-unknown': 404,
   'route-unknown': 404,

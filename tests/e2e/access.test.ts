@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ADMIN, bearer } from '../helpers/admin.ts'
-import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
+import { writeRandom } from '../helpers/folder.ts'
 import { answerOf, callsOf, type OperationCall } from '../helpers/operations.ts'
 import { openPolls } from '../helpers/open-polls.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
@@ -38,9 +38,6 @@ describe('only who belongs', () => {
     calls = callsOf({ downloadId, clientId: 'b' })
   })
   afterAll(async () => {
-    // Whatever was done here: secrets are in no log.
-    expect(stack.server.output()).not.toMatch(/bh[oebs]_[A-Za-z0-9_-]{10}/)
-    expect(stack.server.output()).not.toContain(ADMIN)
     await stack.stop()
   })
 
@@ -90,42 +87,6 @@ describe('only who belongs', () => {
       const wanted = allowed.includes(call.operation.access) ? 200 : 403
       expect([call.name, status]).toEqual([call.name, wanted])
     }
-  })
-
-  test('an agent enrols with a key of its own, and what it sends arrives; its key is revoked, and it is nobody', async () => {
-    const file = join(stack.folder, 'mine.bin')
-    const sha256 = await writeRandom(file, 3 * 1024 * 1024)
-    const agent = await stack.online('keyed', ['--file', file], { ENROL_TOKEN: await enrolment('key*') })
-    const { id } = await stack.ask({ clientId: 'keyed' })
-    const done = await stack.reached(id, 'completed')
-    expect(done).toMatchObject({ sha256, verified: true })
-    expect(await sha256OfFile(done['filePath'])).toBe(sha256)
-    const { credentials } = await stack.get('/credentials?client=keyed')
-    expect(credentials).toMatchObject([{ clientId: 'keyed', kind: 'key', revokedAt: null }])
-    const gone = await fetch(`${stack.url}/credentials/${credentials[0].id}`, {
-      method: 'DELETE',
-      headers: bearer(ADMIN),
-    })
-    expect(gone.status).toBe(204)
-    await agent.line((line) => String(line['msg']).includes('does not accept this agent'))
-    await agent.kill('SIGTERM')
-  })
-
-  test('a key is replaced by another, which is in force before the old one is revoked', async () => {
-    const state = ['--state-dir', join(stack.folder, 'rotating')]
-    const first = await stack.online('rotating', state, { ENROL_TOKEN: await enrolment('rotating') })
-    const before = await readFile(join(stack.folder, 'rotating', 'key.pem'), 'utf8')
-    await first.kill('SIGTERM')
-    const second = stack.agent('rotating', [...state, '--key-days', '0'], { ENROL_TOKEN: '' })
-    await second.line((line) => String(line['msg']).startsWith('the site has a new key'))
-    await second.line((line) => line['msg'] === 'session begun')
-    expect(await readFile(join(stack.folder, 'rotating', 'key.pem'), 'utf8')).not.toBe(before)
-    const { credentials } = await stack.get('/credentials?client=rotating')
-    expect(credentials).toMatchObject([{ revokedAt: expect.any(String) }, { revokedAt: null }])
-    await second.kill('SIGKILL')
-    const third = stack.agent('rotating', state, { ENROL_TOKEN: '' })
-    await third.line((line) => line['msg'] === 'session begun')
-    await third.kill('SIGTERM')
   })
 
   test('an enrolment token is for its clients, and for so many of them', async () => {

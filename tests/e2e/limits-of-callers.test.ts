@@ -27,6 +27,24 @@ describe('who asks too often', () => {
     await agent.kill('SIGTERM')
   })
 
+  test('as an agent is told to wait, and what it sends of files is not counted', async () => {
+    const { secret } = (await stack.post('/enrolments', { clients: 'hasty' })).body
+    const own = bearer((await stack.post('/credentials', { clientId: 'hasty' }, bearer(secret))).body['secret'])
+    const poll = async (): Promise<number> => (await fetch(`${stack.url}/jobs?client=hasty`, { headers: own })).status
+    const answers = new Map<number, number>()
+    // Fifty at once are quicker than one after the other.
+    const ask = async (): Promise<void> => {
+      while (!answers.has(429)) {
+        const status = await poll()
+        answers.set(status, (answers.get(status) ?? 0) + 1)
+      }
+    }
+    await Promise.all(Array.from({ length: 50 }, ask))
+    expect(answers.get(204)).toBeGreaterThanOrEqual(6000)
+    const put = await fetch(`${stack.url}/jobs/none/file`, { method: 'PUT', headers: own, body: 'x' })
+    expect(put.status).not.toBe(429)
+  })
+
   test('for news holds eight polls, and the oldest is answered', async () => {
     const poll = (): Promise<Response> =>
       fetch(`${stack.url}/jobs?client=many`, { headers: { ...own, prefer: 'wait=300' } })

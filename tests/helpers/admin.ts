@@ -8,8 +8,15 @@ export async function enrolAll(url: string, headers: Record<string, string>): Pr
   const response = await fetch(`${url}/enrolments`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify({ clients: '*', uses: 1000 }),
+    body: JSON.stringify({ clients: '*', uses: 100_000 }),
   })
   const { secret } = (await response.json()) as { secret: string }
   return secret
+}
+
+/** @throws Error when there is a token or a private key in what a program said */
+export function checkNoSecret(output: string): void {
+  const secret = new RegExp(`bh[oebs]_[A-Za-z0-9_-]{36}|${ADMIN}|-----BEGIN (?:\\w+ )?PRIVATE KEY`)
+  const found = secret.exec(output)
+  if (found) throw new Error(`a secret was told: ${found[0]} in\n${output}`)
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { defaults } from '../../shared/protocol.ts'
-import { bearer, enrolAll } from './admin.ts'
+import { bearer, checkNoSecret, enrolAll } from './admin.ts'
 import { temporaryFolder } from './folder.ts'
 import { start, type Running } from './process.ts'
 import { until } from './until.ts'
@@ -148,6 +148,8 @@ export async function startStack(
       await Promise.all(agents.map((running) => running.kill('SIGKILL')))
       await server.kill('SIGTERM')
       await remove()
+      // Whatever was tested: secrets are in no log.
+      for (const { output } of [server, ...agents]) checkNoSecret(output())
     },
   }
 }

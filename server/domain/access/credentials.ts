@@ -16,7 +16,7 @@ export interface Credentials {
   /** What its client is known by, whatever it says of itself. */
   labelsOf(id: string): Promise<Record<string, string>>
   findBearer(secret: string): Promise<CredentialRecord | undefined>
-  /** A further key of the same client: it takes the place of the others as soon as it was used. @throws AppError `not-permitted` */
+  /** A further key of the same client: it takes the place of the others as soon as it was used. @throws AppError `not-permitted`, `key-revoked` */
   rotate(by: { clientId: string; credentialId: string }, publicKey: string): Promise<CredentialRecord>
   /** It works: others of its client that are older are revoked. */
   proven(credential: CredentialRecord): Promise<void>
@@ -80,8 +80,10 @@ export function createCredentials({
         revokedAt: null,
       }
       const added = await store.addNextCredential(credential, credentialId)
-      if (added) return added
-      throw new AppError('not-permitted', 'The credential that proves this site, or the next one, was revoked.')
+      if (added === 'refused') throw new AppError('not-permitted', 'The credential that proves this site was revoked.')
+      if (added === 'revoked')
+        throw new AppError('key-revoked', `This key of ${clientId} was revoked, and stays so; make another.`)
+      return added
     },
 
     async proven(credential) {

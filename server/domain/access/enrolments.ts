@@ -18,7 +18,7 @@ export interface Enrolments {
   /**
    * Trades one use for a credential. The same key gets its credential again: an answer can be lost.
    * @returns the credential, and the bearer's secret where no key was given, which is told this once
-   * @throws AppError `not-permitted` for an id that it is not for, `enrolment-spent`
+   * @throws AppError `not-permitted` for an id that it is not for, `enrolment-spent`, `key-revoked`
    */
   enrol(
     enrolment: EnrolmentRecord,
@@ -77,9 +77,13 @@ export function createEnrolments({ store, clock }: { store: AccessStore; clock: 
       const enrolled = await store.enrol(by, credential, bearer?.hash ?? null)
       if (enrolled === 'spent')
         throw new AppError('enrolment-spent', 'This enrolment token was used as often as it may be; ask for a new one.')
-      if (enrolled !== 'refused') return { credential: enrolled, secret: bearer?.secret }
-      const detail = `${clientId} has a credential, or this key was revoked: revoke what it has, or enrol "${clientId}" by its own name.`
-      throw new AppError('not-permitted', detail)
+      if (enrolled === 'revoked')
+        throw new AppError('key-revoked', `This key of ${clientId} was revoked, and stays so; make another.`)
+      if (enrolled === 'refused') {
+        const detail = `${clientId} has a credential: revoke it, or enrol "${clientId}" by its own name.`
+        throw new AppError('not-permitted', detail)
+      }
+      return { credential: enrolled, secret: bearer?.secret }
     },
   }
 }

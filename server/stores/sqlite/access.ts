@@ -103,7 +103,8 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
           { clientId, publicKey, enrolmentId },
         )
         if (again) return toCredential(again)
-        if (isRevoked(publicKey) || (!mayReplace && hasCredential(clientId))) return 'refused'
+        if (isRevoked(publicKey)) return 'revoked'
+        if (!mayReplace && hasCredential(clientId)) return 'refused'
         const taken = db.run(
           'UPDATE enrolments SET uses_left = uses_left - 1 WHERE id = :enrolmentId AND uses_left > 0 AND revoked_at IS NULL',
           { enrolmentId },
@@ -119,7 +120,8 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
         const { clientId, publicKey } = credential
         const inForce = 'client_id = :clientId AND revoked_at IS NULL'
         const proving = db.one(`SELECT enrolment_id FROM credentials WHERE id = :by AND ${inForce}`, { by, clientId })
-        if (!proving || isRevoked(publicKey)) return undefined
+        if (!proving) return 'refused'
+        if (isRevoked(publicKey)) return 'revoked'
         const again = db.one(`SELECT * FROM credentials WHERE public_key = :publicKey AND ${inForce}`, {
           publicKey,
           clientId,
