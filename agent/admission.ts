@@ -111,15 +111,19 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     }
   }
 
-  /** @returns undefined where there is no next key, or it does not work yet: the one in use may still */
+  /**
+   * @returns the session, or `unknown` where the server takes no such key, `unsure` where it may have taken it without
+   * our hearing of it, undefined where there is none that it knows
+   */
   const byNext = async (
     current: Credential,
     nonce: string,
     request: SessionRequest,
     signal: AbortSignal,
-  ): Promise<Session | 'unknown' | undefined> => {
+  ): Promise<Session | 'unknown' | 'unsure' | undefined> => {
+    let next: Credential | undefined
     try {
-      const next = await nextKey(current, nonce, request.clientId, signal)
+      next = await nextKey(current, nonce, request.clientId, signal)
       if (!next) return undefined
       const answer = await begin(next, nonce, request, signal)
       if (nonceOf(answer) !== undefined) return 'unknown'
@@ -133,7 +137,7 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
         { error: messageOf(error) },
         'the key of this site could not be replaced; it is tried again with the next session',
       )
-      return undefined
+      return next && 'unsure'
     }
   }
 
@@ -149,8 +153,8 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     const answer = await begin(key, nonce, request, signal)
     const again = nonceOf(answer)
     const session = interpret(
-      // The key was revoked, or the server lost its database and knows it no more.
-      again === undefined || enrolToken === undefined
+      // The key was revoked, or the server lost its database and knows it no more; or the next one took its place.
+      again === undefined || enrolToken === undefined || renewed === 'unsure'
         ? answer
         : await begin(await enrol(enrolToken, key, request.clientId, signal), again, request, signal),
       sessionSchema,

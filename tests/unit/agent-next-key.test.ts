@@ -93,17 +93,29 @@ test('a next key that was revoked does no harm, either', async () => {
   expect(await inForce()).toEqual([false, false, true])
 })
 
-test('the answer to the first use of the next key is lost: the old one is revoked, and the next try has the new one', async () => {
-  const { enter, inForce, keys, said } = await enrolledSite(stack)
-  // One for the nonce, one with the next key.
-  const url = await wayOn('/sessions', 2, 'lost')
-  await expect(enter({ url, keyAge: 0 })).rejects.toMatchObject({ name: 'TransientError' })
-  expect(await inForce()).toEqual([false, true])
-  const next = await keys().next()
-  expect((await enter({ url })).token).toMatch(TOKEN)
-  expect(said().at(-1)).toEqual(REPLACED)
-  expect((await keys().current()).publicKey).toBe(next?.publicKey)
-})
+test.each([
+  ['no enrolment token', async () => undefined],
+  // Of a container it stays in the environment.
+  ['one that is used up', async (clientId: string) => (await enrolmentFor(stack, clientId)).secret],
+])(
+  'the answer to the first use of the next key is lost, and there is %s: the next try has the new key',
+  async (...row) => {
+    const [, enrolled] = row
+    const { clientId, enter, inForce, keys, said } = await enrolledSite(stack)
+    const enrolToken = await enrolled(clientId)
+    if (enrolToken !== undefined) await stack.post('/credentials', { clientId }, bearer(enrolToken))
+    const before = (await inForce()).length
+    // One for the nonce, one with the next key.
+    const url = await wayOn('/sessions', 2, 'lost')
+    const how = { url, ...(enrolToken === undefined ? {} : { enrolToken }) }
+    await expect(enter({ ...how, keyAge: 0 })).rejects.toMatchObject({ name: 'TransientError' })
+    expect((await inForce()).slice(before)).toEqual([true])
+    const next = await keys().next()
+    expect((await enter(how)).token).toMatch(TOKEN)
+    expect(said().at(-1)).toEqual(REPLACED)
+    expect((await keys().current()).publicKey).toBe(next?.publicKey)
+  },
+)
 
 test('a next key whose first use may yet reach the server is kept: it may be the only one that is good', async () => {
   const { clientId, enter, inForce, keys, said } = await enrolledSite(stack)
