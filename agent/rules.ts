@@ -51,7 +51,7 @@ export function createRules({ allow, deny, maxSize }: RuleSettings): Rules {
 /** What would match something else than it seems to say, or nothing: a file that is to be denied would be sent. */
 const misleading: readonly (readonly [RegExp, string])[] = [
   [/^(!(?!\()|\.\.?\/|~)/, 'must not begin with !, ./, ../ or ~'],
-  [/^\.{0,2}$|\/\.{0,2}(\/|$)/, 'must not be empty, end with / or hold //, /./ or /../'],
+  [/^\.{0,2}$|\/\.{0,2}(\/|$)/, 'must not be empty or /, nor hold //, /./ or /../, which no path has'],
   [/(?<!\\)"|\\[a-z0-9\\]/i, 'must not hold a quote (") without \\ before it, or \\ before a letter, a digit or \\'],
   [/(?<!\\)\|(?![^()]*\))/, 'must not hold | outside of parentheses'],
 ]
@@ -61,10 +61,15 @@ const misleading: readonly (readonly [RegExp, string])[] = [
  * @throws Error that completes "--deny …"
  */
 export function compileGlob(pattern: string, { ignoreCase = false } = {}): (path: string) => boolean {
-  const mistake = misleading.find(([shape]) => shape.test(pattern))?.[1]
+  // Whoever writes `private/` means the folder.
+  const named = pattern.replace(/\/+$/, '')
+  const mistake = misleading.find(([shape]) => shape.test(named))?.[1]
   if (mistake !== undefined) throw new Error(`${mistake}, as "${pattern}" does`)
+  const below = named.replace(/^\//, '')
+  const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text)
+  const literal = fold(`/${below}`)
   try {
-    const matches = picomatch(pattern.startsWith('/') ? pattern.slice(1) : `**/${pattern}`, {
+    const matches = picomatch(named.startsWith('/') ? below : `**/${below}`, {
       dot: true,
       nonegate: true,
       // [!a] is anything but a.
@@ -78,8 +83,11 @@ export function compileGlob(pattern: string, { ignoreCase = false } = {}): (path
       // A name can hold line feeds.
       flags: ignoreCase ? 'is' : 's',
     })
-    // The matcher wants a folder before each **/, and the root has no name.
-    return (path) => matches(path.replace(/^\//, ''))
+    return (path) =>
+      // The matcher wants a folder before each **/, and the root has no name.
+      matches(path.replace(/^\//, '')) ||
+      // A file can be called just like the pattern: `bill (1).pdf`, of which the parentheses would be none.
+      (named.startsWith('/') ? fold(path) === literal : fold(path).endsWith(literal))
   } catch (error) {
     throw new Error(`is no glob: "${pattern}": ${messageOf(error)}`, { cause: error })
   }

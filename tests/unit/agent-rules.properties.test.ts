@@ -74,7 +74,8 @@ test('a pattern that means one path denies no other, and allows no other', () =>
   fc.assert(
     fc.property(names, names, (one, other) => {
       const [path, another] = [`/${one.join('/')}`, `/${other.join('/')}`]
-      fc.pre(!path.includes('\\') && !another.toLowerCase().startsWith(path.toLowerCase()))
+      // Nor is what is called just like the pattern another file.
+      fc.pre(!`${path}${another}`.includes('\\') && !another.toLowerCase().startsWith(path.toLowerCase()))
       expect(isSent({ deny: [literalPath(path)] }, another, false)).toBe(true)
       expect(isSent({ allow: [literalPath(path)] }, another, false)).toBe(false)
       expect(isSent({ allow: [literalPath(path)] }, path, false)).toBe(true)
