@@ -98,36 +98,47 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     return next
   }
 
-  /** @returns undefined where there is no next key, or it does not work yet: the one in use may still */
+  /** The session holds, whether this can be written down or not: the next start finds both keys. */
+  const promote = async (clientId: string): Promise<void> => {
+    try {
+      await keys.promote()
+      log.info({ clientId }, 'the site has a new key; the one before is revoked')
+    } catch (error) {
+      log.warn(
+        { error: messageOf(error) },
+        'the new key of this site is in use, but cannot be put in place of the old one; it is tried again with the next session',
+      )
+    }
+  }
+
+  /**
+   * @returns the session, or `unknown` where the server takes no such key, `unsure` where it may have taken it without
+   * our hearing of it, undefined where there is none that it knows
+   */
   const byNext = async (
     current: Credential,
     nonce: string,
     request: SessionRequest,
     signal: AbortSignal,
-  ): Promise<Session | undefined> => {
+  ): Promise<Session | 'unknown' | 'unsure' | undefined> => {
+    let next: Credential | undefined
     try {
-      const next = await nextKey(current, nonce, request.clientId, signal)
+      next = await nextKey(current, nonce, request.clientId, signal)
       if (!next) return undefined
       const answer = await begin(next, nonce, request, signal)
-      if (nonceOf(answer) !== undefined) return undefined
+      if (nonceOf(answer) !== undefined) return 'unknown'
       const session = interpret(answer, sessionSchema).value
-      await keys.promote()
-      log.info({ clientId: request.clientId }, 'the site has a new key; the one before is revoked')
+      await promote(request.clientId)
       return session
     } catch (error) {
-      if (signal.aborted) throw error
+      // Only who is known hears of sessions, and from then on the key before is nobody's.
+      if (signal.aborted || isRefused(error, 'session-held', 'session-superseded')) throw error
       log.warn(
         { error: messageOf(error) },
         'the key of this site could not be replaced; it is tried again with the next session',
       )
-      return undefined
+      return next && 'unsure'
     }
-  }
-
-  /** The server took the key in use, so it never saw the next one used: another can be made. */
-  const dropUnused = async (): Promise<void> => {
-    const next = await keys.next()
-    if (next?.id !== undefined) await keys.drop()
   }
 
   return async (request, signal) => {
@@ -138,17 +149,18 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     if (own.id === undefined && enrolToken === undefined) throw unknown(first)
     const key = own.id === undefined ? await enrol(enrolToken ?? '', own, request.clientId, signal) : own
     const renewed = await byNext(key, nonce, request, signal)
-    if (renewed) return renewed
+    if (typeof renewed === 'object') return renewed
     const answer = await begin(key, nonce, request, signal)
     const again = nonceOf(answer)
     const session = interpret(
-      // The key was revoked, or the server lost its database and knows it no more.
-      again === undefined || enrolToken === undefined
+      // The key was revoked, or the server lost its database and knows it no more; or the next one took its place.
+      again === undefined || enrolToken === undefined || renewed === 'unsure'
         ? answer
         : await begin(await enrol(enrolToken, key, request.clientId, signal), again, request, signal),
       sessionSchema,
     ).value
-    await dropUnused()
+    // Otherwise it is kept: what was lost on the way may still come to the server, which then takes no other.
+    if (renewed === 'unknown') await keys.drop()
     return session
   }
 }

@@ -69,10 +69,11 @@ export function openKeys({ dir, clientId }: { dir: string; clientId: string }): 
     next: () => load(NEXT),
     make: () => make(NEXT),
     async promote() {
+      // Whatever comes of it, the files decide.
+      inUse = undefined
       await rename(join(dir, NEXT.key), join(dir, CURRENT.key))
       await rename(join(dir, NEXT.id), join(dir, CURRENT.id))
       await syncFolder(dir)
-      inUse = undefined
     },
     async drop() {
       for (const name of [NEXT.id, NEXT.key]) await rm(join(dir, name), { force: true })
@@ -117,20 +118,31 @@ async function createCredential({
 
 async function readKey(path: string): Promise<KeyObject | undefined> {
   try {
-    return createPrivateKey(await readFile(path, 'utf8'))
+    const key = createPrivateKey(await readFile(path, 'utf8'))
+    // Another kind would be enrolled, and then prove nothing.
+    if (key.asymmetricKeyType !== 'ed25519') throw new Error(`it is no Ed25519 key, but ${key.asymmetricKeyType}`)
+    return key
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
     throw new Error(`${path} cannot be used: ${messageOf(error)}`, { cause: error })
   }
 }
 
+/** @returns the key that is there now: whoever was first has the one that counts */
 async function writeKey(dir: string, name: string): Promise<KeyObject> {
   const { privateKey } = generateKeyPairSync('ed25519')
-  await mkdir(dir, { recursive: true, mode: 0o700 })
   const text = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
-  // Never over another: whoever was first has the key that counts.
-  await makeFile(join(dir, name), text)
-  return privateKey
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await makeFile(join(dir, name), text)
+    return privateKey
+  } catch (error) {
+    const first = systemCode(error) === 'EEXIST' ? await readKey(join(dir, name)) : undefined
+    if (first) return first
+    throw new Error(`the key of this site cannot be kept in ${dir}: ${messageOf(error)}. Set STATE_DIR`, {
+      cause: error,
+    })
+  }
 }
 
 /** Where the power failed in the middle of a promotion, the id lies under the other name still. */

@@ -1,6 +1,7 @@
-import { mkdir, open, rename, stat } from 'node:fs/promises'
+import { mkdir, open, rename, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../shared/errors.ts'
+import { printableJson } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
 
 /** What was read of this site, and for whom: kept here, whatever the server says of it. */
@@ -31,9 +32,10 @@ export function createReadLog({ dir, log, now }: { dir: string; log: Log; now: (
 
   const append = async (line: string): Promise<void> => {
     await mkdir(dir, { recursive: true, mode: 0o700 })
-    const file = await open(path, 'a', 0o600)
+    const file = await open(path, 'a+', 0o600)
     try {
-      await file.appendFile(line)
+      // A full disk or a power cut may have left half of a line, which must not spoil this one.
+      await file.appendFile((await endsLine(file)) ? line : `\n${line}`)
       await file.datasync()
     } finally {
       await file.close()
@@ -51,6 +53,14 @@ export function createReadLog({ dir, log, now }: { dir: string; log: Log; now: (
   }
 
   return {
-    note: (read) => (last = last.then(() => write(`${JSON.stringify({ at: now().toISOString(), ...read })}\n`))),
+    note: (read) => (last = last.then(() => write(`${printableJson({ at: now().toISOString(), ...read })}\n`))),
   }
+}
+
+/** Whether a file is empty, or its last line whole. */
+async function endsLine(file: FileHandle): Promise<boolean> {
+  const { size } = await file.stat()
+  if (size === 0) return true
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1)
+  return buffer.toString() === '\n'
 }

@@ -48,16 +48,46 @@ export function createRules({ allow, deny, maxSize }: RuleSettings): Rules {
   }
 }
 
+/** What would match something else than it seems to say, or nothing: a file that is to be denied would be sent. */
+const misleading: readonly (readonly [RegExp, string])[] = [
+  [/^(!(?!\()|\.\.?\/|~)/, 'must not begin with !, ./, ../ or ~'],
+  [/^\.{0,2}$|\/\.{0,2}(\/|$)/, 'must not be empty or /, nor hold //, /./ or /../, which no path has'],
+  [/(?<!\\)"|\\[a-z0-9\\]/i, 'must not hold a quote (") without \\ before it, or \\ before a letter, a digit or \\'],
+  [/(?<!\\)\|(?![^()]*\))/, 'must not hold | outside of parentheses'],
+]
+
 /**
  * A pattern without a leading slash is meant anywhere. Hidden files are files like others: what is denied must stay so.
  * @throws Error that completes "--deny …"
  */
 export function compileGlob(pattern: string, { ignoreCase = false } = {}): (path: string) => boolean {
-  if (/^(!(?!\()|\.\.?\/|~)/.test(pattern)) throw new Error(`must not begin with !, ./, ../ or ~, as "${pattern}" does`)
-  const anchored = pattern.startsWith('/') ? pattern : `/**/${pattern}`
+  // Whoever writes `private/` means the folder.
+  const named = pattern.replace(/\/+$/, '')
+  const mistake = misleading.find(([shape]) => shape.test(named))?.[1]
+  if (mistake !== undefined) throw new Error(`${mistake}, as "${pattern}" does`)
+  const below = named.replace(/^\//, '')
+  const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text)
+  const literal = fold(`/${below}`)
   try {
-    // A name can hold line feeds; and a pattern that cannot be read must not silently match nothing.
-    return picomatch(anchored, { dot: true, nonegate: true, debug: true, flags: ignoreCase ? 'is' : 's' })
+    const matches = picomatch(named.startsWith('/') ? below : `**/${below}`, {
+      dot: true,
+      nonegate: true,
+      // [!a] is anything but a.
+      posix: true,
+      // A pattern that cannot be read must not silently match nothing.
+      debug: true,
+      strictBrackets: true,
+      expandRange: () => {
+        throw new Error('{1..3} is not known; write {1,2,3}')
+      },
+      // A name can hold line feeds.
+      flags: ignoreCase ? 'is' : 's',
+    })
+    return (path) =>
+      // The matcher wants a folder before each **/, and the root has no name.
+      matches(path.replace(/^\//, '')) ||
+      // A file can be called just like the pattern: `bill (1).pdf`, of which the parentheses would be none.
+      (named.startsWith('/') ? fold(path) === literal : fold(path).endsWith(literal))
   } catch (error) {
     throw new Error(`is no glob: "${pattern}": ${messageOf(error)}`, { cause: error })
   }

@@ -20,7 +20,15 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
+const unprintable = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
+
 /** A text that cannot move a terminal's cursor, start a line or turn the reading direction. */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, '\ufffd')
+  return text.replace(unprintable, '\ufffd')
+}
+
+/** JSON on one line that is as harmless, and loses nothing: JSON itself lets some of these characters be. */
+export function printableJson(value: unknown): string {
+  const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(value).replace(unprintable, escaped)
 }

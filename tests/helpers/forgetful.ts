@@ -10,14 +10,23 @@ export interface ForgetfulWay {
   close(): Promise<void>
 }
 
+/** An answer that somebody on the way gives. */
+export interface Instead {
+  status: number
+  headers?: Record<string, string>
+  body: string
+}
+
 /**
  * @param loses whether the answer to this request, once it is whole, is lost
  * @param onAsked hears of a request before the server does
+ * @param instead answers a request in the server's place, which then never hears of it
  */
 export async function startForgetfulWay(
   target: string,
   loses: (asked: { method: string; path: string }) => boolean,
   onAsked: (asked: { method: string; path: string }) => void = () => undefined,
+  instead: (asked: { method: string; path: string }) => Instead | undefined = () => undefined,
 ): Promise<ForgetfulWay> {
   const { hostname, port } = new URL(target)
   const lost: string[] = []
@@ -25,6 +34,11 @@ export async function startForgetfulWay(
   const server = createServer((asked, answer) => {
     const { method = '', url: path = '', headers } = asked
     onAsked({ method, path })
+    const made = instead({ method, path })
+    if (made) {
+      asked.resume().on('end', () => answer.writeHead(made.status, made.headers).end(made.body))
+      return
+    }
     const forwarded = request({ hostname, port, method, path, headers })
     forwarded.on('response', (response) => {
       if (!loses({ method, path })) {
