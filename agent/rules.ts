@@ -54,10 +54,18 @@ export function createRules({ allow, deny, maxSize }: RuleSettings): Rules {
  */
 export function compileGlob(pattern: string, { ignoreCase = false } = {}): (path: string) => boolean {
   if (/^(!(?!\()|\.\.?\/|~)/.test(pattern)) throw new Error(`must not begin with !, ./, ../ or ~, as "${pattern}" does`)
-  const anchored = pattern.startsWith('/') ? pattern : `/**/${pattern}`
+  // Whoever writes `private/` means the folder.
+  const named = pattern.replace(/\/+$/, '')
+  if (named === '' || /\/(\.{0,2}\/|\.{1,2}$)/.test(named))
+    throw new Error(`must not be /, nor hold //, /./ or /../, which no path has, as "${pattern}" does`)
+  const anchored = named.startsWith('/') ? named : `/**/${named}`
   try {
     // A name can hold line feeds; and a pattern that cannot be read must not silently match nothing.
-    return picomatch(anchored, { dot: true, nonegate: true, debug: true, flags: ignoreCase ? 'is' : 's' })
+    const matches = picomatch(anchored, { dot: true, nonegate: true, debug: true, flags: ignoreCase ? 'is' : 's' })
+    // A file can be called just like the pattern: `bill (1).pdf`, of which the parentheses would be none.
+    const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text)
+    const literal = fold(named.startsWith('/') ? named : `/${named}`)
+    return (path) => matches(path) || (named.startsWith('/') ? fold(path) === literal : fold(path).endsWith(literal))
   } catch (error) {
     throw new Error(`is no glob: "${pattern}": ${messageOf(error)}`, { cause: error })
   }
