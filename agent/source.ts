@@ -89,6 +89,9 @@ export async function openSource({
     if (!stats.isFile()) throw failure('not-a-file', shown)
     if (stats.nlink === 0n) throw failure('not-found', shown)
     const real = await realPathOf(file, path, stats)
+    if (real !== undefined && (await isGone(real, stats))) {
+      throw new JobFailure('changed', `${shown} was replaced or removed while it was opened. Ask again.`)
+    }
     if (real === undefined || !(await isShared(real, shared))) throw failure('not-allowed', shown)
     shared.rules?.check({ real, isDefault: await isDefaultFile(real, shared), size: Number(stats.size), shown })
     return createSource({ file, path: real, shown, stats, policy })
@@ -108,6 +111,18 @@ async function realPathOf(file: FileHandle, path: string, opened: BigIntStats): 
   const real = await realpath(path)
   const there = await stat(real, { bigint: true })
   return there.dev === opened.dev && there.ino === opened.ino ? real : undefined
+}
+
+/** Linux says it in the name of a file that was unlinked since it was opened: a name that no rule was made for. */
+async function isGone(real: string, opened: BigIntStats): Promise<boolean> {
+  if (!real.endsWith(' (deleted)')) return false
+  try {
+    const there = await stat(real, { bigint: true })
+    return there.dev !== opened.dev || there.ino !== opened.ino
+  } catch (error) {
+    if (isAbsent(error)) return true
+    throw error
+  }
 }
 
 /** What makes two openings the same source. No device number: it changes at a reboot. */
