@@ -38,6 +38,8 @@ export interface AgentConfig {
   /** A file whose text counts instead while it is there, absolute. */
   limitFile: string | undefined
   stateDir: string
+  /** Files given here that hold a secret, absolute. */
+  secrets: string[]
   /** What the site gets its credential for, once. */
   enrolToken: string | undefined
   /** How old the site's key may become, in ms; undefined for any age. */
@@ -90,6 +92,10 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     limit: reader.parsed('--limit (LIMIT)', 'unlimited', parseTimetable) ?? always(unlimited),
     limitFile: limitFile === '' ? undefined : resolve(limitFile),
     stateDir: resolve(reader.text('--state-dir (STATE_DIR)', stateFolder(env, home, clientId ?? ''))),
+    secrets: [tlsNames.key, '--enrol-file (ENROL_FILE)']
+      .map((name) => reader.text(name, ''))
+      .filter((path) => path !== '')
+      .map((path) => resolve(path)),
     port: reader.parsed('--port (CLIENT_PORT)', '8080', parsePort),
     enrolToken:
       reader.parsed('--enrol-file (ENROL_FILE)', '', readToken) ?? reader.parsed('ENROL_TOKEN', '', parseToken),

@@ -38,6 +38,11 @@ const CURRENT = { key: 'key.pem', id: 'credential.json' }
 const NEXT = { key: 'next-key.pem', id: 'next-credential.json' }
 type Files = typeof CURRENT
 
+/** The files of `dir` that hold a private key, or may come to. */
+export function keyFiles(dir: string): string[] {
+  return [CURRENT, NEXT].map(({ key }) => join(dir, key))
+}
+
 const idSchema = z.object({ id: z.uuid(), clientId: z.string(), publicKey: z.string() })
 
 /** Ed25519 keys (RFC 8032) in `dir`, in files that only their owner can read. */

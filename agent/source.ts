@@ -93,6 +93,8 @@ export async function openSource({
       throw new JobFailure('changed', `${shown} was replaced or removed while it was opened. Ask again.`)
     }
     if (real === undefined || !(await isShared(real, shared))) throw failure('not-allowed', shown)
+    if (await isAmong(shared.secrets ?? [], stats))
+      throw new JobFailure('not-allowed', `${shown} holds what this agent proves itself with, which nobody gets.`)
     shared.rules?.check({ real, isDefault: await isDefaultFile(real, shared), size: Number(stats.size), shown })
     return createSource({ file, path: real, shown, stats, policy })
   } catch (error) {
@@ -123,6 +125,18 @@ async function isGone(real: string, opened: BigIntStats): Promise<boolean> {
     if (isAbsent(error)) return true
     throw error
   }
+}
+
+/** Whether one of the paths leads to the opened file: compared as files, for one can have several names. */
+async function isAmong(paths: readonly string[], opened: BigIntStats): Promise<boolean> {
+  const same = paths.map(async (path) => {
+    const there = await stat(path, { bigint: true }).catch((error: unknown) => {
+      if (isAbsent(error)) return undefined
+      throw error
+    })
+    return there !== undefined && there.dev === opened.dev && there.ino === opened.ino
+  })
+  return (await Promise.all(same)).includes(true)
 }
 
 /** What makes two openings the same source. No device number: it changes at a reboot. */

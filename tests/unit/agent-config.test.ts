@@ -32,6 +32,7 @@ describe('configuration of the agent', () => {
       limit: { windows: [], otherwise: { rate: Number.POSITIVE_INFINITY } },
       limitFile: undefined,
       stateDir: '/home/x/.local/state/backhaul-agent/client1',
+      secrets: [],
       port: 8080,
       logLevel: 'info',
       sample: false,
