@@ -5,6 +5,7 @@ import { sessionSchema, type Session, type SessionRequest } from '../shared/prot
 import { bearer, interpret, isRefused, Refused } from './api.ts'
 import type { Credential, Keys } from './credential.ts'
 import type { Answer, Http } from './http.ts'
+import { TransientError } from './retry.ts'
 
 /** Begins a session once, and proves who asks where the server wants that. */
 export type Admission = (request: SessionRequest, signal: AbortSignal) => Promise<Session>
@@ -40,10 +41,8 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
 
   /** Another key in place of one that was revoked, which stays so. */
   const replace = async (leave: Record<string, string>, clientId: string, signal: AbortSignal): Promise<Credential> => {
-    const known = await keys.next()
-    if (known?.id !== undefined) await keys.drop()
-    // One that a lost answer left is tried again: the token may be good for one alone.
-    const next = (known?.id === undefined ? known : undefined) ?? (await keys.make())
+    // One that a lost answer or a crash left is tried again: the token may be good for one alone.
+    const next = (await keys.next()) ?? (await keys.make())
     await registerNext(next, clientId, leave, signal)
     await keys.promote()
     log.warn({ clientId }, 'the key of this site was revoked, and its enrolment token is good: the site has a new one')
@@ -98,36 +97,55 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     return next
   }
 
-  /** @returns undefined where there is no next key, or it does not work yet: the one in use may still */
+  /** With the next key, if there is one and the server takes it: the one in use may still work where it does not. */
   const byNext = async (
     current: Credential,
     nonce: string,
     request: SessionRequest,
     signal: AbortSignal,
-  ): Promise<Session | undefined> => {
-    try {
-      const next = await nextKey(current, nonce, request.clientId, signal)
-      if (!next) return undefined
-      const answer = await begin(next, nonce, request, signal)
-      if (nonceOf(answer) !== undefined) return undefined
-      const session = interpret(answer, sessionSchema).value
-      await keys.promote()
-      log.info({ clientId: request.clientId }, 'the site has a new key; the one before is revoked')
-      return session
-    } catch (error) {
+  ): Promise<{ session?: Session; unanswered?: TransientError }> => {
+    const next = await nextKey(current, nonce, request.clientId, signal).catch((error: unknown) => {
       if (signal.aborted) throw error
-      log.warn(
-        { error: messageOf(error) },
-        'the key of this site could not be replaced; it is tried again with the next session',
-      )
-      return undefined
+      notReplaced(error)
+    })
+    if (!next) return {}
+    try {
+      const answer = await begin(next, nonce, request, signal)
+      if (nonceOf(answer) !== undefined) return {}
+      const session = interpret(answer, sessionSchema).value
+      await takenOver(request.clientId)
+      return { session }
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error
+      notReplaced(error)
+      return { unanswered: error }
+    }
+  }
+
+  const notReplaced = (error: unknown): void =>
+    log.warn(
+      { error: messageOf(error) },
+      'the key of this site could not be replaced; it is tried again with the next session',
+    )
+
+  /** The session is good, whatever the disk says: the next one begins with the same key again. */
+  const takenOver = async (clientId: string): Promise<void> => {
+    try {
+      await keys.promote()
+      log.info({ clientId }, 'the site has a new key; the one before is revoked')
+    } catch (error) {
+      notReplaced(error)
     }
   }
 
   /** The server took the key in use, so it never saw the next one used: another can be made. */
   const dropUnused = async (): Promise<void> => {
-    const next = await keys.next()
-    if (next?.id !== undefined) await keys.drop()
+    try {
+      const next = await keys.next()
+      if (next?.id !== undefined) await keys.drop()
+    } catch (error) {
+      notReplaced(error)
+    }
   }
 
   return async (request, signal) => {
@@ -138,9 +156,11 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     if (own.id === undefined && enrolToken === undefined) throw unknown(first)
     const key = own.id === undefined ? await enrol(enrolToken ?? '', own, request.clientId, signal) : own
     const renewed = await byNext(key, nonce, request, signal)
-    if (renewed) return renewed
+    if (renewed.session) return renewed.session
     const answer = await begin(key, nonce, request, signal)
     const again = nonceOf(answer)
+    // The server may have taken the next key, and only the answer was lost: then it is the one that works.
+    if (again !== undefined && renewed.unanswered) throw renewed.unanswered
     const session = interpret(
       // The key was revoked, or the server lost its database and knows it no more.
       again === undefined || enrolToken === undefined
@@ -148,7 +168,8 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
         : await begin(await enrol(enrolToken, key, request.clientId, signal), again, request, signal),
       sessionSchema,
     ).value
-    await dropUnused()
+    // What was not answered may still arrive, and revoke the key in use.
+    if (!renewed.unanswered) await dropUnused()
     return session
   }
 }

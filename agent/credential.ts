@@ -75,9 +75,10 @@ export function openKeys({ dir, clientId }: { dir: string; clientId: string }): 
     make: () => make(NEXT),
     async promote() {
       await rename(join(dir, NEXT.key), join(dir, CURRENT.key))
+      // At once: whatever fails from here on, the key before is no more.
+      inUse = undefined
       await rename(join(dir, NEXT.id), join(dir, CURRENT.id))
       await syncFolder(dir)
-      inUse = undefined
     },
     async drop() {
       for (const name of [NEXT.id, NEXT.key]) await rm(join(dir, name), { force: true })
