@@ -16,9 +16,17 @@ export function tokenFile(env: Environment): string {
   return join(isAbsolute(given) ? given : join(env['HOME'] || homedir(), '.config'), 'backhaul', 'tokens.json')
 }
 
-/** The token for a server: BACKHAUL_TOKEN, else what `login` has kept. @throws CliError `token-file` */
+/** Whether a text can be a token: what fits into a header. */
+export function isToken(text: string): boolean {
+  return /^[\x21-\x7e]{1,1000}$/.test(text)
+}
+
+/** The token for a server: BACKHAUL_TOKEN, else what `login` has kept. @throws CliError `token-file`, `usage` */
 export function findToken(env: Environment, server: URL): string | undefined {
-  return env['BACKHAUL_TOKEN']?.trim() || load(tokenFile(env))[server.href]
+  const given = env['BACKHAUL_TOKEN']?.trim()
+  if (!given) return load(tokenFile(env))[server.href]
+  if (!isToken(given)) throw new CliError('usage', 'BACKHAUL_TOKEN holds no token: one line, as the server made it.')
+  return given
 }
 
 /** Keeps the token for a server, or forgets it. @throws CliError `token-file` */

@@ -47,6 +47,12 @@ describe('CLI with tokens', () => {
     expect(await cli(['login'], { input: ADMIN })).toMatchObject({ code: 0 })
   })
 
+  test('a token that fits into no header is a mistake of whoever gave it, and not a server that does not answer', async () => {
+    const { code, stderr } = await cli(['clients'], { env: { BACKHAUL_TOKEN: `${ADMIN}\nsecret` } })
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('BACKHAUL_TOKEN') })
+    expect(stderr).not.toMatch(new RegExp(`${ADMIN}|secret`))
+  })
+
   test('a site is enrolled, asked, and revoked; the audit says so', async () => {
     const made = await cli(['enrol', 'shop_*', '--uses', '2', '--expires', '1h', '--label', 'region=west'])
     expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^bhe_[A-Za-z0-9_-]{43}\n$/) })
@@ -71,7 +77,8 @@ describe('CLI with tokens', () => {
       stderr: expect.stringContaining('(unauthenticated)'),
     })
     expect(await cli(['revoke', 'shop_1'])).toMatchObject({ code: 0, stderr: expect.stringContaining('1 revoked') })
-    await agent.line((line) => String(line['msg']).includes('does not accept this agent'))
+    // The other use of its enrolment token is good still.
+    await agent.line((line) => String(line['msg']).startsWith('the key of this site was revoked'))
     const audit = (await cli(['audit', '--client', 'shop_1'])).stdout
     expect(audit).toMatch(/\ttoken head office\t127\.0\.0\.1\tPOST \/downloads\tshop_1\t-\t202\n/)
   })
