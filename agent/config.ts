@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { readEnvironment, type Environment, type EnvReader } from '../shared/env.ts'
 import { messageOf } from '../shared/errors.ts'
+import { withoutUser } from '../shared/format.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { clientIdSchema, labelsSchema } from '../shared/protocol.ts'
 import { readProxy, type Proxy } from '../shared/proxy.ts'
@@ -159,8 +160,8 @@ function parseId(text: string): string {
 function parseServer(text: string): string {
   const url = URL.parse(text.replace(/^ws(s?):\/\//i, 'http$1://'))
   if (!url || !/^https?:$/.test(url.protocol))
-    throw new Error(`must be a URL such as http://localhost:3000, not "${text}"`)
-  if (url.search !== '' || url.hash !== '') throw new Error(`must have no ? and no #, as "${text}" has`)
+    throw new Error(`must be a URL such as http://localhost:3000, not "${withoutUser(text)}"`)
+  if (url.search !== '' || url.hash !== '') throw new Error(`must have no ? and no #, as "${withoutUser(text)}" has`)
   return url.href.replace(/\/+$/, '')
 }
 

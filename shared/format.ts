@@ -24,3 +24,8 @@ export function formatSeconds(seconds: number): string {
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, '\ufffd')
 }
+
+/** A text that is meant to be a URL, for a message: without the user and password that it may hold. */
+export function withoutUser(text: string): string {
+  return text.replace(/\/\/[^/]*@/, '//')
+}
