@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { messageOf } from '../shared/errors.ts'
+import { printable } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
 import { sessionSchema, type Session, type SessionRequest } from '../shared/protocol.ts'
 import { bearer, interpret, isRefused, Refused } from './api.ts'
@@ -124,7 +125,7 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
 
   const notReplaced = (error: unknown): void =>
     log.warn(
-      { error: messageOf(error) },
+      { error: printable(messageOf(error)) },
       'the key of this site could not be replaced; it is tried again with the next session',
     )
 
