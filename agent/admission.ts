@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import { messageOf } from '../shared/errors.ts'
+import { printable } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
 import { sessionSchema, type Session, type SessionRequest } from '../shared/protocol.ts'
 import { bearer, interpret, isRefused, Refused } from './api.ts'
 import type { Credential, Keys } from './credential.ts'
 import type { Answer, Http } from './http.ts'
+import { TransientError } from './retry.ts'
 
 /** Begins a session once, and proves who asks where the server wants that. */
 export type Admission = (request: SessionRequest, signal: AbortSignal) => Promise<Session>
@@ -40,10 +42,8 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
 
   /** Another key in place of one that was revoked, which stays so. */
   const replace = async (leave: Record<string, string>, clientId: string, signal: AbortSignal): Promise<Credential> => {
-    const known = await keys.next()
-    if (known?.id !== undefined) await keys.drop()
-    // One that a lost answer left is tried again: the token may be good for one alone.
-    const next = (known?.id === undefined ? known : undefined) ?? (await keys.make())
+    // One that a lost answer or a crash left is tried again: the token may be good for one alone.
+    const next = (await keys.next()) ?? (await keys.make())
     await registerNext(next, clientId, leave, signal)
     await keys.promote()
     log.warn({ clientId }, 'the key of this site was revoked, and its enrolment token is good: the site has a new one')
@@ -98,46 +98,57 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     return next
   }
 
-  /** The session holds, whether this can be written down or not: the next start finds both keys. */
-  const promote = async (clientId: string): Promise<void> => {
-    try {
-      await keys.promote()
-      log.info({ clientId }, 'the site has a new key; the one before is revoked')
-    } catch (error) {
-      log.warn(
-        { error: messageOf(error) },
-        'the new key of this site is in use, but cannot be put in place of the old one; it is tried again with the next session',
-      )
-    }
-  }
-
-  /**
-   * @returns the session, or `unknown` where the server takes no such key, `unsure` where it may have taken it without
-   * our hearing of it, undefined where there is none that it knows
-   */
+  /** With the next key, if there is one and the server takes it: the one in use may still work where it does not. */
   const byNext = async (
     current: Credential,
     nonce: string,
     request: SessionRequest,
     signal: AbortSignal,
-  ): Promise<Session | 'unknown' | 'unsure' | undefined> => {
-    let next: Credential | undefined
+  ): Promise<{ session?: Session; unanswered?: TransientError }> => {
+    const next = await nextKey(current, nonce, request.clientId, signal).catch((error: unknown) => {
+      if (signal.aborted) throw error
+      notReplaced(error)
+    })
+    if (!next) return {}
     try {
-      next = await nextKey(current, nonce, request.clientId, signal)
-      if (!next) return undefined
       const answer = await begin(next, nonce, request, signal)
-      if (nonceOf(answer) !== undefined) return 'unknown'
+      if (nonceOf(answer) !== undefined) return {}
       const session = interpret(answer, sessionSchema).value
-      await promote(request.clientId)
-      return session
+      await takenOver(request.clientId)
+      return { session }
     } catch (error) {
-      // Only who is known hears of sessions, and from then on the key before is nobody's.
-      if (signal.aborted || isRefused(error, 'session-held', 'session-superseded')) throw error
+      if (!(error instanceof TransientError)) throw error
+      notReplaced(error)
+      return { unanswered: error }
+    }
+  }
+
+  const notReplaced = (error: unknown): void =>
+    log.warn(
+      { error: printable(messageOf(error)) },
+      'the key of this site could not be replaced; it is tried again with the next session',
+    )
+
+  /** The session is good, whatever the disk says: the next one begins with the same key again. */
+  const takenOver = async (clientId: string): Promise<void> => {
+    try {
+      await keys.promote()
+      log.info({ clientId }, 'the site has a new key; the one before is revoked')
+    } catch (error) {
       log.warn(
-        { error: messageOf(error) },
-        'the key of this site could not be replaced; it is tried again with the next session',
+        { error: printable(messageOf(error)) },
+        'the new key of this site is in use, but cannot be put in place of the old one; it is tried again with the next session',
       )
-      return next && 'unsure'
+    }
+  }
+
+  /** The server took the key in use, so it never saw the next one used: another can be made. */
+  const dropUnused = async (): Promise<void> => {
+    try {
+      const next = await keys.next()
+      if (next?.id !== undefined) await keys.drop()
+    } catch (error) {
+      notReplaced(error)
     }
   }
 
@@ -149,18 +160,20 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     if (own.id === undefined && enrolToken === undefined) throw unknown(first)
     const key = own.id === undefined ? await enrol(enrolToken ?? '', own, request.clientId, signal) : own
     const renewed = await byNext(key, nonce, request, signal)
-    if (typeof renewed === 'object') return renewed
+    if (renewed.session) return renewed.session
     const answer = await begin(key, nonce, request, signal)
     const again = nonceOf(answer)
+    // The server may have taken the next key, and only the answer was lost: then it is the one that works.
+    if (again !== undefined && renewed.unanswered) throw renewed.unanswered
     const session = interpret(
-      // The key was revoked, or the server lost its database and knows it no more; or the next one took its place.
-      again === undefined || enrolToken === undefined || renewed === 'unsure'
+      // The key was revoked, or the server lost its database and knows it no more.
+      again === undefined || enrolToken === undefined
         ? answer
         : await begin(await enrol(enrolToken, key, request.clientId, signal), again, request, signal),
       sessionSchema,
     ).value
-    // Otherwise it is kept: what was lost on the way may still come to the server, which then takes no other.
-    if (renewed === 'unknown') await keys.drop()
+    // What was not answered may still arrive, and revoke the key in use.
+    if (!renewed.unanswered) await dropUnused()
     return session
   }
 }

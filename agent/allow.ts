@@ -9,6 +9,8 @@ export interface Shared {
   file: string
   roots: readonly string[]
   rules?: Rules
+  /** Files that nobody gets, wherever they lie: what the site proves itself with. */
+  secrets?: readonly string[]
 }
 
 interface Area {

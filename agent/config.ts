@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { readEnvironment, type Environment, type EnvReader } from '../shared/env.ts'
 import { messageOf } from '../shared/errors.ts'
+import { withoutUser } from '../shared/format.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { clientIdSchema, labelsSchema } from '../shared/protocol.ts'
 import { readProxy, type Proxy } from '../shared/proxy.ts'
@@ -38,6 +39,8 @@ export interface AgentConfig {
   /** A file whose text counts instead while it is there, absolute. */
   limitFile: string | undefined
   stateDir: string
+  /** Files given here that hold a secret, absolute. */
+  secrets: string[]
   /** What the site gets its credential for, once. */
   enrolToken: string | undefined
   /** How old the site's key may become, in ms; undefined for any age. */
@@ -90,6 +93,10 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     limit: reader.parsed('--limit (LIMIT)', 'unlimited', parseTimetable) ?? always(unlimited),
     limitFile: limitFile === '' ? undefined : resolve(limitFile),
     stateDir: resolve(reader.text('--state-dir (STATE_DIR)', stateFolder(env, home, clientId ?? ''))),
+    secrets: [tlsNames.key, '--enrol-file (ENROL_FILE)']
+      .map((name) => reader.text(name, ''))
+      .filter((path) => path !== '')
+      .map((path) => resolve(path)),
     port: reader.parsed('--port (CLIENT_PORT)', '8080', parsePort),
     enrolToken:
       reader.parsed('--enrol-file (ENROL_FILE)', '', readToken) ?? reader.parsed('ENROL_TOKEN', '', parseToken),
@@ -153,8 +160,8 @@ function parseId(text: string): string {
 function parseServer(text: string): string {
   const url = URL.parse(text.replace(/^ws(s?):\/\//i, 'http$1://'))
   if (!url || !/^https?:$/.test(url.protocol))
-    throw new Error(`must be a URL such as http://localhost:3000, not "${text}"`)
-  if (url.search !== '' || url.hash !== '') throw new Error(`must have no ? and no #, as "${text}" has`)
+    throw new Error(`must be a URL such as http://localhost:3000, not "${withoutUser(text)}"`)
+  if (url.search !== '' || url.hash !== '') throw new Error(`must have no ? and no #, as "${withoutUser(text)}" has`)
   return url.href.replace(/\/+$/, '')
 }
 

@@ -38,6 +38,11 @@ const CURRENT = { key: 'key.pem', id: 'credential.json' }
 const NEXT = { key: 'next-key.pem', id: 'next-credential.json' }
 type Files = typeof CURRENT
 
+/** The files of `dir` that hold a private key, or may come to. */
+export function keyFiles(dir: string): string[] {
+  return [CURRENT, NEXT].map(({ key }) => join(dir, key))
+}
+
 const idSchema = z.object({ id: z.uuid(), clientId: z.string(), publicKey: z.string() })
 
 /** Ed25519 keys (RFC 8032) in `dir`, in files that only their owner can read. */
@@ -72,6 +77,8 @@ export function openKeys({ dir, clientId }: { dir: string; clientId: string }): 
       // Whatever comes of it, the files decide.
       inUse = undefined
       await rename(join(dir, NEXT.key), join(dir, CURRENT.key))
+      // At once: whatever fails from here on, the key before is no more.
+      inUse = undefined
       await rename(join(dir, NEXT.id), join(dir, CURRENT.id))
       await syncFolder(dir)
     },

@@ -100,7 +100,7 @@ export function createJobs(deps: JobsDeps): Jobs {
     try {
       await work(job, view, signal)
     } catch (error) {
-      if (!signal.aborted) log.error({ id: job.id }, `cannot report the end of the job: ${messageOf(error)}`)
+      if (!signal.aborted) log.error({ id: job.id }, `cannot report the end of the job: ${printable(messageOf(error))}`)
     }
     running.delete(job.id)
     if (running.size === 0) deps.lanes.trim()

@@ -12,7 +12,7 @@ import { onShutdown } from '../shared/shutdown.ts'
 import { pause } from '../shared/wait.ts'
 import { createAgent } from './agent.ts'
 import { readConfig, type AgentConfig } from './config.ts'
-import { openKeys } from './credential.ts'
+import { keyFiles, openKeys } from './credential.ts'
 import { createHttp } from './http.ts'
 import { createLimiter } from './limiter.ts'
 import { createReadLog } from './read-log.ts'
@@ -103,7 +103,7 @@ async function main(config: AgentConfig): Promise<void> {
       shared,
       labels,
     },
-    shared: { file, roots, rules: createRules(config) },
+    shared: { file, roots, rules: createRules(config), secrets: [...keyFiles(stateDir), ...config.secrets] },
     chunkSize,
     limiter,
     keys: openKeys({ dir: stateDir, clientId }),

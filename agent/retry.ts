@@ -105,7 +105,8 @@ export function createRetry({ log, clock = realClock }: { log: Log; clock?: Retr
       const delayMs = (error: TransientError, attempt: number): number => {
         firstFailure ??= clock.now()
         // A little more than was asked for, so that not everybody who was told the same returns at once.
-        if (error.retryAfterMs !== undefined) return error.retryAfterMs * (1 + Math.random() / 8)
+        // Told to return at once, it would do nothing else for as long as that is said.
+        if (error.retryAfterMs) return error.retryAfterMs * (1 + Math.random() / 8)
         if (attempt === 1 && firstDelayMs && error.unanswered) return firstDelayMs()
         const short = urgent() && clock.now() - firstFailure < URGENT_FOR_MS
         return fullJitter(attempt - 1, { baseMs: 500, capMs: short ? 4000 : 60_000 })

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { printable } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
 import { PROTOCOL, type Session, type SessionRequest } from '../shared/protocol.ts'
 import { pause } from '../shared/wait.ts'
@@ -53,7 +54,7 @@ export function createSessions({
           if (!isRefused(error)) throw error
           // Another agent is alive under this id: two that take over from each other would never end.
           if (isRefused(error, 'session-held', 'session-superseded')) patient = true
-          log.warn(`no session: ${error.message} Asking again in about a minute`)
+          log.warn(`no session: ${printable(error.message)} Asking again in about a minute`)
           await pause(ASK_AGAIN_MS * (0.75 + Math.random() / 2), signal)
           signal.throwIfAborted()
         }

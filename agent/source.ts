@@ -89,7 +89,12 @@ export async function openSource({
     if (!stats.isFile()) throw failure('not-a-file', shown)
     if (stats.nlink === 0n) throw failure('not-found', shown)
     const real = await realPathOf(file, path, stats)
+    if (real !== undefined && (await isGone(real, stats))) {
+      throw new JobFailure('changed', `${shown} was replaced or removed while it was opened. Ask again.`)
+    }
     if (real === undefined || !(await isShared(real, shared))) throw failure('not-allowed', shown)
+    if (await isAmong(shared.secrets ?? [], stats))
+      throw new JobFailure('not-allowed', `${shown} holds what this agent proves itself with, which nobody gets.`)
     shared.rules?.check({ real, isDefault: await isDefaultFile(real, shared), size: Number(stats.size), shown })
     return createSource({ file, path: real, shown, stats, policy })
   } catch (error) {
@@ -108,6 +113,30 @@ async function realPathOf(file: FileHandle, path: string, opened: BigIntStats): 
   const real = await realpath(path)
   const there = await stat(real, { bigint: true })
   return there.dev === opened.dev && there.ino === opened.ino ? real : undefined
+}
+
+/** Linux says it in the name of a file that was unlinked since it was opened: a name that no rule was made for. */
+async function isGone(real: string, opened: BigIntStats): Promise<boolean> {
+  if (!real.endsWith(' (deleted)')) return false
+  try {
+    const there = await stat(real, { bigint: true })
+    return there.dev !== opened.dev || there.ino !== opened.ino
+  } catch (error) {
+    if (isAbsent(error)) return true
+    throw error
+  }
+}
+
+/** Whether one of the paths leads to the opened file: compared as files, for one can have several names. */
+async function isAmong(paths: readonly string[], opened: BigIntStats): Promise<boolean> {
+  const same = paths.map(async (path) => {
+    const there = await stat(path, { bigint: true }).catch((error: unknown) => {
+      if (isAbsent(error)) return undefined
+      throw error
+    })
+    return there !== undefined && there.dev === opened.dev && there.ino === opened.ino
+  })
+  return (await Promise.all(same)).includes(true)
 }
 
 /** What makes two openings the same source. No device number: it changes at a reboot. */

@@ -1,3 +1,5 @@
+import { withoutUser } from '../shared/format.ts'
+
 export const defaultServer = 'http://localhost:3000'
 
 /**
@@ -9,7 +11,7 @@ export function parseServerUrl(text: string): URL {
   const given = text.trim() || defaultServer
   const url = readUrl(/^[a-z][a-z0-9+.-]*:\/\//i.test(given) ? given : `http://${given}`)
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
-    throw new Error(`must be an address such as ${defaultServer}, not "${text}"`)
+    throw new Error(`must be an address such as ${defaultServer}, not "${withoutUser(text)}"`)
   }
   url.search = ''
   url.hash = ''

@@ -16,15 +16,25 @@ export function tokenFile(env: Environment): string {
   return join(isAbsolute(given) ? given : join(env['HOME'] || homedir(), '.config'), 'backhaul', 'tokens.json')
 }
 
-/** The token for a server: BACKHAUL_TOKEN, else what `login` has kept. @throws CliError `token-file` */
+/** Whether a text can be a token: what fits into a header. */
+export function isToken(text: string): boolean {
+  return /^[\x21-\x7e]{1,1000}$/.test(text)
+}
+
+/** The token for a server: BACKHAUL_TOKEN, else what `login` has kept. @throws CliError `token-file`, `usage` */
 export function findToken(env: Environment, server: URL): string | undefined {
-  return env['BACKHAUL_TOKEN']?.trim() || load(tokenFile(env))[server.href]
+  const given = env['BACKHAUL_TOKEN']?.trim()
+  // Where nothing can be kept, nothing is.
+  if (!given) return load(tokenFile(env), ['ENOENT', 'ENOTDIR', 'EACCES'])[server.href]
+  if (!isToken(given)) throw new CliError('usage', 'BACKHAUL_TOKEN holds no token: one line, as the server made it.')
+  return given
 }
 
 /** Keeps the token for a server, or forgets it. @throws CliError `token-file` */
 export async function keepToken(env: Environment, server: URL, token: string | undefined): Promise<void> {
   const path = tokenFile(env)
-  const { [server.href]: _, ...others } = load(path)
+  // Not over a file whose other tokens cannot be read.
+  const { [server.href]: _, ...others } = load(path, ['ENOENT'])
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     await replaceFile(path, JSON.stringify(token === undefined ? others : { ...others, [server.href]: token }))
@@ -33,12 +43,12 @@ export async function keepToken(env: Environment, server: URL, token: string | u
   }
 }
 
-function load(path: string): Record<string, string> {
+/** @param passing system codes that mean that nothing is kept */
+function load(path: string, passing: readonly string[]): Record<string, string> {
   try {
     return schema.parse(JSON.parse(readFileSync(path, 'utf8')))
   } catch (error) {
-    // Where nothing can be kept, nothing is.
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(systemCode(error) ?? '')) return {}
+    if (passing.includes(systemCode(error) ?? '')) return {}
     throw unusable(path, error)
   }
 }

@@ -6,5 +6,5 @@
 SERVER=${1:-${SERVER:?}} CLIENT_ID=${2:-${CLIENT_ID:?}} FILE=${3:-${FILE:?}}
 while jobs=$(curl ${CURL_CONFIG:+-K "$CURL_CONFIG"} -fsS -m 60 -H 'Prefer: wait=25' "$SERVER/jobs?client=$CLIENT_ID") || sleep 5; do
   id=$(printf '%s' "$jobs" | sed -n 's/.*"jobs":\[{"id":"\([^"]*\)".*/\1/p')
-  [ -z "$id" ] || curl ${CURL_CONFIG:+-K "$CURL_CONFIG"} -fsS --speed-time 60 -T "$FILE" "$SERVER/jobs/$id/file" || sleep 5
+  [ -z "$id" ] || curl ${CURL_CONFIG:+-K "$CURL_CONFIG"} -gfsS --speed-time 60 -T "$FILE" "$SERVER/jobs/$id/file" || sleep 5
 done

@@ -32,3 +32,8 @@ export function printableJson(value: unknown): string {
   const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   return JSON.stringify(value).replace(unprintable, escaped)
 }
+
+/** A text that is meant to be a URL, for a message: without the user and password that it may hold. */
+export function withoutUser(text: string): string {
+  return text.replace(/\/\/[^/]*@/, '//')
+}

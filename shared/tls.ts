@@ -20,7 +20,7 @@ export interface TlsNames {
  * A mistake is left with the reader.
  */
 export function readTls(reader: EnvReader, names: TlsNames, server: URL): TlsOptions {
-  const ca = reader.parsed(names.ca, '', readPem)
+  const ca = reader.parsed(names.ca, '', readCertificates)
   const pins = reader.parsed(names.pin, '', parsePins) ?? []
   const cert = reader.parsed(names.cert, '', readPem)
   const key = reader.parsed(names.key, '', readPem)
@@ -48,6 +48,13 @@ function readPem(path: string): Buffer | undefined {
   } catch (error) {
     throw new Error(`cannot be read: ${messageOf(error)}`, { cause: error })
   }
+}
+
+/** Of a file without any, nothing would be trusted, and every connection fail without a word of this file. */
+function readCertificates(path: string): Buffer | undefined {
+  const pem = readPem(path)
+  if (pem?.includes('-----BEGIN ') === false) throw new Error('holds no certificate in PEM form')
+  return pem
 }
 
 function checkPair(

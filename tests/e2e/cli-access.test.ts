@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process'
-import { readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ADMIN } from '../helpers/admin.ts'
 import { writeRandom } from '../helpers/folder.ts'
 import { projectFolder } from '../helpers/process.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
+
+const NOBODY = 65_534
 
 // An admin and an operator at their shells.
 describe('CLI with tokens', () => {
@@ -18,14 +20,18 @@ describe('CLI with tokens', () => {
 
   const cli = (
     args: string[],
-    { input = '', env = {} }: { input?: string; env?: Record<string, string> } = {},
+    {
+      input = '',
+      env = {},
+      options = {},
+    }: { input?: string; env?: Record<string, string>; options?: { uid?: number; gid?: number } } = {},
   ): Promise<{ code: number; stdout: string; stderr: string }> =>
     new Promise((resolve) => {
       const environment = { PATH: process.env['PATH'], HOME: stack.folder, SERVER_URL: stack.url, ...env }
       const child = execFile(
         process.execPath,
         [join(projectFolder, 'cli', 'backhaul.js'), ...args],
-        { env: environment },
+        { env: environment, ...options },
         (error, stdout, stderr) => resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }),
       )
       child.stdin?.end(input)
@@ -45,6 +51,26 @@ describe('CLI with tokens', () => {
     expect(await readFile(kept, 'utf8')).toBe('{}')
     expect(await cli(['clients'])).toMatchObject({ code: 2 })
     expect(await cli(['login'], { input: ADMIN })).toMatchObject({ code: 0 })
+  })
+
+  test('a token that fits into no header is a mistake of whoever gave it, and not a server that does not answer', async () => {
+    const { code, stderr } = await cli(['clients'], { env: { BACKHAUL_TOKEN: `${ADMIN}\nsecret` } })
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('BACKHAUL_TOKEN') })
+    expect(stderr).not.toMatch(new RegExp(`${ADMIN}|secret`))
+  })
+
+  test('a file of tokens that this user may not read is not replaced', async () => {
+    const config = join(stack.folder, 'config')
+    const kept = join(config, 'backhaul', 'tokens.json')
+    await mkdir(dirname(kept), { recursive: true })
+    await writeFile(kept, '{"http://other/":"secret"}', { mode: 0o000 })
+    // Root may read everything: then it is another user's turn, in a folder of its own.
+    const isRoot = process.getuid?.() === 0
+    if (isRoot) await Promise.all([chmod(stack.folder, 0o711), chown(dirname(kept), NOBODY, NOBODY)])
+    const options = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
+    const logout = await cli(['logout'], { env: { XDG_CONFIG_HOME: config }, options })
+    expect(logout).toMatchObject({ code: 2, stderr: expect.stringContaining('(token-file)') })
+    expect((await stat(kept)).size).toBe('{"http://other/":"secret"}'.length)
   })
 
   test('a site is enrolled, asked, and revoked; the audit says so', async () => {
@@ -71,7 +97,8 @@ describe('CLI with tokens', () => {
       stderr: expect.stringContaining('(unauthenticated)'),
     })
     expect(await cli(['revoke', 'shop_1'])).toMatchObject({ code: 0, stderr: expect.stringContaining('1 revoked') })
-    await agent.line((line) => String(line['msg']).includes('does not accept this agent'))
+    // The other use of its enrolment token is good still.
+    await agent.line((line) => String(line['msg']).startsWith('the key of this site was revoked'))
     const audit = (await cli(['audit', '--client', 'shop_1'])).stdout
     expect(audit).toMatch(/\ttoken head office\t127\.0\.0\.1\tPOST \/downloads\tshop_1\t-\t202\n/)
   })

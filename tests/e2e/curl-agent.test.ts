@@ -13,7 +13,8 @@ const script = join(projectFolder, 'deploy', 'curl-agent.sh')
 
 /** Serves a file as `curl_site`, and looks whether it comes, twice. */
 async function serve(stack: Stack, env: Record<string, string> = {}): Promise<void> {
-  const file = join(stack.folder, 'menu.txt')
+  // A name that curl would take for a pattern.
+  const file = join(stack.folder, 'menu [1-2] {a}.txt')
   const sha256 = await writeRandom(file, 6_000_000)
   // In a group of its own: the shell and the curl that it waits for end together.
   const options = { detached: true, stdio: 'ignore', env: { PATH: process.env['PATH'], ...env } } as const

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { link, mkdir, readFile, readdir, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { openKeys } from '../../agent/credential.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
 const SECRET = 'nobody shared this'
@@ -107,6 +108,26 @@ describe('hostile paths', () => {
       if (name.startsWith('.')) continue
       expect(await readFile(join(stack.downloads, name), 'utf8')).not.toContain(SECRET)
     }
+  })
+
+  test('what the site proves itself with is not shared, though it lies in a shared folder', async () => {
+    const home = join(stack.folder, 'home')
+    const state = join(home, 'state')
+    const enrolFile = join(home, 'enrolment.txt')
+    await mkdir(state, { recursive: true })
+    await writeFile(enrolFile, 'bhe_secret\n')
+    const keys = openKeys({ dir: state, clientId: 'careless' })
+    await keys.current()
+    await keys.make()
+    await link(join(state, 'key.pem'), join(home, 'another name.txt'))
+    await writeFile(join(state, 'till.csv'), 'for everybody')
+    await stack.online('careless', ['--root', home, '--state-dir', state, '--enrol-file', enrolFile])
+    for (const path of ['state/key.pem', 'state/next-key.pem', 'another name.txt', 'enrolment.txt']) {
+      const { id } = await stack.ask({ clientId: 'careless', path })
+      expect([path, await stack.ended(id, 30_000)]).toMatchObject([path, { status: 'failed', reason: 'not-allowed' }])
+    }
+    const { id } = await stack.ask({ clientId: 'careless', path: 'state/till.csv' })
+    expect(await stack.ended(id, 30_000)).toMatchObject({ status: 'completed' })
   })
 
   test('a folder that is swapped for a link again and again lets nothing out', async () => {

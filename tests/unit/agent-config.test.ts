@@ -32,6 +32,7 @@ describe('configuration of the agent', () => {
       limit: { windows: [], otherwise: { rate: Number.POSITIVE_INFINITY } },
       limitFile: undefined,
       stateDir: '/home/x/.local/state/backhaul-agent/client1',
+      secrets: [],
       port: 8080,
       logLevel: 'info',
       sample: false,
@@ -147,5 +148,19 @@ describe('configuration of the agent', () => {
 
   test.each(['../x', '-a', 'a b', 'ü', 'x'.repeat(65)])('the id %s is refused', (id) => {
     expect(mistakes([`--id=${id}`])).toEqual([expect.stringContaining('--id (CLIENT_ID) must be 1 to 64')])
+  })
+
+  test.each(['ftp://user:hidden@hub', 'https://user:hidden@hub/?x', 'https://user:hid@den@hub/#x'])(
+    'what is wrong with %s is told without its password',
+    (server) => {
+      const [mistake = ''] = mistakes(['--id=a', '--server', server])
+      expect(mistake).toMatch(/^--server .*\/\/hub/)
+      expect(mistake).not.toMatch(/user|hid/)
+    },
+  )
+
+  test('a file of authorities in which there is none is a mistake: nothing could be trusted', () => {
+    const empty = ['--id=a', '--server=https://hub', '--ca=/dev/null']
+    expect(mistakes(empty)).toEqual(['--ca (CA_FILE) holds no certificate in PEM form'])
   })
 })

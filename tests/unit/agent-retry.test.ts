@@ -45,6 +45,11 @@ describe('retries', () => {
     }
   })
 
+  test('a server that says at once, and never answers, is not asked a thousand times', async () => {
+    const { pauses } = await awayFor(60 * MINUTE, false, () => new TransientError('busy', { retryAfterMs: 0 }))
+    expect(pauses.length).toBeLessThan(1000)
+  })
+
   test('with a job under way the cap is 4 s for ten minutes, then 60 s', async () => {
     const { pauses, lateMs } = await awayFor(60 * MINUTE, true, dead)
     const early = pauses.filter(({ at }) => at < 10 * MINUTE)

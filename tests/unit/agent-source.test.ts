@@ -16,6 +16,7 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { createRules } from '../../agent/rules.ts'
 import { openSource, type Source } from '../../agent/source.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
@@ -227,5 +228,23 @@ describe('versions', () => {
     await readWhole(source)
     await source.close()
     await unlink(made)
+  })
+
+  test('a file that is replaced at the moment of its opening has no other name, which no rule was made for', async () => {
+    const made = await fresh('turning.key')
+    const rules = createRules({ allow: [], deny: ['*.key'], maxSize: undefined })
+    const over = new AbortController()
+    const replace = async (): Promise<void> => {
+      while (!over.signal.aborted) await rename(await fresh('turning.new'), made)
+    }
+    const replacing = replace()
+    const codes = new Set<unknown>()
+    for (let time = 0; time < 3000; time += 1) {
+      const opening = openSource({ requested: 'turning.key', policy: 'fail', shared: { ...shared(), rules } })
+      codes.add(await opening.then(({ path: read }) => read).catch((error: { code: unknown }) => error.code))
+    }
+    over.abort()
+    await replacing
+    expect([...codes].filter((seen) => !['not-allowed', 'not-found', 'changed'].includes(String(seen)))).toEqual([])
   })
 })

@@ -57,6 +57,7 @@ describe('the address of the server', () => {
 
   test.each(['ftp://hub', 'http://', 'file:///etc', 'http://a b'])('"%s" is refused', (text) => {
     expect(() => parseServerUrl(text)).toThrow('such as http://localhost:3000')
+    expect(() => parseServerUrl('ftp://user:hidden@hub')).toThrow(/not "ftp:\/\/hub"$/)
   })
 
   test('is shown without its password', () => {
