@@ -1,7 +1,7 @@
-import { isIPv6 } from 'node:net'
 import type { Context, Middleware } from 'koa'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { AppError, isAppError } from '../../shared/errors.ts'
+import { networkOf } from '../address.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import { addressOf } from './caller.ts'
 import { principalOf } from './gate.ts'
@@ -45,7 +45,7 @@ export function limited(): Middleware {
 
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
     if (principal.kind === 'nobody' && !isProbe(ctx))
-      await consume(isChallenge(ctx) ? challenges : failures, networkOf(ctx))
+      await consume(isChallenge(ctx) ? challenges : failures, networkOf(addressOf(ctx)))
     if (principal.kind === 'operator') await consume(requests, principal.id)
     const name = nameOf(ctx, principal)
     if (name !== undefined) await checkFailures(name)
@@ -77,13 +77,7 @@ const refusals = ['not-permitted', 'download-unknown', 'client-unknown', 'enrolm
 /** Whose failures these are. Many sites have one enrolment token, and none of them keeps the others out. */
 function nameOf(ctx: Context, principal: Principal): string | undefined {
   if (principal.kind === 'agent') return principal.credentialId
-  return principal.kind === 'enrolment' ? `${principal.enrolment.id} ${networkOf(ctx)}` : undefined
-}
-
-/** Whoever has one address of IPv6 has a whole network of them. */
-function networkOf(ctx: Context): string {
-  const address = addressOf(ctx)
-  return isIPv6(address) && !address.includes('.') ? address.split(':').slice(0, 4).join(':') : address
+  return principal.kind === 'enrolment' ? `${principal.enrolment.id} ${networkOf(addressOf(ctx))}` : undefined
 }
 
 async function consume(limiter: RateLimiterMemory, key: string): Promise<void> {
