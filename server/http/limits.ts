@@ -3,6 +3,7 @@ import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { networkOf } from '../address.ts'
 import type { Principal } from '../domain/access/principal.ts'
+import { strangeness } from './browsers.ts'
 import { addressOf } from './caller.ts'
 import { principalOf } from './gate.ts'
 import { isChallenge } from './challenge.ts'
@@ -46,6 +47,8 @@ export function limited(): Middleware {
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
     if (principal.kind === 'nobody' && !isProbe(ctx))
       await consume(isChallenge(ctx) ? challenges : failures, networkOf(addressOf(ctx)))
+    // What pages ask for is refused in any case; nobody else is held back by it.
+    if (strangeness(ctx) !== undefined) await consume(failures, networkOf(addressOf(ctx)))
     if (principal.kind === 'operator') await consume(requests, principal.id)
     const name = nameOf(ctx, principal)
     if (name !== undefined) await checkFailures(name)
