@@ -157,9 +157,10 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
     async proveCredential(id, at) {
       return db.transaction(() => {
         db.run('UPDATE credentials SET proven_at = :at WHERE id = :id AND proven_at IS NULL', { id, at })
+        // One that was revoked while its proof was looked at takes nobody's place.
         const older = db.all(
           `SELECT old.id FROM credentials AS new JOIN credentials AS old ON old.client_id = new.client_id
-           WHERE new.id = :id AND old.id <> new.id AND old.rowid < new.rowid AND old.revoked_at IS NULL`,
+           WHERE new.id = :id AND new.revoked_at IS NULL AND old.id <> new.id AND old.rowid < new.rowid AND old.revoked_at IS NULL`,
           { id },
         )
         const ids = older.map((row) => String(row['id']))
