@@ -1,0 +1,97 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import type { CredentialRecord } from '../../server/access-ports.ts'
+import { ensureAdmin } from '../../server/admin.ts'
+import { createTokens, type Tokens } from '../../server/domain/access/tokens.ts'
+import { openStores, type Stores } from '../../server/stores/open.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+// What is in force, and what is not any more, by the rows of a real database.
+describe('what is in force', () => {
+  let place: Awaited<ReturnType<typeof temporaryFolder>>
+  let stores: Stores
+  let tokens: Tokens
+  const said: string[] = []
+  const say = (_details: unknown, text: string): void => void said.push(text)
+  const log = { warn: say, error: say }
+
+  const database = (): { kind: 'sqlite'; path: string } => ({ kind: 'sqlite', path: join(place.folder, 'data', 'db') })
+  const start = (adminToken?: string): Promise<void> =>
+    ensureAdmin({ tokens, config: { adminToken, database: database() }, log })
+  const admits = async (secret: string): Promise<boolean> => (await tokens.find(secret)) !== undefined
+
+  beforeEach(async () => {
+    said.length = 0
+    place = await temporaryFolder()
+    const storage = { kind: 'file', folder: join(place.folder, 'files') } as const
+    stores = await openStores({ database: database(), storage })
+    const clock = { now: () => Date.now(), monotonic: () => performance.now() }
+    tokens = createTokens({ store: stores.access, wakes: stores.wakes, clock })
+  })
+  afterEach(async () => {
+    await stores.bytes.close()
+    await stores.jobs.close()
+    await place.remove()
+  })
+
+  const [a, b] = ['an-admin-token-of-old-days', 'another-token-of-an-admin']
+
+  test('of ADMIN_TOKEN only what it says: another takes its place, and it does not come back, which is said', async () => {
+    await start(a)
+    await start(b)
+    expect([await admits(a), await admits(b)]).toEqual([false, true])
+    await start(b)
+    expect(said).toEqual([])
+    await start(a)
+    expect([await admits(a), await admits(b)]).toEqual([false, false])
+    expect(said).toEqual([expect.stringMatching(/ADMIN_TOKEN.*revoked/)])
+  })
+
+  test('of ADMIN_TOKEN only what it says, where that is a token which is known already', async () => {
+    await start()
+    const first = (await readFile(join(dirname(database().path), 'admin-token'), 'utf8')).trim()
+    await start(a)
+    await start(first)
+    expect([await admits(a), await admits(first)]).toEqual([false, true])
+  })
+
+  test('is an admin after a start, also where the one of the file was revoked', async () => {
+    await start()
+    const file = join(dirname(database().path), 'admin-token')
+    const first = (await readFile(file, 'utf8')).trim()
+    expect(await admits(first)).toBe(true)
+    for (const { id } of await tokens.list()) await tokens.revoke(id)
+    await start()
+    expect(await tokens.hasAdmin()).toBe(true)
+    expect([await admits(first), await admits((await readFile(file, 'utf8')).trim())]).toEqual([false, true])
+  })
+
+  test('is an admin after a start, also where the file holds a token of somebody else', async () => {
+    const { secret } = await tokens.create({ name: 'looks', role: 'reader' })
+    const file = join(dirname(database().path), 'admin-token')
+    await writeFile(file, secret)
+    await start()
+    expect(await tokens.hasAdmin()).toBe(true)
+    expect(await tokens.find((await readFile(file, 'utf8')).trim())).toMatchObject({ role: 'admin' })
+  })
+
+  test('stays so where a key that was revoked meanwhile is used for the first time', async () => {
+    const credential = (id: string, at: number): CredentialRecord => ({
+      id,
+      clientId: 'shop',
+      publicKey: `${id.repeat(42)}A`,
+      enrolmentId: null,
+      createdAt: at,
+      provenAt: null,
+      revokedAt: null,
+    })
+    const enrolment = { id: 'e', clients: 'shop', labels: {}, usesLeft: 1, createdAt: 1, expiresAt: 9, revokedAt: null }
+    await stores.access.addEnrolment(enrolment, 'hash')
+    await stores.access.enrol({ enrolmentId: 'e', mayReplace: true }, credential('a', 1), null)
+    await stores.access.addNextCredential(credential('b', 2), 'a')
+    await stores.access.revokeCredential('b', 3)
+    expect(await stores.access.proveCredential('b', 4)).toEqual([])
+    expect(await stores.access.findCredential('a')).toMatchObject({ revokedAt: null })
+  })
+})
