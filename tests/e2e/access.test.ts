@@ -151,6 +151,17 @@ describe('only who belongs', () => {
     db.close()
   })
 
+  test.each([
+    ['/tokens', { name: 'for ever', role: 'reader' }] as const,
+    ['/enrolments', { clients: 'ever' }] as const,
+  ])('what is to last beyond all dates is refused, and %s goes on listing', async (path, request) => {
+    for (const expiresIn of [Number.MAX_SAFE_INTEGER, 1e13, 101 * 365 * 24 * 3600]) {
+      const answer = await stack.post(path, { ...request, expiresIn })
+      expect([expiresIn, answer.status, answer.body['field']]).toEqual([expiresIn, 400, 'expiresIn'])
+    }
+    expect((await fetch(stack.url + path, { headers: bearer(ADMIN) })).status).toBe(200)
+  })
+
   test('an idempotency key answers only the token that used it', async () => {
     const key = { 'idempotency-key': 'same' }
     const ask = (token: string) =>
