@@ -64,6 +64,10 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
       before: integerQuery(ctx, 'cursor', { min: 1, max: Number.MAX_SAFE_INTEGER }),
       limit,
     }
+    // The end of the list would tell how much there is of a client that is nobody's business.
+    if (filter.clientId !== undefined && !mayClient(principal, filter.clientId)) {
+      return { downloads: [], count: 0, next: null }
+    }
     const may = ({ clientId, path }: DownloadRecord): boolean =>
       mayClient(principal, clientId) && mayPath(principal, path)
     const { page, next } = await permittedPage({ list: domain.listDownloads, filter, may })
