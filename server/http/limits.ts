@@ -72,7 +72,8 @@ export function limited(): Middleware {
 }
 
 /** What load balancers and service managers ask, often, and without a token. */
-const isProbe = ({ path }: Context): boolean => path === '/health' || path === '/ready'
+const isProbe = ({ method, path }: Context): boolean =>
+  (method === 'GET' || method === 'HEAD') && (path === '/health' || path === '/ready')
 
 /** What is not theirs, and what they cannot have any more. */
 const refusals = ['not-permitted', 'download-unknown', 'client-unknown', 'enrolment-spent', 'key-revoked'] as const

@@ -77,7 +77,10 @@ describe('who asks too often', () => {
     const { secret } = (await stack.post('/enrolments', { clients: 'same' })).body
     const publicKey = `${'a'.repeat(42)}A`
     const enrol = () => stack.post('/credentials', { clientId: 'same', publicKey }, bearer(secret))
-    for (let count = 0; count < 600; count += 1) expect((await enrol()).status).toBe(201)
+    for (let count = 0; count < 600; count += 50) {
+      const answers = await Promise.all(Array.from({ length: 50 }, enrol))
+      expect(answers.filter(({ status }) => status !== 201)).toEqual([])
+    }
     expect((await enrol()).status).toBe(429)
   })
 
@@ -90,6 +93,7 @@ describe('who asks too often', () => {
     const outOfDate = bearer(`bhs_${'x'.repeat(43)}`)
     for (let count = 0; count < 200; count += 1) {
       await fetch(`${stack.url}/sessions`)
+      await fetch(`${stack.url}/health`, { method: 'POST' })
       await fetch(`${stack.url}/downloads`, { headers: outOfDate })
       // As it is with every agent: its session's token has run out.
       expect((await fetch(`${stack.url}/jobs?client=x`, { headers: outOfDate })).status).toBe(401)
