@@ -102,7 +102,7 @@ export interface AccessStore {
   listCredentials(clientId?: string): Promise<CredentialRecord[]>
   /** Notes the first use; credentials of the client that are older are revoked with it. @returns their ids */
   proveCredential(id: string, at: number): Promise<string[]>
-  /** Its session tokens go with it. */
+  /** Its session tokens go with it, and the next ones that it told of, and that were never used. */
   revokeCredential(id: string, at: number): Promise<boolean>
   /** All that are in force. @returns their ids */
   revokeClient(clientId: string, at: number): Promise<string[]>

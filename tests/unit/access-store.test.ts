@@ -35,6 +35,22 @@ describe('what is in force', () => {
     await place.remove()
   })
 
+  const credential = (id: string, at: number): CredentialRecord => ({
+    id,
+    clientId: 'shop',
+    publicKey: `${id.repeat(42)}A`,
+    enrolmentId: id,
+    createdAt: at,
+    provenAt: null,
+    revokedAt: null,
+  })
+  /** By an enrolment token of its own, of the same name. */
+  const enrolled = async (id: string): Promise<void> => {
+    const enrolment = { id, clients: 'shop', labels: {}, usesLeft: 1, createdAt: 1, expiresAt: 9, revokedAt: null }
+    await stores.access.addEnrolment(enrolment, `hash of ${id}`)
+    await stores.access.enrol({ enrolmentId: id, mayReplace: true }, credential(id, 1), null)
+  }
+
   const [a, b] = ['an-admin-token-of-old-days', 'another-token-of-an-admin']
 
   test('of ADMIN_TOKEN only what it says: another takes its place, and it does not come back, which is said', async () => {
@@ -76,19 +92,24 @@ describe('what is in force', () => {
     expect(await tokens.find((await readFile(file, 'utf8')).trim())).toMatchObject({ role: 'admin' })
   })
 
+  test('is not the next key of one that was revoked: whoever had the one has told of the other', async () => {
+    await enrolled('a')
+    await stores.access.addNextCredential(credential('b', 2), 'a')
+    expect(await stores.access.revokeCredential('a', 3)).toBe(true)
+    expect(await stores.access.findCredential('b')).toMatchObject({ revokedAt: 3 })
+  })
+
+  test('is the next key still, where the one before was revoked for it, and one of another enrolment', async () => {
+    await enrolled('a')
+    await stores.access.addNextCredential(credential('b', 2), 'a')
+    expect(await stores.access.proveCredential('b', 3)).toEqual(['a'])
+    await enrolled('c')
+    expect(await stores.access.revokeCredential('b', 4)).toBe(true)
+    expect(await stores.access.findCredential('c')).toMatchObject({ revokedAt: null })
+  })
+
   test('stays so where a key that was revoked meanwhile is used for the first time', async () => {
-    const credential = (id: string, at: number): CredentialRecord => ({
-      id,
-      clientId: 'shop',
-      publicKey: `${id.repeat(42)}A`,
-      enrolmentId: null,
-      createdAt: at,
-      provenAt: null,
-      revokedAt: null,
-    })
-    const enrolment = { id: 'e', clients: 'shop', labels: {}, usesLeft: 1, createdAt: 1, expiresAt: 9, revokedAt: null }
-    await stores.access.addEnrolment(enrolment, 'hash')
-    await stores.access.enrol({ enrolmentId: 'e', mayReplace: true }, credential('a', 1), null)
+    await enrolled('a')
     await stores.access.addNextCredential(credential('b', 2), 'a')
     await stores.access.revokeCredential('b', 3)
     expect(await stores.access.proveCredential('b', 4)).toEqual([])

@@ -169,7 +169,17 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
       })
     },
     async revokeCredential(id, at) {
-      return db.transaction(() => revokeCredential(id, at))
+      return db.transaction(() => {
+        // Whoever has this one can have told of a next: it must not be the way back.
+        const next = db.all(
+          `SELECT next.id FROM credentials AS own JOIN credentials AS next ON next.client_id = own.client_id
+           WHERE own.id = :id AND own.revoked_at IS NULL AND next.rowid > own.rowid AND next.proven_at IS NULL
+             AND next.revoked_at IS NULL AND next.enrolment_id IS own.enrolment_id`,
+          { id },
+        )
+        for (const row of next) revokeCredential(String(row['id']), at)
+        return revokeCredential(id, at)
+      })
     },
     async revokeClient(clientId, at) {
       return db.transaction(() => {
