@@ -109,6 +109,8 @@ export interface AccessStore {
 
   addSessionToken(token: SessionTokenRecord, hash: string): Promise<void>
   findSessionToken(hash: string): Promise<SessionTokenRecord | undefined>
+  /** When the last of a session's tokens ends; undefined without any. */
+  lastEnd(session: Pick<SessionTokenRecord, 'credentialId' | 'session'>): Promise<number | undefined>
   forgetSessionTokens(expiredBefore: number): Promise<void>
 
   /** 32 random bytes under a name, made once. */

@@ -3,9 +3,12 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { CredentialRecord } from '../../server/access-ports.ts'
 import { ensureAdmin } from '../../server/admin.ts'
+import { createCredentials } from '../../server/domain/access/credentials.ts'
 import { createTokens, type Tokens } from '../../server/domain/access/tokens.ts'
 import { openStores, type Stores } from '../../server/stores/open.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+
+const MINUTE = 60_000
 
 // What is in force, and what is not any more, by the rows of a real database.
 describe('what is in force', () => {
@@ -50,6 +53,23 @@ describe('what is in force', () => {
     await stores.access.addEnrolment(enrolment, `hash of ${id}`)
     await stores.access.enrol({ enrolmentId: id, mayReplace: true }, credential(id, 1), null)
   }
+
+  test("is a session's token, and one more of a minute, however often its agent polls", async () => {
+    let now = Date.UTC(2026, 0, 1)
+    const clock = { now: () => now, monotonic: () => now }
+    const credentials = createCredentials({ store: stores.access, wakes: stores.wakes, clock })
+    await enrolled('a')
+    const first = await credentials.issue({ clientId: 'shop', session: '1.x', credentialId: 'a' })
+    expect(await credentials.renew(first)).toBeUndefined()
+    now += 31 * MINUTE
+    const second = await credentials.renew(first)
+    expect(await credentials.findSession(String(second))).toMatchObject({ session: '1.x' })
+    const more = await Promise.all(Array.from({ length: 20 }, () => credentials.renew(first)))
+    expect(more.filter((secret) => secret !== undefined)).toEqual([])
+    // The answer with the second can have been lost.
+    now += MINUTE
+    expect(await credentials.findSession(String(await credentials.renew(first)))).toMatchObject({ session: '1.x' })
+  })
 
   const [a, b] = ['an-admin-token-of-old-days', 'another-token-of-an-admin']
 

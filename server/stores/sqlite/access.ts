@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { AccessStore, AuditEntry, CredentialRecord, TokenRecord } from '../../access-ports.ts'
 import { toAudit, toCredential, toEnrolment, toSessionToken, toToken } from './access-rows.ts'
 import type { Database, Row } from './database.ts'
-import { textOrNull } from './rows.ts'
+import { numberOrNull, textOrNull } from './rows.ts'
 
 const SECRET_BYTES = 32
 
@@ -207,6 +207,11 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
         { hash },
       )
       return row && toSessionToken(row)
+    },
+    async lastEnd({ credentialId, session }) {
+      const sql =
+        'SELECT max(expires_at) AS at FROM session_tokens WHERE credential_id = :credentialId AND session = :session'
+      return numberOrNull(db.one(sql, { credentialId, session })?.['at']) ?? undefined
     },
     async forgetSessionTokens(expiredBefore) {
       db.run('DELETE FROM session_tokens WHERE expires_at < :expiredBefore', { expiredBefore })
