@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { pause } from '../shared/wait.ts'
+import { enrolAll } from '../tests/helpers/admin.ts'
 import { startCrowds, type Crowds } from './idle/crowds.ts'
 import { clientId } from './idle/messages.ts'
 import { atPace, createOperator, type Operator } from './idle/operator.ts'
@@ -69,7 +70,7 @@ try {
     agents,
     processes: Number(flags.processes),
     together: flags.together,
-    enrolToken: stack.agentEnv['ENROL_TOKEN'],
+    enrolTokens: flags.tokens ? await Promise.all([1, 2, 3, 4].map(() => enrolAll(stack.url, stack.headers))) : [],
   })
   crowds = held
   say(`all have a session after ${((performance.now() - begunAt) / 1000).toFixed(1)} s`)

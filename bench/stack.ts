@@ -14,8 +14,6 @@ export interface BenchStack {
   url: string
   /** With which the server is asked: on a link it is one that others reach, and wants tokens. */
   headers: Record<string, string>
-  /** What an agent needs of the environment to be let in. */
-  agentEnv: Record<string, string>
   serverPid: number
   /** Starts an agent and waits until it polls. @returns its pid */
   agent(id: string, args: string[], server?: string): Promise<number>
@@ -72,7 +70,6 @@ export async function startBenchStack(options: BenchStackOptions = {}): Promise<
     folder,
     url,
     headers,
-    agentEnv,
     serverPid: server.pid,
     async agent(id, args, target = `http://${host.agent}:${port}`) {
       const all = ['--id', id, '--server', target, '--port', 'off', '--state-dir', join(folder, id), ...args]

@@ -102,13 +102,15 @@ export interface AccessStore {
   listCredentials(clientId?: string): Promise<CredentialRecord[]>
   /** Notes the first use; credentials of the client that are older are revoked with it. @returns their ids */
   proveCredential(id: string, at: number): Promise<string[]>
-  /** Its session tokens go with it. */
+  /** Its session tokens go with it, and the next ones that it told of, and that were never used. */
   revokeCredential(id: string, at: number): Promise<boolean>
   /** All that are in force. @returns their ids */
   revokeClient(clientId: string, at: number): Promise<string[]>
 
   addSessionToken(token: SessionTokenRecord, hash: string): Promise<void>
   findSessionToken(hash: string): Promise<SessionTokenRecord | undefined>
+  /** When the last of a session's tokens ends; undefined without any. */
+  lastEnd(session: Pick<SessionTokenRecord, 'credentialId' | 'session'>): Promise<number | undefined>
   forgetSessionTokens(expiredBefore: number): Promise<void>
 
   /** 32 random bytes under a name, made once. */

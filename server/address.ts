@@ -17,3 +17,15 @@ export function isOpen(address: string, { auth, trustProxy }: Pick<Config, 'auth
 export function isLoopback(address: string): boolean {
   return loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }
+
+const GROUPS = 8
+const GROUPS_OF_NETWORK = 4
+
+/** Whoever has one address of IPv6 has a whole network of them, a /64. An address of IPv4 is its own. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address) || address.includes('.')) return address
+  const [before = [], after = []] = address.split('::').map((part) => part.split(':').filter((group) => group !== ''))
+  const left = Array<string>(GROUPS - before.length - after.length).fill('0')
+  const groups = [...before, ...left, ...after].slice(0, GROUPS_OF_NETWORK)
+  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::`
+}

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { systemCode } from '../shared/errors.ts'
-import type { Log } from '../shared/log.ts'
 import { replaceFile } from '../shared/replace-file.ts'
 import type { Config } from './config.ts'
 import { kindOf, newSecret } from './domain/access/secrets.ts'
@@ -9,6 +8,7 @@ import type { Tokens } from './domain/access/tokens.ts'
 
 const FILE = 'admin-token'
 const ADMIN_TOKEN = 'ADMIN_TOKEN'
+const FIRST = 'first admin'
 
 /** Sees to it that somebody can administer a server that wants tokens: the first start makes one, in a file. */
 export async function ensureAdmin({
@@ -18,24 +18,31 @@ export async function ensureAdmin({
 }: {
   tokens: Tokens
   config: Pick<Config, 'adminToken' | 'database'>
-  log: Log
+  log: Record<'warn' | 'error', (details: object, text: string) => void>
 }): Promise<void> {
-  if (config.adminToken !== undefined) return tokens.adopt(ADMIN_TOKEN, config.adminToken)
+  if (config.adminToken !== undefined) {
+    if (await tokens.adopt(ADMIN_TOKEN, config.adminToken)) return
+    return log.error({}, "ADMIN_TOKEN is a token that was revoked, or is no admin's: it admits nobody; take another")
+  }
   await tokens.giveUp(ADMIN_TOKEN)
   if (await tokens.hasAdmin()) return
   const path = join(dirname(config.database.path), FILE)
-  await tokens.adopt('first admin', await readOrWrite(path))
+  // One that was revoked is left over in the file.
+  if (!(await adoptKept(tokens, path))) await adoptNew(tokens, path)
   log.warn({ path }, 'this server wants tokens; the first admin token is in this file, which only its owner can read')
 }
 
-/** The file first, then the row: a crash between them leaves a token that somebody has. */
-async function readOrWrite(path: string): Promise<string> {
+async function adoptKept(tokens: Tokens, path: string): Promise<boolean> {
   const known = await readFile(path, 'utf8').catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return ''
     throw error
   })
-  if (kindOf(known.trim()) === 'operator') return known.trim()
+  return kindOf(known.trim()) === 'operator' && tokens.adopt(FIRST, known.trim())
+}
+
+/** The file first, then the row: a crash between them leaves a token that somebody has. */
+async function adoptNew(tokens: Tokens, path: string): Promise<void> {
   const { secret } = newSecret('operator')
   await replaceFile(path, `${secret}\n`)
-  return secret
+  await tokens.adopt(FIRST, secret)
 }

@@ -13,6 +13,7 @@ import { readConfig, type Config } from './config.ts'
 import { createAccess } from './domain/access/index.ts'
 import { mayPoll } from './domain/access/principal.ts'
 import { createDomain, type Domain } from './domain/index.ts'
+import { strangeness } from './http/browsers.ts'
 import { createGate, principalOf } from './http/gate.ts'
 import { createHeldPolls } from './http/held-polls.ts'
 import { createInFlight } from './http/in-flight.ts'
@@ -72,7 +73,7 @@ async function main(config: Config): Promise<void> {
   }).callback()
   const hold = createHeldPolls({
     polls: domain.polls,
-    may: (req, clientId) => mayPoll(principalOf({ req }), clientId),
+    may: (req, clientId) => mayPoll(principalOf({ req }), clientId) && strangeness({ req }) === undefined,
   })
   const stopping = new AbortController()
   const server = await createServer(

@@ -1,7 +1,7 @@
-import { readFile, watch } from 'node:fs/promises'
+import { unwatchFile, watchFile } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import { dirname } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { messageOf } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
@@ -18,6 +18,11 @@ interface Pair {
   key: Buffer
 }
 
+/**
+ * How often the files are looked at, in ms. Nobody is told when a folder above them is another by a link, or when they lie
+ * on another machine.
+ */
+const LOOK_EVERY_MS = 1_000
 /** Both files are written one after the other: how long one waits for the second, in ms. */
 const SETTLE_MS = 500
 
@@ -36,7 +41,7 @@ export async function createServer(
   const reload = async (): Promise<void> => {
     try {
       const next = await read(tls)
-      // Other files of the folder change, too.
+      // With two files that changed, it is called twice.
       if (next.cert.equals(current.cert) && next.key.equals(current.key)) return
       server.setSecureContext(next)
       current = next
@@ -45,7 +50,11 @@ export async function createServer(
       log.error({ err: error, cert: tls.cert }, 'the new certificate cannot be used; the one before stays')
     }
   }
-  for (const folder of new Set([dirname(tls.cert), dirname(tls.key)])) void follow(folder, reload, { log, signal })
+  let reloaded = Promise.resolve()
+  const changed = (): void => {
+    reloaded = reloaded.then(() => pause(SETTLE_MS, signal)).then(reload)
+  }
+  for (const path of new Set([tls.cert, tls.key])) follow(path, changed, signal)
   return server
 }
 
@@ -59,19 +68,7 @@ async function read({ cert, key }: TlsFiles): Promise<Pair> {
   }
 }
 
-/** The folder, not the file: a certificate is renewed by putting another in its place, or by turning a link. */
-async function follow(
-  folder: string,
-  changed: () => Promise<void>,
-  { log, signal }: { log: Log; signal: AbortSignal },
-): Promise<void> {
-  try {
-    for await (const _ of watch(folder, { signal })) {
-      await pause(SETTLE_MS, signal)
-      await changed()
-    }
-  } catch (error) {
-    if (!signal.aborted)
-      log.error({ err: error, folder }, 'new certificates are not noticed any more; start again for one')
-  }
+function follow(path: string, changed: () => void, signal: AbortSignal): void {
+  watchFile(path, { interval: LOOK_EVERY_MS, persistent: false }, changed)
+  signal.addEventListener('abort', () => unwatchFile(path, changed), { once: true })
 }

@@ -19,7 +19,11 @@ export const clientPatternSchema = z
   .regex(/^[A-Za-z0-9*][A-Za-z0-9._*-]{0,63}$/, 'must be a client id, with * for any characters')
 const pathPatternSchema = z.string().min(1).max(4096).refine(noControls, 'must not contain control characters')
 
-const lifetime = z.int().min(1)
+/** Seconds. Who wants no end says none; further away than dates go, there is none that could be told. */
+const lifetime = z
+  .int()
+  .min(1)
+  .max(100 * 365 * 24 * 3600)
 
 /** The public half of an Ed25519 key: the 32 bytes of RFC 8032, as base64url. */
 export const publicKeySchema = z

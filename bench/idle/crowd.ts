@@ -8,6 +8,8 @@ const task = JSON.parse(process.argv[2] ?? '{}') as CrowdTask
 const url = new URL(task.url)
 /** Sessions that are begun at the same time. */
 const AT_ONCE = 20
+/** From one address there are too few ports for all. */
+const ADDRESSES = 8
 /** As agent/poll.ts: polls that bring nothing new follow each other no faster, in ms. */
 const SHORTEST_MS = 900
 
@@ -72,7 +74,7 @@ async function startAgent(number: number): Promise<() => void> {
 
   const connection = openConnection({
     url,
-    from: `127.0.0.${2 + (number % 8)}`,
+    from: `127.0.0.${2 + (number % ADDRESSES)}`,
     onAnswer: (status, body) => (session === '' ? made(status, body) : answered(status, body)),
     onEnd: (why) => wrong(`${id}: ${why}`),
   })
@@ -87,8 +89,9 @@ async function startAgent(number: number): Promise<() => void> {
       connection.send(requestText(url, `POST ${path} HTTP/1.1`, headers, JSON.stringify(body)))
     })
 
-  if (task.enrolToken !== undefined) {
-    const leave = [...common, `authorization: Bearer ${task.enrolToken}`]
+  const enrolToken = task.enrolTokens[Math.floor(number / ADDRESSES) % task.enrolTokens.length]
+  if (enrolToken !== undefined) {
+    const leave = [...common, `authorization: Bearer ${enrolToken}`]
     const { secret } = await make<{ secret: string }>('/credentials', leave, { clientId: id })
     own = [...common, `authorization: Bearer ${secret}`]
   }

@@ -18,9 +18,9 @@ export async function startCrowds(deps: {
   agents: number
   processes: number
   together: boolean
-  enrolToken: string | undefined
+  enrolTokens: string[]
 }): Promise<Crowds> {
-  const { url, agents, processes, together, enrolToken } = deps
+  const { url, agents, processes, together, enrolTokens } = deps
   const waiting = new Map<string, (at: number) => void>()
   /** Seen before somebody asked. */
   const early = new Map<string, number>()
@@ -38,7 +38,7 @@ export async function startCrowds(deps: {
   const share = Math.ceil(agents / processes)
   const start = async (index: number): Promise<ChildProcess> => {
     const first = index * share
-    const task: CrowdTask = { url, first, count: Math.min(share, agents - first), together, enrolToken }
+    const task: CrowdTask = { url, first, count: Math.min(share, agents - first), together, enrolTokens }
     const child = fork(new URL('crowd.ts', import.meta.url), [JSON.stringify(task)], {
       execArgv: [],
     })

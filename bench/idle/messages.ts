@@ -6,8 +6,8 @@ export interface CrowdTask {
   count: number
   /** Whether all begin to poll when they are told to, and not each by itself. */
   together: boolean
-  /** What each of them gets a token of its own for, where the server wants tokens. */
-  enrolToken?: string | undefined
+  /** What they get tokens of their own for, where the server wants tokens: it counts how often one is used. */
+  enrolTokens: string[]
 }
 
 /** What became of the polls so far. */

@@ -87,8 +87,10 @@ export function accessRoutes(router: Router, { access }: { access: Access }): vo
   })
 
   router.delete('/credentials/:id', async (ctx) => {
+    const path = parameter(ctx, 'id').slice(0, 64)
+    about(ctx, { path })
     const { clientId } = await credentials.revoke(parameter(ctx, 'id'))
-    about(ctx, { clientId, path: parameter(ctx, 'id') })
+    about(ctx, { clientId, path })
     ctx.status = 204
   })
 }

@@ -40,6 +40,7 @@ export function aliasRoutes(
     path: string | undefined,
     naming: DownloadRecord['naming'],
   ): Promise<DownloadRecord> => {
+    about(ctx, { clientId, path: path ?? null })
     checkPath(principalOf(ctx), path ?? null)
     const availableClients = await onlineIds(ctx)
     if (!availableClients.includes(clientId)) {

@@ -6,6 +6,7 @@ import { isAppError } from '../../shared/errors.ts'
 import type { AuditEntry } from '../access-ports.ts'
 import { actorOf, type Audit } from '../domain/access/audit.ts'
 import { addressOf } from './caller.ts'
+import { isChallenge } from './challenge.ts'
 import { principalOf } from './gate.ts'
 import { valid } from './json.ts'
 import type { Operation } from './operations.ts'
@@ -59,11 +60,10 @@ export function audited({ audit }: { audit: Audit }): Middleware {
 /** What agents do with their own jobs is told by the downloads. */
 function matters(ctx: Context, status: number): boolean {
   const access = operationsOf.get(ctx.req)?.operation.access
-  // How every agent begins: it asks for a nonce.
-  if (status === 401) return access !== 'agent' || ctx.get('Authorization') !== ''
+  if (status === 401) return !isChallenge(ctx)
   if (status === 403) return true
-  // Somebody else's is not there: for an agent that is no mistake of its own.
-  if (status === 404 && principalOf(ctx).kind === 'agent') return true
+  // Somebody else's is not there: for an agent that is no mistake of its own. Where there is no route, there is nothing.
+  if (status === 404 && principalOf(ctx).kind === 'agent') return access !== undefined
   if (access === undefined || access === 'public' || access === 'agent' || ctx.method === 'HEAD') return false
   return ctx.method !== 'GET' || access === 'content' || access === 'ask-content'
 }

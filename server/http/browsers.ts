@@ -1,5 +1,6 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
-import type { Context, Middleware } from 'koa'
+import type { Middleware } from 'koa'
 import { AppError } from '../../shared/errors.ts'
 import { isLoopback } from '../address.ts'
 import { principalOf } from './gate.ts'
@@ -11,42 +12,42 @@ const passedOn = ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'Via']
  * Where nobody needs a token, only what is of this machine is served. Its browsers must lend nothing to other people's
  * pages: neither to one that sends requests here, which browsers say (Fetch Metadata), nor to one whose name was made to
  * lead here (DNS rebinding), which the name says. And a proxy on it must let nobody in.
+ * @returns why a request is not served for that; undefined for one that is
  */
+export function strangeness({ req }: { req: IncomingMessage }): string | undefined {
+  if (principalOf({ req }).kind !== 'anyone') return undefined
+  const { headers } = req
+  if (!isOwnName(headers)) return `Nobody needs a token here, so the server answers to this machine's own names only.`
+  if (isOfBrowser(headers) && !isOwnPage(headers)) return 'This comes from a page of somebody else.'
+  const header = passedOn.find((name) => said(headers, name) !== '')
+  return header && `A proxy passed this on (${header}), and nobody needs a token here; set TRUST_PROXY=1.`
+}
+
+/** Refuses what is strange to this machine. */
 export const ownMachineOnly: Middleware = async (ctx, next) => {
-  if (principalOf(ctx).kind === 'anyone') checkOwn(ctx)
+  const why = strangeness(ctx)
+  if (why !== undefined) throw new AppError('not-permitted', why)
   await next()
 }
 
-function checkOwn(ctx: Context): void {
-  if (!isOwnName(ctx)) {
-    throw new AppError(
-      'not-permitted',
-      `Nobody needs a token here, so the server answers to this machine's own names only.`,
-    )
-  }
-  if (isOfBrowser(ctx) && !isOwnPage(ctx)) {
-    throw new AppError('not-permitted', 'This comes from a page of somebody else.')
-  }
-  const header = passedOn.find((name) => ctx.get(name) !== '')
-  if (header === undefined) return
-  throw new AppError(
-    'not-permitted',
-    `A proxy passed this on (${header}), and nobody needs a token here; set TRUST_PROXY=1.`,
-  )
+function said(headers: IncomingHttpHeaders, name: string): string {
+  return String(headers[name.toLowerCase()] ?? '')
 }
 
-const isOfBrowser = (ctx: Context): boolean => ctx.get('Sec-Fetch-Site') !== '' || ctx.get('Origin') !== ''
+const isOfBrowser = (headers: IncomingHttpHeaders): boolean =>
+  said(headers, 'Sec-Fetch-Site') !== '' || said(headers, 'Origin') !== ''
 
 /** `none`: typed, or a bookmark. */
-function isOwnPage(ctx: Context): boolean {
-  const site = ctx.get('Sec-Fetch-Site')
+function isOwnPage(headers: IncomingHttpHeaders): boolean {
+  const site = said(headers, 'Sec-Fetch-Site')
   if (site !== '') return site === 'same-origin' || site === 'none'
-  return URL.parse(ctx.get('Origin'))?.host === ctx.host
+  return URL.parse(said(headers, 'Origin'))?.host === said(headers, 'Host')
 }
 
 /** Every browser sends a name. */
-function isOwnName(ctx: Context): boolean {
-  if (ctx.get('Host') === '') return true
-  const address = ctx.hostname.replace(/^\[|\]$/g, '')
-  return address === 'localhost' || (isIP(address) > 0 && isLoopback(address))
+function isOwnName(headers: IncomingHttpHeaders): boolean {
+  const host = said(headers, 'Host')
+  if (host === '') return true
+  const name = /^\[([^\]]*)\](?::\d*)?$/.exec(host)?.[1] ?? host.split(':', 1)[0] ?? ''
+  return name === 'localhost' || (isIP(name) > 0 && isLoopback(name))
 }

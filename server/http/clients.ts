@@ -35,6 +35,7 @@ export function clientRoutes(router: Router, { domain, present }: RouteDeps): vo
   router.get(['/clients/:id/files', '/clients/:id/files/*path'], async (ctx) => {
     const id = clientIdOf(ctx)
     const path = valid(pathSchema, query(ctx, 'path') ?? parameter(ctx, 'path'), 'path')
+    about(ctx, { clientId: id, path })
     checkPath(principalOf(ctx), path)
     const wait = integerQuery(ctx, 'wait', { min: 0, max: 300 })
     if (ctx.method === 'HEAD') return describeExisting(ctx, domain, id, path)

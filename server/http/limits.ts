@@ -1,10 +1,12 @@
-import { isIPv6 } from 'node:net'
 import type { Context, Middleware } from 'koa'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { AppError, isAppError } from '../../shared/errors.ts'
+import { networkOf } from '../address.ts'
 import type { Principal } from '../domain/access/principal.ts'
+import { strangeness } from './browsers.ts'
 import { addressOf } from './caller.ts'
 import { principalOf } from './gate.ts'
+import { isChallenge } from './challenge.ts'
 import { hasWaited } from './held-polls.ts'
 
 /** Of one address, or of one agent: calls that say wrongly who calls, or ask for what is not theirs. */
@@ -23,6 +25,8 @@ const REQUESTS_PER_MINUTE = 12_000
 const CALLS_PER_MINUTE = 6000
 /** Of one credential: what it proves itself for costs a signature each. */
 const PROOFS_PER_MINUTE = 60
+/** With one enrolment token, from one address: a row of the audit each. */
+const ENROLMENTS_PER_MINUTE = 600
 
 /** Holds back who asks too often: strangers by their address, operators and agents by what they prove themselves with. */
 export function limited(): Middleware {
@@ -32,11 +36,23 @@ export function limited(): Middleware {
   const requests = perMinute(REQUESTS_PER_MINUTE)
   const calls = perMinute(CALLS_PER_MINUTE)
   const proofs = perMinute(PROOFS_PER_MINUTE)
+  const enrolled = perMinute(ENROLMENTS_PER_MINUTE)
+
+  /** Who has failed too often is not heard: what comes of it would be one more row of the audit. */
+  const checkFailures = async (name: string): Promise<void> => {
+    const failed = await failures.get(name)
+    if (failed && failed.consumedPoints >= FAILURES_PER_MINUTE) throw tooMany(failed)
+  }
 
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
     if (principal.kind === 'nobody' && !isProbe(ctx))
-      await consume(isChallenge(ctx) ? challenges : failures, networkOf(ctx))
+      await consume(isChallenge(ctx) ? challenges : failures, networkOf(addressOf(ctx)))
+    // What pages ask for is refused in any case; nobody else is held back by it.
+    if (strangeness(ctx) !== undefined) await consume(failures, networkOf(addressOf(ctx)))
     if (principal.kind === 'operator') await consume(requests, principal.id)
+    const name = nameOf(ctx, principal)
+    if (name !== undefined) await checkFailures(name)
+    if (principal.kind === 'enrolment') await consume(enrolled, name ?? '')
     if (principal.kind !== 'agent') return
     if (principal.by === 'proof') await consume(proofs, principal.credentialId)
     if (ctx.method !== 'PUT' && !hasWaited(ctx.req)) await consume(calls, principal.credentialId)
@@ -48,41 +64,35 @@ export function limited(): Middleware {
     try {
       await next()
     } catch (error) {
-      const name = nameOf(principal)
-      // Refused again and again, it costs more than it is worth: a row of the audit each.
-      if (name !== undefined && isAppError(error, 'not-permitted', 'download-unknown', 'client-unknown')) {
-        await consume(failures, name)
-      }
+      const name = nameOf(ctx, principal)
+      if (name !== undefined && isAppError(error, ...refusals)) await consume(failures, name)
       throw error
     }
   }
 }
 
 /** What load balancers and service managers ask, often, and without a token. */
-const isProbe = ({ path }: Context): boolean => path === '/health' || path === '/ready'
+const isProbe = ({ method, path }: Context): boolean =>
+  (method === 'GET' || method === 'HEAD') && (path === '/health' || path === '/ready')
 
-function isChallenge(ctx: Context): boolean {
-  const authorization = ctx.get('Authorization')
-  return (/^\/sessions\/?$/i.test(ctx.path) && authorization === '') || /^bearer +bhs_/i.test(authorization)
-}
+/** What is not theirs, and what they cannot have any more. */
+const refusals = ['not-permitted', 'download-unknown', 'client-unknown', 'enrolment-spent', 'key-revoked'] as const
 
-function nameOf(principal: Principal): string | undefined {
+/** Whose failures these are. Many sites have one enrolment token, and none of them keeps the others out. */
+function nameOf(ctx: Context, principal: Principal): string | undefined {
   if (principal.kind === 'agent') return principal.credentialId
-  return principal.kind === 'enrolment' ? principal.enrolment.id : undefined
-}
-
-/** Whoever has one address of IPv6 has a whole network of them. */
-function networkOf(ctx: Context): string {
-  const address = addressOf(ctx)
-  return isIPv6(address) && !address.includes('.') ? address.split(':').slice(0, 4).join(':') : address
+  return principal.kind === 'enrolment' ? `${principal.enrolment.id} ${networkOf(addressOf(ctx))}` : undefined
 }
 
 async function consume(limiter: RateLimiterMemory, key: string): Promise<void> {
   try {
     await limiter.consume(key)
   } catch (error) {
-    if (!(error instanceof RateLimiterRes)) throw error
-    const retryAfter = Math.ceil(error.msBeforeNext / 1000)
-    throw new AppError('too-many-requests', `Too many requests; come again in ${retryAfter} s.`, { retryAfter })
+    throw error instanceof RateLimiterRes ? tooMany(error) : error
   }
+}
+
+function tooMany({ msBeforeNext }: RateLimiterRes): AppError {
+  const retryAfter = Math.ceil(msBeforeNext / 1000)
+  return new AppError('too-many-requests', `Too many requests; come again in ${retryAfter} s.`, { retryAfter })
 }

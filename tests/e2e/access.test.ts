@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ADMIN, bearer } from '../helpers/admin.ts'
 import { writeRandom } from '../helpers/folder.ts'
+import { testWith } from '../helpers/needs.ts'
 import { answerOf, callsOf, type OperationCall } from '../helpers/operations.ts'
 import { openPolls } from '../helpers/open-polls.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
@@ -125,6 +126,20 @@ describe('only who belongs', () => {
     expect(everybody['downloads'].map((one: Json) => one['clientId'])).toEqual(['b'])
   })
 
+  testWith({ long: true }, "a token for some clients is not told whether there is much of another's", async () => {
+    const mine = bearer(await tokenOf({ role: 'reader', clients: ['a*'] }))
+    const listed = () => stack.get('/downloads?client=b&limit=1', mine)
+    expect(await listed()).toEqual({ downloads: [], count: 0, next: null })
+    const askers = [bearer(await tokenOf({ role: 'operator' })), bearer(await tokenOf({ role: 'operator' }))]
+    for (const headers of askers) {
+      for (let count = 0; count < 2600; count += 50) {
+        const asked = Array.from({ length: 50 }, () => stack.post('/downloads', { clientId: 'b', path: 'x' }, headers))
+        for (const { status } of await Promise.all(asked)) expect(status).toBe(202)
+      }
+    }
+    expect(await listed()).toEqual({ downloads: [], count: 0, next: null })
+  })
+
   test('the audit says who asked for what, who fetched it, and what was refused; nothing changes it', async () => {
     const file = join(stack.folder, 'audited.txt')
     const sha256 = await writeRandom(file, 1000)
@@ -149,6 +164,17 @@ describe('only who belongs', () => {
       expect(() => db.exec(change)).toThrow(/append-only/)
     }
     db.close()
+  })
+
+  test.each([
+    ['/tokens', { name: 'for ever', role: 'reader' }] as const,
+    ['/enrolments', { clients: 'ever' }] as const,
+  ])('what is to last beyond all dates is refused, and %s goes on listing', async (path, request) => {
+    for (const expiresIn of [Number.MAX_SAFE_INTEGER, 1e13, 101 * 365 * 24 * 3600]) {
+      const answer = await stack.post(path, { ...request, expiresIn })
+      expect([expiresIn, answer.status, answer.body['field']]).toEqual([expiresIn, 400, 'expiresIn'])
+    }
+    expect((await fetch(stack.url + path, { headers: bearer(ADMIN) })).status).toBe(200)
   })
 
   test('an idempotency key answers only the token that used it', async () => {

@@ -37,6 +37,23 @@ describe('browsers on the own machine', () => {
     expect(await stack.get('/downloads')).toMatchObject({ count: 0 })
   })
 
+  test('a page whose name was made to lead here holds no poll, and makes no client', async () => {
+    const host = 'evil.example:3000'
+    expect(await send('GET', '/jobs?client=made-up', { host, prefer: 'wait=1' })).toBe(403)
+    expect(await stack.get('/clients/made-up')).toMatchObject({ code: 'client-unknown' })
+  })
+
+  test('a page that asks again and again leaves few rows in the audit, and keeps nobody out', async () => {
+    const statuses: (number | undefined)[] = []
+    for (let count = 0; count < 100; count += 1) {
+      statuses.push(await send('GET', '/downloads', { 'sec-fetch-site': 'cross-site' }))
+    }
+    expect(statuses.at(-1)).toBe(429)
+    const { entries } = await stack.get('/audit?limit=1000')
+    expect(entries.length).toBeLessThanOrEqual(60)
+    expect(await send('GET', '/downloads', {})).toBe(200)
+  })
+
   test('its own pages, what is typed, and programs get what they ask for', async () => {
     for (const host of ['localhost', '127.0.0.1', '[::1]']) {
       const named = { host: `${host}:${port()}` }

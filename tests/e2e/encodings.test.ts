@@ -150,7 +150,12 @@ describe('an encoded chunk', () => {
     const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
     let text = ''
     socket.on('data', (data) => (text += data.toString())).on('error', () => undefined)
-    const headers = { ...headersOf(session, whole), host: 'localhost', expect: '100-continue', 'content-length': frame.length }
+    const headers = {
+      ...headersOf(session, whole),
+      host: 'localhost',
+      expect: '100-continue',
+      'content-length': frame.length,
+    }
     const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
     socket.write([`PUT /jobs/${id}/file HTTP/1.1`, ...head, '\r\n'].join('\r\n'))
     await until('100 Continue', async () => text.startsWith('HTTP/1.1 100'))

@@ -84,7 +84,9 @@ describe('held polls', () => {
     async (path) => {
       // By hand: fetch would make `/jobs` of some of them.
       const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
-      socket.write(`GET ${path}?client=ghost HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=300\r\nConnection: close\r\n\r\n`)
+      socket.write(
+        `GET ${path}?client=ghost HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=300\r\nConnection: close\r\n\r\n`,
+      )
       expect(await text(socket)).toMatch(/^HTTP\/1.1 404 [^]*"code":"route-unknown"/)
       expect(await stack.get('/clients/ghost')).toMatchObject({ code: 'client-unknown' })
     },

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ADMIN, bearer } from '../helpers/admin.ts'
 import { openPolls } from '../helpers/open-polls.ts'
-import { startStack, type Stack } from '../helpers/stack.ts'
+import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
 describe('who asks too often', () => {
@@ -43,6 +43,62 @@ describe('who asks too often', () => {
     expect(answers.get(204)).toBeGreaterThanOrEqual(6000)
     const put = await fetch(`${stack.url}/jobs/none/file`, { method: 'PUT', headers: own, body: 'x' })
     expect(put.status).not.toBe(429)
+  })
+
+  test('with a right of its own for what is not its own leaves no more rows than it may fail', async () => {
+    const { id: enrolmentId, secret } = (await stack.post('/enrolments', { clients: 'prying_*', uses: 2 })).body
+    const site = (await stack.post('/credentials', { clientId: 'prying_1' }, bearer(secret))).body
+    const tries: [string, string, () => Promise<Response>][] = [
+      [
+        'an upload to a job of nobody',
+        'client prying_1',
+        () => fetch(`${stack.url}/jobs/none/file`, { method: 'PUT', headers: bearer(site['secret']), body: 'x' }),
+      ],
+      [
+        'an enrolment of a site that is taken',
+        `enrolment ${enrolmentId}`,
+        () =>
+          fetch(`${stack.url}/credentials`, {
+            method: 'POST',
+            headers: { ...bearer(secret), 'content-type': 'application/json' },
+            body: JSON.stringify({ clientId: 'prying_1' }),
+          }),
+      ],
+    ]
+    for (const [name, actor, attempt] of tries) {
+      for (let count = 0; count < 100; count += 1) await (await attempt()).arrayBuffer()
+      expect([name, (await attempt()).status]).toEqual([name, 429])
+      const { entries } = await stack.get(`/audit?limit=1000&actor=${encodeURIComponent(actor)}`)
+      expect([name, entries.filter(({ status }: Json) => status >= 400).length]).toEqual([name, 60])
+    }
+  })
+
+  test('to be enrolled once more, with the same key, is told to wait', async () => {
+    const { secret } = (await stack.post('/enrolments', { clients: 'same' })).body
+    const publicKey = `${'a'.repeat(42)}A`
+    const enrol = () => stack.post('/credentials', { clientId: 'same', publicKey }, bearer(secret))
+    for (let count = 0; count < 600; count += 50) {
+      const answers = await Promise.all(Array.from({ length: 50 }, enrol))
+      expect(answers.filter(({ status }) => status !== 201)).toEqual([])
+    }
+    expect((await enrol()).status).toBe(429)
+  })
+
+  test('without a token leaves few rows, whatever it says that it is', async () => {
+    const strangers = async (): Promise<number> => {
+      const { entries } = await stack.get('/audit?limit=1000&actor=nobody')
+      return entries.length
+    }
+    const before = await strangers()
+    const outOfDate = bearer(`bhs_${'x'.repeat(43)}`)
+    for (let count = 0; count < 200; count += 1) {
+      await fetch(`${stack.url}/sessions`)
+      await fetch(`${stack.url}/health`, { method: 'POST' })
+      await fetch(`${stack.url}/downloads`, { headers: outOfDate })
+      // As it is with every agent: its session's token has run out.
+      expect((await fetch(`${stack.url}/jobs?client=x`, { headers: outOfDate })).status).toBe(401)
+    }
+    expect((await strangers()) - before).toBeLessThanOrEqual(60)
   })
 
   test('for news holds eight polls, and the oldest is answered', async () => {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rename, symlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
 import { makeAuthority, replacePair, type Authority, type Pair } from '../helpers/certificates.ts'
@@ -32,8 +32,8 @@ describe('TLS', () => {
   })
 
   /** The certificate that the server shows, as DER. */
-  const shown = async (): Promise<string> => {
-    const socket = connect({ port: Number(new URL(stack.url).port), host: '127.0.0.1', rejectUnauthorized: false })
+  const shown = async ({ url } = stack): Promise<string> => {
+    const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', rejectUnauthorized: false })
     await once(socket, 'secureConnect')
     const { raw } = socket.getPeerCertificate()
     socket.destroy()
@@ -89,4 +89,16 @@ describe('TLS', () => {
       expect(curl('/health')).toMatchObject({ status: 'ok' })
     },
   )
+
+  testWith(needs, 'a folder of certificates is turned to another by its link, and that one is shown', async () => {
+    const [first, next] = [authority.issue(), authority.issue()]
+    const link = join(place.folder, 'current')
+    await symlink(dirname(first.cert), link)
+    const linked = await startStack({ TLS_CERT: join(link, 'cert.pem'), TLS_KEY: join(link, 'key.pem') })
+    const before = await shown(linked)
+    await symlink(dirname(next.cert), `${link}.new`)
+    await rename(`${link}.new`, link)
+    await until('the new certificate', async () => (await shown(linked)) !== before)
+    await linked.stop()
+  })
 })

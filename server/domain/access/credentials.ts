@@ -8,6 +8,9 @@ import { hashOf, newSecret } from './secrets.ts'
 /** How long a session's token holds, in ms by this server's clock; with a poll after half of it comes another. */
 export const SESSION_TOKEN_MS = 3600_000
 
+/** Who polls on with the old one gets no more than this: its answer can have been lost, and each is a row. */
+const RENEW_EVERY_MS = 60_000
+
 /** What agents prove themselves with, and the tokens that a proof is worth. */
 export interface Credentials {
   list(clientId?: string): Promise<CredentialRecord[]>
@@ -112,6 +115,8 @@ export function createCredentials({
       const token = await findSession(secret)
       if (!token || token.expiresAt - clock.now() > SESSION_TOKEN_MS / 2) return undefined
       const { clientId, session, credentialId } = token
+      const given = ((await store.lastEnd(token)) ?? 0) - SESSION_TOKEN_MS
+      if (clock.now() - given < RENEW_EVERY_MS) return undefined
       return issue({ clientId, session, credentialId })
     },
 

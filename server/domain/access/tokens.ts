@@ -15,8 +15,11 @@ export interface Tokens {
   revoke(id: string): Promise<void>
   /** The row of a secret that is in force. */
   find(secret: string): Promise<TokenRecord | undefined>
-  /** Makes this secret an admin's, in place of whatever had the name. One that was revoked stays so. */
-  adopt(name: string, secret: string): Promise<void>
+  /**
+   * Makes this secret an admin's, in place of whatever had the name. One that was revoked stays so.
+   * @returns whether it is an admin's now
+   */
+  adopt(name: string, secret: string): Promise<boolean>
   /** Revokes whatever has this name. */
   giveUp(name: string): Promise<void>
   /** Whether there is an admin's token in force. */
@@ -39,7 +42,15 @@ export function createTokens({ store, wakes, clock }: { store: AccessStore; wake
   const inForce = ({ expiresAt, revokedAt }: TokenRecord): boolean =>
     revokedAt === null && (expiresAt === null || expiresAt > clock.now())
 
+  const giveUp = async (name: string, except?: string): Promise<void> => {
+    for (const { id, name: given, revokedAt } of await store.listTokens()) {
+      if (given === name && id !== except && revokedAt === null) await store.revokeToken(id, clock.now())
+    }
+  }
+
   return {
+    giveUp: (name) => giveUp(name),
+
     async hasAdmin() {
       return (await store.listTokens()).some((token) => token.role === 'admin' && inForce(token))
     },
@@ -68,12 +79,8 @@ export function createTokens({ store, wakes, clock }: { store: AccessStore; wake
       const known = await store.findToken(hash)
       // Another secret than before: the one before was given up.
       if (!known) await store.replaceToken(rowOf({ name, role: 'admin' }), hash)
-    },
-
-    async giveUp(name) {
-      for (const { id, name: given, revokedAt } of await store.listTokens()) {
-        if (given === name && revokedAt === null) await store.revokeToken(id, clock.now())
-      }
+      else await giveUp(name, known.id)
+      return known ? known.role === 'admin' && inForce(known) : true
     },
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { AccessStore, AuditEntry, CredentialRecord, TokenRecord } from '../../access-ports.ts'
 import { toAudit, toCredential, toEnrolment, toSessionToken, toToken } from './access-rows.ts'
 import type { Database, Row } from './database.ts'
-import { textOrNull } from './rows.ts'
+import { numberOrNull, textOrNull } from './rows.ts'
 
 const SECRET_BYTES = 32
 
@@ -157,9 +157,10 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
     async proveCredential(id, at) {
       return db.transaction(() => {
         db.run('UPDATE credentials SET proven_at = :at WHERE id = :id AND proven_at IS NULL', { id, at })
+        // One that was revoked while its proof was looked at takes nobody's place.
         const older = db.all(
           `SELECT old.id FROM credentials AS new JOIN credentials AS old ON old.client_id = new.client_id
-           WHERE new.id = :id AND old.id <> new.id AND old.rowid < new.rowid AND old.revoked_at IS NULL`,
+           WHERE new.id = :id AND new.revoked_at IS NULL AND old.id <> new.id AND old.rowid < new.rowid AND old.revoked_at IS NULL`,
           { id },
         )
         const ids = older.map((row) => String(row['id']))
@@ -168,7 +169,17 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
       })
     },
     async revokeCredential(id, at) {
-      return db.transaction(() => revokeCredential(id, at))
+      return db.transaction(() => {
+        // Whoever has this one can have told of a next: it must not be the way back.
+        const next = db.all(
+          `SELECT next.id FROM credentials AS own JOIN credentials AS next ON next.client_id = own.client_id
+           WHERE own.id = :id AND own.revoked_at IS NULL AND next.rowid > own.rowid AND next.proven_at IS NULL
+             AND next.revoked_at IS NULL AND next.enrolment_id IS own.enrolment_id`,
+          { id },
+        )
+        for (const row of next) revokeCredential(String(row['id']), at)
+        return revokeCredential(id, at)
+      })
     },
     async revokeClient(clientId, at) {
       return db.transaction(() => {
@@ -196,6 +207,11 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
         { hash },
       )
       return row && toSessionToken(row)
+    },
+    async lastEnd({ credentialId, session }) {
+      const sql =
+        'SELECT max(expires_at) AS at FROM session_tokens WHERE credential_id = :credentialId AND session = :session'
+      return numberOrNull(db.one(sql, { credentialId, session })?.['at']) ?? undefined
     },
     async forgetSessionTokens(expiredBefore) {
       db.run('DELETE FROM session_tokens WHERE expires_at < :expiredBefore', { expiredBefore })

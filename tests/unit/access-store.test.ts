@@ -1,0 +1,138 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import type { CredentialRecord } from '../../server/access-ports.ts'
+import { ensureAdmin } from '../../server/admin.ts'
+import { createCredentials } from '../../server/domain/access/credentials.ts'
+import { createTokens, type Tokens } from '../../server/domain/access/tokens.ts'
+import { openStores, type Stores } from '../../server/stores/open.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+const MINUTE = 60_000
+
+// What is in force, and what is not any more, by the rows of a real database.
+describe('what is in force', () => {
+  let place: Awaited<ReturnType<typeof temporaryFolder>>
+  let stores: Stores
+  let tokens: Tokens
+  const said: string[] = []
+  const say = (_details: unknown, text: string): void => void said.push(text)
+  const log = { warn: say, error: say }
+
+  const database = (): { kind: 'sqlite'; path: string } => ({ kind: 'sqlite', path: join(place.folder, 'data', 'db') })
+  const start = (adminToken?: string): Promise<void> =>
+    ensureAdmin({ tokens, config: { adminToken, database: database() }, log })
+  const admits = async (secret: string): Promise<boolean> => (await tokens.find(secret)) !== undefined
+
+  beforeEach(async () => {
+    said.length = 0
+    place = await temporaryFolder()
+    const storage = { kind: 'file', folder: join(place.folder, 'files') } as const
+    stores = await openStores({ database: database(), storage })
+    const clock = { now: () => Date.now(), monotonic: () => performance.now() }
+    tokens = createTokens({ store: stores.access, wakes: stores.wakes, clock })
+  })
+  afterEach(async () => {
+    await stores.bytes.close()
+    await stores.jobs.close()
+    await place.remove()
+  })
+
+  const credential = (id: string, at: number): CredentialRecord => ({
+    id,
+    clientId: 'shop',
+    publicKey: `${id.repeat(42)}A`,
+    enrolmentId: id,
+    createdAt: at,
+    provenAt: null,
+    revokedAt: null,
+  })
+  /** By an enrolment token of its own, of the same name. */
+  const enrolled = async (id: string): Promise<void> => {
+    const enrolment = { id, clients: 'shop', labels: {}, usesLeft: 1, createdAt: 1, expiresAt: 9, revokedAt: null }
+    await stores.access.addEnrolment(enrolment, `hash of ${id}`)
+    await stores.access.enrol({ enrolmentId: id, mayReplace: true }, credential(id, 1), null)
+  }
+
+  test("is a session's token, and one more of a minute, however often its agent polls", async () => {
+    let now = Date.UTC(2026, 0, 1)
+    const clock = { now: () => now, monotonic: () => now }
+    const credentials = createCredentials({ store: stores.access, wakes: stores.wakes, clock })
+    await enrolled('a')
+    const first = await credentials.issue({ clientId: 'shop', session: '1.x', credentialId: 'a' })
+    expect(await credentials.renew(first)).toBeUndefined()
+    now += 31 * MINUTE
+    const second = await credentials.renew(first)
+    expect(await credentials.findSession(String(second))).toMatchObject({ session: '1.x' })
+    const more = await Promise.all(Array.from({ length: 20 }, () => credentials.renew(first)))
+    expect(more.filter((secret) => secret !== undefined)).toEqual([])
+    // The answer with the second can have been lost.
+    now += MINUTE
+    expect(await credentials.findSession(String(await credentials.renew(first)))).toMatchObject({ session: '1.x' })
+  })
+
+  const [a, b] = ['an-admin-token-of-old-days', 'another-token-of-an-admin']
+
+  test('of ADMIN_TOKEN only what it says: another takes its place, and it does not come back, which is said', async () => {
+    await start(a)
+    await start(b)
+    expect([await admits(a), await admits(b)]).toEqual([false, true])
+    await start(b)
+    expect(said).toEqual([])
+    await start(a)
+    expect([await admits(a), await admits(b)]).toEqual([false, false])
+    expect(said).toEqual([expect.stringMatching(/ADMIN_TOKEN.*revoked/)])
+  })
+
+  test('of ADMIN_TOKEN only what it says, where that is a token which is known already', async () => {
+    await start()
+    const first = (await readFile(join(dirname(database().path), 'admin-token'), 'utf8')).trim()
+    await start(a)
+    await start(first)
+    expect([await admits(a), await admits(first)]).toEqual([false, true])
+  })
+
+  test('is an admin after a start, also where the one of the file was revoked', async () => {
+    await start()
+    const file = join(dirname(database().path), 'admin-token')
+    const first = (await readFile(file, 'utf8')).trim()
+    expect(await admits(first)).toBe(true)
+    for (const { id } of await tokens.list()) await tokens.revoke(id)
+    await start()
+    expect(await tokens.hasAdmin()).toBe(true)
+    expect([await admits(first), await admits((await readFile(file, 'utf8')).trim())]).toEqual([false, true])
+  })
+
+  test('is an admin after a start, also where the file holds a token of somebody else', async () => {
+    const { secret } = await tokens.create({ name: 'looks', role: 'reader' })
+    const file = join(dirname(database().path), 'admin-token')
+    await writeFile(file, secret)
+    await start()
+    expect(await tokens.hasAdmin()).toBe(true)
+    expect(await tokens.find((await readFile(file, 'utf8')).trim())).toMatchObject({ role: 'admin' })
+  })
+
+  test('is not the next key of one that was revoked: whoever had the one has told of the other', async () => {
+    await enrolled('a')
+    await stores.access.addNextCredential(credential('b', 2), 'a')
+    expect(await stores.access.revokeCredential('a', 3)).toBe(true)
+    expect(await stores.access.findCredential('b')).toMatchObject({ revokedAt: 3 })
+  })
+
+  test('is the next key still, where the one before was revoked for it, and one of another enrolment', async () => {
+    await enrolled('a')
+    await stores.access.addNextCredential(credential('b', 2), 'a')
+    expect(await stores.access.proveCredential('b', 3)).toEqual(['a'])
+    await enrolled('c')
+    expect(await stores.access.revokeCredential('b', 4)).toBe(true)
+    expect(await stores.access.findCredential('c')).toMatchObject({ revokedAt: null })
+  })
+
+  test('stays so where a key that was revoked meanwhile is used for the first time', async () => {
+    await enrolled('a')
+    await stores.access.addNextCredential(credential('b', 2), 'a')
+    await stores.access.revokeCredential('b', 3)
+    expect(await stores.access.proveCredential('b', 4)).toEqual([])
+    expect(await stores.access.findCredential('a')).toMatchObject({ revokedAt: null })
+  })
+})
