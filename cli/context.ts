@@ -71,7 +71,15 @@ export function createConnect({ env, stdin, stdout, stderr, cwd, signal, version
     let token = findToken(env, address)
     return {
       api: createApi({
-        http: createHttp({ server: address, version, proxy, tls, token: () => token, signal: any }),
+        http: createHttp({
+          server: address,
+          version,
+          proxy,
+          tls,
+          token: () => token,
+          tokenHint: tokenHint(env),
+          signal: any,
+        }),
       }),
       access: {
         server: shownUrl(address),
@@ -94,6 +102,11 @@ export function createConnect({ env, stdin, stdout, stderr, cwd, signal, version
 /** `npm run cli -- …` leaves its script's name in the environment. */
 export function programOf(env: Environment): string {
   return env.npm_lifecycle_event === 'cli' ? 'npm run cli --' : 'backhaul'
+}
+
+/** The variable wins over what `login` has kept. */
+function tokenHint(env: Environment): string {
+  return env['BACKHAUL_TOKEN']?.trim() ? 'BACKHAUL_TOKEN must hold another' : `"${programOf(env)} login" takes one`
 }
 
 function serverOf(env: Environment): URL {

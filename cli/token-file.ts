@@ -16,9 +16,17 @@ export function tokenFile(env: Environment): string {
   return join(isAbsolute(given) ? given : join(env['HOME'] || homedir(), '.config'), 'backhaul', 'tokens.json')
 }
 
-/** The token for a server: BACKHAUL_TOKEN, else what `login` has kept. @throws CliError `token-file` */
+/** The token for a server: BACKHAUL_TOKEN, else what `login` has kept. @throws CliError `token-file`, `usage` */
 export function findToken(env: Environment, server: URL): string | undefined {
-  return env['BACKHAUL_TOKEN']?.trim() || load(tokenFile(env))[server.href]
+  const given = env['BACKHAUL_TOKEN']?.trim() || undefined
+  if (given !== undefined && !isToken(given))
+    throw new CliError('usage', 'BACKHAUL_TOKEN holds no token: its one word, and nothing else.')
+  return given ?? load(tokenFile(env))[server.href]
+}
+
+/** Whether a text can be a token; it goes into a header. */
+export function isToken(text: string): boolean {
+  return /^[\x21-\x7e]{1,1000}$/.test(text)
 }
 
 /** Keeps the token for a server, or forgets it. @throws CliError `token-file` */
