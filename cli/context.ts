@@ -77,7 +77,8 @@ export function createConnect({ env, stdin, stdout, stderr, cwd, signal, version
           proxy,
           tls,
           token: () => token,
-          tokenHint: tokenHint(env),
+          tokenSource: env['BACKHAUL_TOKEN']?.trim() ? 'of BACKHAUL_TOKEN' : 'of login',
+          program: programOf(env),
           signal: any,
         }),
       }),
@@ -102,11 +103,6 @@ export function createConnect({ env, stdin, stdout, stderr, cwd, signal, version
 /** `npm run cli -- …` leaves its script's name in the environment. */
 export function programOf(env: Environment): string {
   return env.npm_lifecycle_event === 'cli' ? 'npm run cli --' : 'backhaul'
-}
-
-/** The variable wins over what `login` has kept. */
-function tokenHint(env: Environment): string {
-  return env['BACKHAUL_TOKEN']?.trim() ? 'BACKHAUL_TOKEN must hold another' : `"${programOf(env)} login" takes one`
 }
 
 function serverOf(env: Environment): URL {

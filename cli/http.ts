@@ -48,8 +48,10 @@ export interface HttpDeps {
   tls?: TlsOptions
   /** Of the user, if there is one. */
   token?: () => string | undefined
-  /** How the user gives another token. */
-  tokenHint?: string
+  /** Where the token comes from, for people. */
+  tokenSource?: string
+  /** How the user called this program. */
+  program?: string
   signal: AbortSignal
 }
 
@@ -60,7 +62,8 @@ export function createHttp({
   proxy,
   tls,
   token = () => undefined,
-  tokenHint = 'log in',
+  tokenSource = 'given',
+  program = 'backhaul',
   signal,
 }: HttpDeps): Http {
   const client = got.extend({
@@ -91,15 +94,15 @@ export function createHttp({
     )
   }
 
-  /** Without a token, what is missing is said in words of this program. */
+  /** Whose token it was, and how there is one, is known here alone. */
   function refusedHere(answer: RawAnswer): CliError {
     const error = refusal(answer)
     if (error.code !== 'unauthenticated') return error
-    const what = token() === undefined ? `${shownUrl(server)} wants a token` : `${shownUrl(server)}: ${error.message}`
-    return new CliError(error.code, `${what.replace(/\.$/, '')}; ${tokenHint}.`, {
-      status: answer.status,
-      cause: error,
-    })
+    const message =
+      token() === undefined
+        ? `${shownUrl(server)} wants a token: "${program} login" keeps one, BACKHAUL_TOKEN gives one.`
+        : `${shownUrl(server)}, asked with the token ${tokenSource}: ${error.message}`
+    return new CliError(error.code, message, { status: answer.status, cause: error })
   }
 
   return {
