@@ -25,6 +25,12 @@ export async function ensureAdmin({
   if (await tokens.hasAdmin()) return
   const path = join(dirname(config.database.path), FILE)
   await tokens.adopt('first admin', await readOrWrite(path))
+  // One that was revoked stays so.
+  if (!(await tokens.hasAdmin()))
+    return log.error(
+      { path },
+      'nobody can administer this server: the token in this file was revoked; remove the file, and start again',
+    )
   log.warn({ path }, 'this server wants tokens; the first admin token is in this file, which only its owner can read')
 }
 

@@ -48,7 +48,7 @@ describe('CLI with tokens', () => {
   })
 
   test('a site is enrolled, asked, and revoked; the audit says so', async () => {
-    const made = await cli(['enrol', 'shop_*', '--uses', '2', '--expires', '1h', '--label', 'region=west'])
+    const made = await cli(['enrol', 'shop_*', '--uses', '1', '--expires', '1h', '--label', 'region=west'])
     expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^bhe_[A-Za-z0-9_-]{43}\n$/) })
     const file = join(stack.folder, 'till.csv')
     const shown = async (): Promise<Json> => (await stack.get('/clients/shop_1'))['labels']
