@@ -12,8 +12,9 @@ const unsigned = new Set([
 export function handshakeFailure(error: unknown): string | undefined {
   const code = systemCode(error) ?? ''
   const message = messageOf(error)
+  // Without what Node tells its own users to do.
   if (unsigned.has(code))
-    return `the server's certificate is signed by nobody who is trusted here (${code}); set CA_FILE to its authority's certificate`
+    return `the server's certificate is signed by nobody who is trusted here (${message.split(';')[0]}); set CA_FILE to its authority's certificate`
   if (code === 'CERT_HAS_EXPIRED')
     return "the server's certificate has expired; renew it there, or set the clock here, if that is wrong"
   if (code === 'CERT_NOT_YET_VALID') return "the server's certificate is not valid yet; is the clock here right?"
