@@ -157,7 +157,7 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     const nonce = nonceOf(first)
     if (nonce === undefined) return interpret(first, sessionSchema).value
     const own = await keys.current()
-    if (own.id === undefined && enrolToken === undefined) throw unknown(first)
+    if (own.id === undefined && enrolToken === undefined) throw unknown(first, request.clientId)
     const key = own.id === undefined ? await enrol(enrolToken ?? '', own, request.clientId, signal) : own
     const renewed = await byNext(key, nonce, request, signal)
     if (renewed.session) return renewed.session
@@ -184,9 +184,10 @@ function nonceOf({ status, problem, headers }: Answer): string | undefined {
   return /Backhaul-Key nonce="([^"\\]{1,100})"/.exec(String(headers['www-authenticate'] ?? ''))?.[1]
 }
 
-function unknown({ retryAfterMs }: Answer): Refused {
+function unknown({ retryAfterMs }: Answer, clientId: string): Refused {
   const detail =
-    'The server wants to know who asks, and this site has no key there: give it an enrolment token (ENROL_TOKEN).'
+    'The server wants to know who asks, and this site has no key there: give it an enrolment token (--enrol-file or ' +
+    `ENROL_TOKEN), which an admin makes: backhaul enrol ${clientId}.`
   const code = 'unauthenticated'
   return new Refused({ type: 'about:blank', title: 'Unauthenticated', status: 401, code, detail }, retryAfterMs)
 }

@@ -218,7 +218,9 @@ function stateFolder(env: Environment, home: string, clientId: string): string {
 function readToken(path: string): string | undefined {
   if (path === '') return undefined
   try {
-    return parseToken(readFileSync(path, 'utf8').trim())
+    const text = readFileSync(path, 'utf8').trim()
+    if (text === '') throw new Error(`${path} is empty`)
+    return parseToken(text)
   } catch (error) {
     throw new Error(`cannot be used: ${messageOf(error)}`, { cause: error })
   }
@@ -227,7 +229,7 @@ function readToken(path: string): string | undefined {
 function parseToken(text: string): string | undefined {
   if (text === '') return undefined
   if (/^[\x21-\x7e]{1,200}$/.test(text)) return text
-  throw new Error('holds no enrolment token: one line, as the server made it')
+  throw new Error("holds no enrolment token: its one line, and nothing else (npm run -s leaves npm's own lines out)")
 }
 
 /** @returns ms */

@@ -131,7 +131,8 @@ async function readKey(path: string): Promise<KeyObject | undefined> {
     return key
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
-    throw new Error(`${path} cannot be used: ${messageOf(error)}`, { cause: error })
+    const todo = "let the agent's user read it, or remove it and enrol this site anew"
+    throw new Error(`${path} cannot be used: ${messageOf(error)}; ${todo}`, { cause: error })
   }
 }
 

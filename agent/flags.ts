@@ -35,6 +35,7 @@ HTTPS_PROXY, HTTP_PROXY (http://USER:PASSWORD@HOST:PORT) and NO_PROXY say how to
 
 Examples:
   npm run agent -- --id restaurant_1 --server https://backhaul.example.com
+  npm run agent -- --id restaurant_1 --server https://backhaul.example.com --enrol-file enrol-token --key-days 90
   npm run agent -- --id restaurant_1 --file /var/lib/pos/report.csv
   npm run agent -- --id restaurant_1 --root /var/log/pos --root /srv/menus --label region=west
   npm run agent -- --id restaurant_1 --limit 'mon-fri 08:00-22:00 2mbit, sat 10:00-14:00 30%, else unlimited'

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import got, { type Method, type Response } from 'got'
 import { messageOf, systemCode } from '../shared/errors.ts'
+import { handshakeFailure } from '../shared/handshake.ts'
 import { problemSchema, type Problem } from '../shared/protocol.ts'
 import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
 import type { TlsOptions } from '../shared/tls.ts'
@@ -250,7 +251,8 @@ function toTransient(
     })
   const reset = resets.has(code)
   const way = sent.proxy ? `, by way of the proxy ${sent.proxy.shown}` : ''
-  return new TransientError(`${messageOf(error) || code}${way}`, {
+  const why = handshakeFailure(error) ?? (messageOf(error) || code)
+  return new TransientError(`${why}${way}`, {
     cut: reset,
     reset: reset && sent.midBody && !sent.reused,
     stalled: event === 'socket',

@@ -14,6 +14,7 @@ import { createAgent } from './agent.ts'
 import { readConfig, type AgentConfig } from './config.ts'
 import { keyFiles, openKeys } from './credential.ts'
 import { createHttp } from './http.ts'
+import { checkKeyMode } from './key-mode.ts'
 import { createLimiter } from './limiter.ts'
 import { createReadLog } from './read-log.ts'
 import { createRetry } from './retry.ts'
@@ -82,6 +83,7 @@ async function main(config: AgentConfig): Promise<void> {
   await made
   const shared = [file, ...roots]
   const state = await openState({ dir: stateDir, server, log })
+  await checkKeyMode({ dir: stateDir, log })
   const limiter = createLimiter()
   const schedule = createSchedule({ timetable: config.limit, file: config.limitFile, limiter, log })
   await schedule.start(stop.signal)

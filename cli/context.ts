@@ -71,7 +71,16 @@ export function createConnect({ env, stdin, stdout, stderr, cwd, signal, version
     let token = findToken(env, address)
     return {
       api: createApi({
-        http: createHttp({ server: address, version, proxy, tls, token: () => token, signal: any }),
+        http: createHttp({
+          server: address,
+          version,
+          proxy,
+          tls,
+          token: () => token,
+          tokenSource: env['BACKHAUL_TOKEN']?.trim() ? 'of BACKHAUL_TOKEN' : 'of login',
+          program: programOf(env),
+          signal: any,
+        }),
       }),
       access: {
         server: shownUrl(address),

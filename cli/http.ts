@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import got, { RequestError } from 'got'
 import { messageOf } from '../shared/errors.ts'
+import { handshakeFailure } from '../shared/handshake.ts'
 import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
 import type { TlsOptions } from '../shared/tls.ts'
 import { refusal, type RawAnswer } from './answers.ts'
@@ -47,11 +48,24 @@ export interface HttpDeps {
   tls?: TlsOptions
   /** Of the user, if there is one. */
   token?: () => string | undefined
+  /** Where the token comes from, for people. */
+  tokenSource?: string
+  /** How the user called this program. */
+  program?: string
   signal: AbortSignal
 }
 
 /** Requests to one server. Nothing is repeated here; what may be tried again is its caller's to know. */
-export function createHttp({ server, version, proxy, tls, token = () => undefined, signal }: HttpDeps): Http {
+export function createHttp({
+  server,
+  version,
+  proxy,
+  tls,
+  token = () => undefined,
+  tokenSource = 'given',
+  program = 'backhaul',
+  signal,
+}: HttpDeps): Http {
   const client = got.extend({
     agent: createAgents(proxy, tls),
     retry: { limit: 0 },
@@ -71,8 +85,24 @@ export function createHttp({ server, version, proxy, tls, token = () => undefine
     if (signal.aborted || !(error instanceof RequestError)) return error
     const refused = proxy && tunnelStatus(error)
     if (refused) return refusedBy(proxy, refused)
-    const message = `${shownUrl(server)} does not answer: ${messageOf(error)}; is the server running, and is --server right?`
-    return new CliError('server-unreachable', message, { cause: error })
+    const handshake = handshakeFailure(error)
+    const why = handshake ?? `${messageOf(error)}; is the server running, and is --server right${doubt(server, error)}?`
+    return new CliError(
+      'server-unreachable',
+      `${shownUrl(server)} ${handshake ? 'cannot be used' : 'does not answer'}: ${why}`,
+      { cause: error },
+    )
+  }
+
+  /** Whose token it was, and how there is one, is known here alone. */
+  function refusedHere(answer: RawAnswer): CliError {
+    const error = refusal(answer)
+    if (error.code !== 'unauthenticated') return error
+    const message =
+      token() === undefined
+        ? `${shownUrl(server)} wants a token: "${program} login" keeps one, BACKHAUL_TOKEN gives one.`
+        : `${shownUrl(server)}, asked with the token ${tokenSource}: ${error.message}`
+    return new CliError(error.code, message, { status: answer.status, cause: error })
   }
 
   return {
@@ -82,7 +112,7 @@ export function createHttp({ server, version, proxy, tls, token = () => undefine
         const { statusCode, headers, body } = await client(url, optionsOf(ask, token()))
         if (proxy && isRefusal(proxy, statusCode, headers['content-type'])) throw refusedBy(proxy, statusCode)
         const answer = { ...described(url, statusCode, headers), body, etag: headers.etag }
-        if (statusCode !== 304 && (statusCode < 200 || statusCode > 299)) throw refusal(answer)
+        if (statusCode !== 304 && (statusCode < 200 || statusCode > 299)) throw refusedHere(answer)
         return answer
       } catch (error) {
         throw unreachable(error)
@@ -107,7 +137,7 @@ export function createHttp({ server, version, proxy, tls, token = () => undefine
         if (proxy && isRefusal(proxy, status, headers['content-type'])) throw refusedBy(proxy, status)
         const chunks = brokenAsSuch(request)
         if (status >= 200 && status <= 299) return { status, headers, chunks, close }
-        throw refusal({ ...described(url, status, headers), body: await beginningOf(chunks) })
+        throw refusedHere({ ...described(url, status, headers), body: await beginningOf(chunks) })
       } catch (error) {
         close()
         throw unreachable(error)
@@ -129,6 +159,11 @@ export function createHttp({ server, version, proxy, tls, token = () => undefine
 
 function refusedBy(proxy: Proxy, status: number): CliError {
   return new CliError('proxy-refused', `${refusalOf(proxy, status)}.`)
+}
+
+/** A server of TLS hangs up on plain HTTP without a word. */
+function doubt(server: URL, error: RequestError): string {
+  return server.protocol === 'http:' && error.code === 'ECONNRESET' ? ' (with TLS: https://)' : ''
 }
 
 function optionsOf({ method, headers: given = {}, body, patience = usualPatience }: Ask, token: string | undefined) {

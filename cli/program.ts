@@ -39,6 +39,9 @@ Examples:
   backhaul downloads --status failed --json     for a script
   backhaul --server https://hub.example clients
 
+Where the server wants a token: backhaul login keeps one, BACKHAUL_TOKEN gives one.
+For TLS: CA_FILE (authorities to trust, and no others), SERVER_PIN (sha256//BASE64), CLIENT_CERT and CLIENT_KEY.
+
 On a terminal: tables, and bars on standard error. Elsewhere: plain lines, fields separated by tabs, without a heading.
 
 ${exitCodeHelp}`

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { checkServerIdentity, createSecureContext, type ConnectionOptions, type PeerCertificate } from 'node:tls'
 import { messageOf } from './errors.ts'
 import type { EnvReader } from './env.ts'
+import { OTHER_KEY } from './handshake.ts'
 
 /** How a server is known, and who we are to it, beyond what the machine trusts anyway. */
 export type TlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'checkServerIdentity' | 'rejectUnauthorized'>
@@ -27,7 +28,7 @@ export function readTls(reader: EnvReader, names: TlsNames, server: URL): TlsOpt
   const given = ca !== undefined || pins.length > 0 || cert !== undefined
   if (given && server.protocol !== 'https:') {
     reader.parsed(`${names.ca}, ${names.pin}, ${names.cert}`, '', () => {
-      throw new Error(`mean nothing for a server of plain ${server.protocol}//`)
+      throw new Error('mean nothing for a server of plain http://; write https://, or leave them out')
     })
   }
   // What does not fit together is found now, and not at the first connection.
@@ -82,7 +83,9 @@ function pinned(pins: readonly string[]): NonNullable<TlsOptions['checkServerIde
     const own = pinOf(peer.raw)
     return (
       checkServerIdentity(host, peer) ??
-      (pins.includes(own) ? undefined : new Error(`the server has another key than the pinned one: ${own}`))
+      (pins.includes(own)
+        ? undefined
+        : new Error(`${OTHER_KEY}: ${own}; only if it was changed on purpose, pin that one`))
     )
   }
 }

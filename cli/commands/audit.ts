@@ -20,8 +20,11 @@ export function addAudit(program: Command, connect: Connect): void {
     .command('audit')
     .description('who did what, and what was refused; newest first')
     .option('--client <id>', 'only what concerns this client')
-    .option('--actor <who>', 'only what was done by: "token NAME", "client ID", nobody, anyone')
-    .option('--limit <n>', 'so many entries (100)', wholeNumber(1, 1000))
+    .option(
+      '--actor <who>',
+      'only what this caller did: "token NAME", "client ID", nobody (refused), anyone (where no token is needed)',
+    )
+    .option('--limit <n>', 'so many entries (100 if not given)', wholeNumber(1, 1000))
     .addHelpText('after', examples)
     .action((flags: Flags, command: Command) => list(connect(command), flags))
 }

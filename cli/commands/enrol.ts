@@ -10,18 +10,19 @@ interface Flags {
 
 const examples = `
 Examples:
-  backhaul enrol restaurant_1                    for one site, within a day
+  backhaul enrol restaurant_1 > enrol-token      for one site, within a day
   backhaul enrol 'restaurant_*' --uses 200 --expires 7d --label region=west
 
-At the site: ENROL_TOKEN=... npm run agent -- --id restaurant_1 --server https://hub.example`
+At the site, with that file: npm run agent -- --id restaurant_1 --server https://hub.example --enrol-file enrol-token
+Without npm link, npm run -s cli -- enrol ... prints the token alone.`
 
 /** `backhaul enrol` and `revoke`: who may be a site. */
 export function addEnrol(program: Command, connect: Connect): void {
   program
     .command('enrol <clients>')
-    .description('make a token that agents get their credential for, and print it: it is told this once')
-    .option('--uses <n>', 'how many agents may use it (1)', wholeNumber(1, 100_000))
-    .option('--expires <time>', 'until when, such as 12h (1d)', parseDuration)
+    .description('make a token that agents enrol with, and print it: it is told this once')
+    .option('--uses <n>', 'how many agents may use it (1 if not given)', wholeNumber(1, 100_000))
+    .option('--expires <time>', 'how long it holds, such as 12h (1d if not given)', parseDuration)
     .option('--label <key=value>', 'what its clients are known by; may be repeated', collectLabel)
     .addHelpText('after', examples)
     .action((clients: string, flags: Flags, command: Command) => enrol(connect(command), clients, flags))

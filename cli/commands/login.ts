@@ -25,7 +25,9 @@ export function addLogin(program: Command, connect: Connect): void {
 
 async function login({ api, access, screen, stdin, stderr, signal }: Context): Promise<void> {
   const token = await askSecret({ stdin, stderr, prompt: 'Token: ', signal })
-  if (!isToken(token)) throw new CliError('usage', 'No token came on standard input.')
+  if (token === '') throw new CliError('usage', 'No token came on standard input.')
+  if (!isToken(token))
+    throw new CliError('usage', 'What came on standard input is no token: its one line, and nothing else, is wanted.')
   access.use(token)
   // A token that is not good is not kept.
   await api.downloads([['limit', '1']])

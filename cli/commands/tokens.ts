@@ -15,7 +15,7 @@ const examples = `
 Examples:
   backhaul tokens
   backhaul tokens create "head office" --role operator
-  backhaul tokens create auditor --role reader --client 'shop_*' --expires 30d
+  backhaul tokens create auditor --role reader --client 'shop_*' --expires 30d > token
   backhaul tokens revoke ID`
 
 /** `backhaul tokens`: of operators. */
@@ -28,7 +28,11 @@ export function addTokens(program: Command, connect: Connect): void {
   tokens
     .command('create <name>')
     .description('make a token, and print it: it is told this once')
-    .addOption(new Option('--role <role>', 'look, ask as well, or everything').choices(roles).default('operator'))
+    .addOption(
+      new Option('--role <role>', 'reader looks, operator asks as well, admin may everything')
+        .choices(roles)
+        .default('operator'),
+    )
     .option('--client <pattern>', 'only for these clients, * for any characters; may be repeated', collect)
     .option('--path <glob>', 'only for these paths; may be repeated', collect)
     .option('--content', 'may download content, though a reader')

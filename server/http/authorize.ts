@@ -9,6 +9,7 @@ import type { Domain } from '../domain/index.ts'
 import { about, isOperation } from './audit.ts'
 import { principalOf } from './gate.ts'
 import { operations, type Operation } from './operations.ts'
+import { whyNobody, whyNotPermitted } from './refusals.ts'
 
 /** Lets through only who may, for every route alike; before anything of the request but its path is looked at. */
 export function authorized({
@@ -54,17 +55,12 @@ function operationOf(router: Router, ctx: Context): Found | undefined {
 
 async function unauthenticated(ctx: Context, { proofs }: Access): Promise<AppError> {
   ctx.set('WWW-Authenticate', ['Bearer realm="backhaul"', `Backhaul-Key nonce="${await proofs.nonce()}"`])
-  return new AppError(
-    'unauthenticated',
-    ctx.get('Authorization') === ''
-      ? 'Say who you are: Authorization: Bearer TOKEN.'
-      : 'This token, or proof, is not known here, or no longer in force.',
-  )
+  return new AppError('unauthenticated', whyNobody(ctx.get('Authorization')))
 }
 
-function checkKind(principal: Principal, { access }: Operation): void {
-  if (allows(principal, access)) return
-  throw new AppError('not-permitted', 'Who calls has no right to this; an admin can give one: POST /tokens.')
+function checkKind(principal: Principal, operation: Operation): void {
+  if (allows(principal, operation.access)) return
+  throw new AppError('not-permitted', whyNotPermitted(principal, operation))
 }
 
 /** A proof begins a session, or tells the next key; a session's token is for the calls of that session. */
