@@ -1,10 +1,11 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import { proofText, type ProofParts } from '../shared/proof-text.ts'
-import { makeFile, replaceFile, syncFolder } from '../shared/replace-file.ts'
+import { makeFolder, syncFolder } from '../shared/folder.ts'
+import { makeFile, replaceFile } from '../shared/replace-file.ts'
 
 /** What this site proves itself with: a key that is made here and never leaves, and the server's name for it. */
 export interface Credential {
@@ -77,8 +78,8 @@ export function openKeys({ dir, clientId }: { dir: string; clientId: string }): 
       // Whatever comes of it, the files decide.
       inUse = undefined
       await rename(join(dir, NEXT.key), join(dir, CURRENT.key))
-      // At once: whatever fails from here on, the key before is no more.
-      inUse = undefined
+      // In this order on the disk, too: an id without its key is nobody's.
+      await syncFolder(dir)
       await rename(join(dir, NEXT.id), join(dir, CURRENT.id))
       await syncFolder(dir)
     },
@@ -141,7 +142,8 @@ async function writeKey(dir: string, name: string): Promise<KeyObject> {
   const { privateKey } = generateKeyPairSync('ed25519')
   const text = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    // A site that is enrolled must find its key again after a power cut: its folder, too, must be on disk.
+    await makeFolder(dir, 0o700)
     await makeFile(join(dir, name), text)
     return privateKey
   } catch (error) {

@@ -1,11 +1,10 @@
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Log } from '../shared/log.ts'
+import { keyFiles } from './credential.ts'
 
 /** Says where others than their owner may read, or replace, a key of this site: who copies it can pose as the site. */
 export async function checkKeyMode({ dir, log }: { dir: string; log: Pick<Log, 'warn'> }): Promise<void> {
-  for (const name of ['key.pem', 'next-key.pem']) {
-    const path = join(dir, name)
+  for (const path of keyFiles(dir)) {
     const mode = await stat(path).then(
       (found) => found.mode & 0o777,
       // It is not there, or not to be read: whoever needs it says so.

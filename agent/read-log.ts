@@ -1,6 +1,7 @@
-import { mkdir, open, rename, stat, type FileHandle } from 'node:fs/promises'
+import { open, rename, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../shared/errors.ts'
+import { makeFolder } from '../shared/folder.ts'
 import { printableJson } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
 
@@ -31,7 +32,7 @@ export function createReadLog({ dir, log, now }: { dir: string; log: Log; now: (
   let warned = false
 
   const append = async (line: string): Promise<void> => {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await makeFolder(dir, 0o700)
     const file = await open(path, 'a+', 0o600)
     try {
       // A full disk or a power cut may have left half of a line, which must not spoil this one.

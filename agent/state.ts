@@ -1,7 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, systemCode } from '../shared/errors.ts'
+import { makeFolder } from '../shared/folder.ts'
 import type { Log } from '../shared/log.ts'
 import { replaceFile } from '../shared/replace-file.ts'
 
@@ -53,7 +54,7 @@ export async function openState({ dir, server, log }: { dir: string; server: str
 
   const write = async (): Promise<void> => {
     try {
-      await mkdir(dir, { recursive: true, mode: 0o700 })
+      await makeFolder(dir, 0o700)
       await replaceFile(path, JSON.stringify(content))
     } catch (error) {
       if (!warned)

@@ -1,10 +1,10 @@
-import { mkdir } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import type { Environment } from '../shared/env.ts'
+import { makeFolder } from '../shared/folder.ts'
 import { replaceFile } from '../shared/replace-file.ts'
 import { CliError } from './errors.ts'
 
@@ -36,7 +36,7 @@ export async function keepToken(env: Environment, server: URL, token: string | u
   // Not over a file whose other tokens cannot be read.
   const { [server.href]: _, ...others } = load(path, ['ENOENT'])
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await makeFolder(dirname(path), 0o700)
     await replaceFile(path, JSON.stringify(token === undefined ? others : { ...others, [server.href]: token }))
   } catch (error) {
     throw unusable(path, error)

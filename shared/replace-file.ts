@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { syncFolder } from './folder.ts'
 
 /**
  * Replaces a file so that a reader after any crash finds the old content or the new, whole, and nothing but its owner can
@@ -31,14 +32,4 @@ async function written(path: string, text: string, name: (unfinished: string) =>
     await rm(unfinished, { force: true })
   }
   await syncFolder(dirname(path))
-}
-
-/** A name is on disk when its folder is. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }

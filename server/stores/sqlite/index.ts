@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import type { AccessStore } from '../../access-ports.ts'
 import type { JobStore } from '../../ports.ts'
-import { makeFolder } from '../files.ts'
+import { makeFolder } from '../../../shared/folder.ts'
 import { lockExclusively } from '../lock.ts'
 import { createAccessStore } from './access.ts'
 import { createChunkStore } from './chunks.ts'

@@ -1,0 +1,24 @@
+import { constants } from 'node:fs'
+import { mkdir, open } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+
+/** Makes the entries of a folder durable: a new, linked or removed name is not, until its folder is synced. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/**
+ * Makes a folder and those above it, durably.
+ * @param mode of those that are made
+ */
+export async function makeFolder(path: string, mode?: number): Promise<void> {
+  const last = resolve(path)
+  const first = await mkdir(last, mode === undefined ? { recursive: true } : { recursive: true, mode })
+  if (first === undefined) return
+  for (let made = last; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
+}
