@@ -2,7 +2,7 @@ import { open, rename, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../shared/errors.ts'
 import { makeFolder } from '../shared/folder.ts'
-import { printableJson } from '../shared/format.ts'
+import { escapeJson } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
 
 /** What was read of this site, and for whom: kept here, whatever the server says of it. */
@@ -54,7 +54,8 @@ export function createReadLog({ dir, log, now }: { dir: string; log: Log; now: (
   }
 
   return {
-    note: (read) => (last = last.then(() => write(`${printableJson({ at: now().toISOString(), ...read })}\n`))),
+    note: (read) =>
+      (last = last.then(() => write(`${escapeJson(JSON.stringify({ at: now().toISOString(), ...read }))}\n`))),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { z, ZodType } from 'zod'
 import {
   auditListSchema,
+  enrolmentListSchema,
   enrolmentSchema,
   revokedSchema,
   tokenListSchema,
@@ -48,6 +49,8 @@ export interface Api {
   tokens(): Promise<Answer<{ tokens: Token[] }>>
   createToken(request: TokenRequest): Promise<Answer<Token>>
   revokeToken(id: string): Promise<void>
+  enrolments(): Promise<Answer<{ enrolments: Enrolment[] }>>
+  revokeEnrolment(id: string): Promise<void>
   enrol(request: z.input<typeof enrolmentRequestSchema>): Promise<Answer<Enrolment>>
   revokeClient(clientId: string): Promise<Answer<{ revoked: number }>>
   audit(query: Query): Promise<Answer<AuditList>>
@@ -96,6 +99,8 @@ export function createApi({ http }: { http: Http }): Api {
     tokens: () => ask(tokenListSchema, { method: 'GET', path: 'tokens' }),
     createToken: (body) => ask(tokenSchema, { method: 'POST', path: 'tokens', body }),
     revokeToken: (id) => revoke(`tokens/${encodeURIComponent(id)}`),
+    enrolments: () => ask(enrolmentListSchema, { method: 'GET', path: 'enrolments' }),
+    revokeEnrolment: (id) => revoke(`enrolments/${encodeURIComponent(id)}`),
     enrol: (body) => ask(enrolmentSchema, { method: 'POST', path: 'enrolments', body }),
     revokeClient: (clientId) =>
       ask(revokedSchema, { method: 'DELETE', path: 'credentials', query: [['client', clientId]] }),

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import { printable } from '../shared/format.ts'
+import { escapeJson, printable } from '../shared/format.ts'
 import { createProgress, type Progress } from '../shared/progress.ts'
 
 export type Stream = Writable & { isTTY?: boolean }
@@ -46,7 +46,7 @@ export function createScreen({ stdout, stderr, quiet, asJson }: ScreenOptions): 
     hasBars: !quiet && stderr.isTTY === true,
     progress,
     result,
-    json: (document) => void stdout.write(`${printableJson(document)}\n`),
+    json: (document) => void stdout.write(`${escapeJson(JSON.stringify(document, null, 2))}\n`),
     table(heading, rows) {
       if (!interactive) return rows.forEach((row) => void stdout.write(`${row.map(printable).join('\t')}\n`))
       if (rows.length > 0) for (const line of aligned([heading, ...rows])) result(line)
@@ -72,11 +72,4 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 
 function width(text: string): number {
   return Array.from(text).length
-}
-
-/** JSON in which what could move a cursor is written as `\u....`, which means the same. */
-function printableJson(document: unknown): string {
-  const escaped = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-  const text = JSON.stringify(document, null, 2)
-  return text.replace(escaped, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

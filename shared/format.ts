@@ -27,10 +27,12 @@ export function printable(text: string): string {
   return text.replace(unprintable, '\ufffd')
 }
 
-/** JSON on one line that is as harmless, and loses nothing: JSON itself lets some of these characters be. */
-export function printableJson(value: unknown): string {
-  const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  return JSON.stringify(value).replace(unprintable, escaped)
+/** JSON lets some of these characters be. */
+const unprintableInJson = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** JSON that is as harmless, and means the same. */
+export function escapeJson(json: string): string {
+  return json.replace(unprintableInJson, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** A text that is meant to be a URL, for a message: without the user and password that it may hold. */

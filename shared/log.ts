@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream'
 import { pino, type Logger } from 'pino'
+import { escapeJson } from './format.ts'
 import type { Progress } from './progress.ts'
 
 export type Log = Logger
@@ -11,7 +12,12 @@ const MAX_WAITING = 1024 * 1024
 
 /** JSON lines on standard output; on a terminal, lines for people, above the progress bars. */
 export async function createLog({ level, progress }: { level: LogLevel; progress: Progress }): Promise<Log> {
-  const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }
+  const options = {
+    level,
+    base: null,
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    hooks: { streamWrite: escapeJson },
+  }
   if (!process.stdout.isTTY) return pino(options, lines())
   // Only people need it, and it costs memory.
   const { default: pretty } = await import('pino-pretty')

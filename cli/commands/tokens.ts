@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander'
 import { roles, type Role, type Token } from '../../shared/access.ts'
 import type { Connect, Context } from '../context.ts'
 import { collect, parseDuration } from '../options.ts'
+import { until } from '../until.ts'
 
 interface Flags {
   role: Role
@@ -51,9 +52,9 @@ async function list({ api, screen }: Context): Promise<void> {
   screen.table(['ID', 'NAME', 'ROLE', 'CLIENTS', 'PATHS', 'CONTENT', 'UNTIL'], answer.value.tokens.map(row))
 }
 
-function row({ id, name, role, clients, paths, content, expiresAt, revokedAt }: Token): string[] {
-  const until = revokedAt === null ? (expiresAt ?? '-') : `revoked ${revokedAt}`
-  return [id, name, role, clients?.join(' ') ?? 'all', paths?.join(' ') ?? 'all', content ? 'yes' : 'no', until]
+function row(token: Token): string[] {
+  const { id, name, role, clients, paths, content } = token
+  return [id, name, role, clients?.join(' ') ?? 'all', paths?.join(' ') ?? 'all', content ? 'yes' : 'no', until(token)]
 }
 
 async function create({ api, screen }: Context, name: string, flags: Flags): Promise<void> {

@@ -44,10 +44,13 @@ export function createGate({
     return failures.has(request) || callers.get(request)?.kind === 'nobody'
   }
 
-  /** What is under way ends with the right to it, and not when it is over: an upload can take hours. */
+  /**
+   * What is under way ends with the right to it, and not when it is over: an upload can take hours. What is short ends by
+   * itself, and whoever revokes what they call with hears of it.
+   */
   const watch = (request: IncomingMessage, response: ServerResponse): void => {
     const topic = topicOf(callers.get(request))
-    if (topic === undefined) return
+    if (topic === undefined || (request.method !== 'GET' && request.method !== 'PUT')) return
     const recheck = async (): Promise<void> => {
       if (await isNobody(request)) request.socket.destroy()
     }

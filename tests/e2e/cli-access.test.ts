@@ -92,12 +92,22 @@ describe('CLI with tokens', () => {
     })
     const [, id = ''] = /^(\S+)\thead office\toperator\tshop_\*/m.exec((await cli(['tokens'])).stdout) ?? []
     expect(await cli(['tokens', 'revoke', id])).toMatchObject({ code: 0 })
+    // Whoever ends the token that they call with hears of it.
+    const own = (await cli(['tokens', 'create', 'own', '--role', 'admin'])).stdout.trim()
+    const [, ownId = ''] = /^(\S+)\town\tadmin/m.exec((await cli(['tokens'])).stdout) ?? []
+    expect(await cli(['tokens', 'revoke', ownId, '--json'], { env: { BACKHAUL_TOKEN: own } })).toMatchObject({
+      code: 0,
+      stdout: `{\n  "id": "${ownId}"\n}\n`,
+    })
     expect(await cli(['clients'], { env })).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('(unauthenticated)'),
     })
+    const [, enrolment = ''] = /^(\S+)\tshop_\*\t0\tregion=west\t/m.exec((await cli(['enrolments'])).stdout) ?? []
+    expect(await cli(['enrolments', 'revoke', enrolment])).toMatchObject({ code: 0 })
+    expect((await cli(['enrolments'])).stdout).toMatch(new RegExp(`^${enrolment}\t.*\trevoked 2`, 'm'))
     expect(await cli(['revoke', 'shop_1'])).toMatchObject({ code: 0, stderr: expect.stringContaining('1 revoked') })
-    await agent.line((line) => String(line['msg']).includes('enrolment-spent'))
+    await agent.line((line) => String(line['msg']).includes('This enrolment token is not known here'))
     const audit = (await cli(['audit', '--client', 'shop_1'])).stdout
     expect(audit).toMatch(/\ttoken head office\t127\.0\.0\.1\tPOST \/downloads\tshop_1\t-\t202\n/)
   })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { ADMIN } from '../helpers/admin.ts'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { startSquid, startTinyproxy, type Login } from '../helpers/forward-proxies.ts'
 import { testWith } from '../helpers/needs.ts'
@@ -32,7 +33,8 @@ describe('forward proxies', () => {
   }
 
   beforeAll(async () => {
-    stack = await startStack()
+    // By way of a proxy others than this machine come in: then the server wants tokens.
+    stack = await startStack({ TRUST_PROXY: '1', ADMIN_TOKEN: ADMIN })
     file = join(stack.folder, 'three.bin')
     sha256 = await writeRandom(file, 3 * 1024 * 1024)
   })
@@ -67,7 +69,10 @@ describe('forward proxies', () => {
   const fetchWith = async (scheme: Scheme, clientId: string, env: Env): Promise<Running> => {
     const { url } = await frontOf(scheme)
     const output = join(stack.folder, `${clientId}.bin`)
-    const cli = start('cli/main.ts', ['--server', url, 'download', clientId, output], env)
+    const cli = start('cli/main.ts', ['--server', url, 'download', clientId, output], {
+      ...env,
+      BACKHAUL_TOKEN: ADMIN,
+    })
     expect([await cli.exited, cli.output()]).toEqual([0, expect.stringContaining('verified')])
     expect(await sha256OfFile(output)).toBe(sha256)
     return cli
