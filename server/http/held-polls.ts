@@ -68,19 +68,20 @@ export function createHeldPolls({
 /** An agent holds one poll, and for a moment those that broke before; whoever holds more is answered at once, the oldest first. */
 const MOST_OF_ONE = 8
 
-/** The polls of each client, oldest first. */
+/** The polls of each client, oldest first: nearly always one, for which an array is the least. */
 function createCrowd() {
-  const held = new Map<string, Set<() => void>>()
+  const held = new Map<string, (() => void)[]>()
   return {
     join(clientId: string, release: () => void): void {
-      const own = held.get(clientId) ?? new Set()
-      held.set(clientId, own.add(release))
-      const [oldest] = own
-      if (own.size > MOST_OF_ONE) oldest?.()
+      const own = held.get(clientId)
+      if (!own) return void held.set(clientId, [release])
+      own.push(release)
+      if (own.length > MOST_OF_ONE) own[0]?.()
     },
     leave(clientId: string, release: () => void): void {
-      const own = held.get(clientId)
-      if (own?.delete(release) && own.size === 0) held.delete(clientId)
+      const others = held.get(clientId)?.filter((each) => each !== release) ?? []
+      if (others.length > 0) held.set(clientId, others)
+      else held.delete(clientId)
     },
   }
 }
