@@ -13,6 +13,8 @@ export type Admission = (request: SessionRequest, signal: AbortSignal) => Promis
 
 export interface AdmissionDeps {
   http: Http
+  /** Of the server, as this site calls it. */
+  origin: string
   keys: Keys
   /** Traded for the key's enrolment, once. */
   enrolToken: string | undefined
@@ -25,7 +27,7 @@ const LIMIT_MS = 30_000
 const enrolledSchema = z.object({ id: z.uuid() })
 
 /** @throws Refused, TransientError, the signal's reason */
-export function createAdmission({ http, keys, enrolToken, keyAge, log }: AdmissionDeps): Admission {
+export function createAdmission({ http, origin, keys, enrolToken, keyAge, log }: AdmissionDeps): Admission {
   const post = (path: string, json: unknown, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> =>
     http.request({ method: 'POST', path, json, headers, limitMs: LIMIT_MS, signal })
 
@@ -63,7 +65,7 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
   }
 
   const begin = (key: Credential, nonce: string, request: SessionRequest, signal: AbortSignal): Promise<Answer> => {
-    const authorization = key.prove({ purpose: 'session', nonce, subject: request.instance })
+    const authorization = key.prove({ purpose: 'session', nonce, subject: request.instance, origin })
     return post('/sessions', request, { authorization }, signal)
   }
 
@@ -92,7 +94,7 @@ export function createAdmission({ http, keys, enrolToken, keyAge, log }: Admissi
     const due = keyAge !== undefined && (await keys.age()) >= keyAge
     const next = (await keys.next()) ?? (due ? await keys.make() : undefined)
     if (next && next.id === undefined) {
-      const authorization = current.prove({ purpose: 'credential', nonce, subject: next.publicKey })
+      const authorization = current.prove({ purpose: 'credential', nonce, subject: next.publicKey, origin })
       await registerNext(next, clientId, { authorization }, signal)
     }
     return next

@@ -44,6 +44,8 @@ export interface AgentDeps {
   progress: Progress
   identity: Identity
   readLog: ReadLog
+  /** Of the server, as this site calls it. */
+  origin: string
   /** How the site proves who it is, where the server wants that. */
   keys: Keys
   /** What it gets its credential for, once. */

@@ -16,7 +16,7 @@ export interface Credential {
   /** Remembers what the server calls the key, on disk before it returns. */
   enrolled(id: string): Promise<void>
   /** `Authorization` for a request that the server's nonce was given for. */
-  prove(parts: Pick<ProofParts, 'purpose' | 'nonce' | 'subject'>): string
+  prove(parts: Omit<ProofParts, 'clientId' | 'credentialId'>): string
 }
 
 /** The key in use, and the one that is to take its place. */
@@ -112,11 +112,11 @@ async function createCredential({
       await replaceFile(join(dir, files.id), JSON.stringify({ id: given, clientId, publicKey }))
       id = given
     },
-    prove({ purpose, nonce, subject }) {
+    prove({ purpose, nonce, subject, origin }) {
       const credentialId = id ?? ''
-      const text = proofText({ purpose, clientId, credentialId, nonce, subject })
+      const text = proofText({ purpose, clientId, credentialId, nonce, subject, origin })
       const signature = sign(null, Buffer.from(text), key).toString('base64url')
-      const parameters = { purpose, client: clientId, credential: credentialId, nonce, subject, signature }
+      const parameters = { purpose, client: clientId, credential: credentialId, nonce, subject, origin, signature }
       return `Backhaul-Key ${Object.entries(parameters)
         .map(([name, value]) => `${name}="${value}"`)
         .join(', ')}`

@@ -108,6 +108,7 @@ async function main(config: AgentConfig): Promise<void> {
     shared: { file, roots, rules: createRules(config), secrets: [...keyFiles(stateDir), ...config.secrets] },
     chunkSize,
     limiter,
+    origin: new URL(config.server).origin,
     keys: openKeys({ dir: stateDir, clientId }),
     keyAge: config.keyAge,
     enrolToken: config.enrolToken,

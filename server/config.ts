@@ -18,6 +18,8 @@ export interface Config extends StoreAddresses {
   trustProxy: number
   /** Where HTTPS is served. */
   tls: TlsFiles | undefined
+  /** By which agents may call this server (RFC 6454); none for any. */
+  origins: string[]
   /** What one client's files may take up, in bytes; undefined: as much as there is. */
   clientQuota: number | undefined
   /** How long finished files are kept, in ms; undefined: for ever. */
@@ -41,6 +43,7 @@ export function readConfig(env: Environment): Config {
   const trustProxy = read.integer('TRUST_PROXY', 0, { min: 0, max: 10 })
   const tls = readTlsFiles(read)
   const auth = read.oneOf('AUTH', 'auto', ['auto', 'on'])
+  const origins = read.parsed('ORIGINS', '', parseOrigins) ?? []
   const adminToken = read.parsed('ADMIN_TOKEN', '', parseAdminToken)
   read.finish()
   return {
@@ -56,6 +59,7 @@ export function readConfig(env: Environment): Config {
     adminToken,
     trustProxy,
     tls,
+    origins,
   }
 }
 
@@ -65,6 +69,18 @@ function parseRetention(text: string): number | undefined {
   const seconds = secondsOf(text)
   if (seconds) return seconds * 1000
   throw new Error(`must be a time such as 12h, 30d or 8w, not "${text}"`)
+}
+
+function parseOrigins(text: string): string[] {
+  return text
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')
+    .map((one) => {
+      const url = URL.parse(one)
+      if (url && /^https?:$/.test(url.protocol) && `${url.origin}/` === url.href) return url.origin
+      throw new Error(`must be addresses such as https://hub.example, separated by commas, not "${one}"`)
+    })
 }
 
 const SHORTEST_TOKEN = 20

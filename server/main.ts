@@ -52,7 +52,13 @@ async function main(config: Config): Promise<void> {
   })
   // Until it is known which address is bound.
   let open = false
-  const access = createAccess({ store: stores.access, wakes: stores.wakes, clock, required: () => !open })
+  const access = createAccess({
+    store: stores.access,
+    wakes: stores.wakes,
+    clock,
+    required: () => !open,
+    origins: config.origins,
+  })
   metrics.watch({ jobs: stores.jobs, presence: domain.presence })
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'something failed that nobody waited for'))
   await recover(domain, log)

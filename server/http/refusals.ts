@@ -14,7 +14,7 @@ const unknownSecret: Record<SecretKind, string> = {
 export function whyNobody(authorization: string): string {
   if (authorization === '') return 'Say who you are: Authorization: Bearer TOKEN.'
   if (/^backhaul-key /i.test(authorization)) {
-    return 'The key of this site is not known here or was revoked, or its nonce is too old; with a new enrolment token it is let in.'
+    return 'The key of this site is not known here or was revoked, its nonce is too old, or it calls this server by an address that is not among ORIGINS; with a new enrolment token a site without a good key is let in.'
   }
   const [, secret] = /^bearer +(.*)$/i.exec(authorization) ?? []
   if (secret === undefined) return 'Authorization must read: Bearer TOKEN.'

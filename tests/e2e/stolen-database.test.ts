@@ -32,7 +32,7 @@ describe('a stolen database', () => {
     const request = { protocol: 1, clientId, instance: 'x'.repeat(16), takeover: true, agent, shared: [] }
     const stranger = await stack.post('/sessions', request)
     const [, nonce = ''] = /nonce="([^"]+)"/.exec(stranger.headers.get('www-authenticate') ?? '') ?? []
-    const authorization = key.prove({ purpose: 'session', nonce, subject: request.instance })
+    const authorization = key.prove({ purpose: 'session', nonce, subject: request.instance, origin: stack.url })
     const begun = await stack.post('/sessions', request, { authorization })
     expect(begun.status).toBe(201)
     return begun.body

@@ -49,7 +49,7 @@ const hostile = [
   'crc32=:////:',
   'Bearer ',
   'Bearer bhs_' + 'A'.repeat(43),
-  'Backhaul-Key purpose="session", client="a", credential="x", nonce="", subject="", signature=""',
+  'Backhaul-Key purpose="session", client="a", credential="x", nonce="", subject="", origin="", signature=""',
 ] as const
 
 /** A text that somebody hostile would send. */

@@ -21,7 +21,7 @@ export async function leftBehind(parent: string, files: Readonly<Record<string, 
 
 /** Whether a server that knows this would believe what the credential signs, as docs/PROTOCOL.md says. */
 export function proves(credential: Credential, { clientId, publicKey, id }: Known): boolean {
-  const asked = { purpose: 'session', nonce: 'n.1-2_3', subject: 'instance' } as const
+  const asked = { purpose: 'session', nonce: 'n.1-2_3', subject: 'instance', origin: 'https://hub.example' } as const
   const [, rest = ''] = /^Backhaul-Key (.*)$/.exec(credential.prove(asked)) ?? []
   const { signature = '', ...sent } = Object.fromEntries(
     [...rest.matchAll(/([a-z]+)="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value]),

@@ -41,7 +41,14 @@ export function createKeyedSite(stack: Stack): KeyedSite {
     keys,
     enter({ url = stack.url, enrolToken, keyAge, keys: own = keys(), patient = false } = {}) {
       const http = createHttp({ server: url, userAgent: 'test' })
-      const admit = createAdmission({ http, keys: own, enrolToken, keyAge, log: pino(stream) })
+      const admit = createAdmission({
+        http,
+        origin: new URL(url).origin,
+        keys: own,
+        enrolToken,
+        keyAge,
+        log: pino(stream),
+      })
       return admit({ ...sessionRequest(clientId, randomUUID()), takeover: !patient }, AbortSignal.timeout(10_000))
     },
     said: () => said.map(({ level, msg }) => [Number(level), String(msg)]),

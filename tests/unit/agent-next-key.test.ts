@@ -129,7 +129,12 @@ test('a next key whose first use may yet reach the server is kept: it may be the
   const agent = { version: 'test', platform: 'test', hostname: 'test' }
   const refused = await fetch(`${stack.url}/sessions`, { method: 'POST' })
   const nonce = String(/nonce="([^"]+)"/.exec(String(refused.headers.get('www-authenticate')))?.[1])
-  const authorization = next!.prove({ purpose: 'session', nonce, subject: late.instance })
+  const authorization = next!.prove({
+    purpose: 'session',
+    nonce,
+    subject: late.instance,
+    origin: new URL(stack.url).origin,
+  })
   expect((await stack.post('/sessions', { ...late, agent }, { authorization })).status).toBe(201)
   expect(await inForce()).toEqual([false, true])
   expect((await enter()).token).toMatch(TOKEN)

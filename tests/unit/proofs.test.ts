@@ -24,6 +24,7 @@ describe('proofs', () => {
     credentialId: 'c',
     nonce: await proofs.nonce(),
     subject: 'instance',
+    origin: 'https://hub.example',
   })
   const signed = (parts: ProofParts): string =>
     sign(null, Buffer.from(proofText(parts)), privateKey).toString('base64url')
@@ -40,7 +41,7 @@ describe('proofs', () => {
     expect(await proofs.holds(own, parts, signed(parts))).toBe(false)
   })
 
-  test.each(['purpose', 'clientId', 'credentialId', 'subject', 'nonce'] as const)(
+  test.each(['purpose', 'clientId', 'credentialId', 'subject', 'nonce', 'origin'] as const)(
     'are for nothing else than they were made for: another %s',
     async (name) => {
       const parts = await partsOf()

@@ -18,6 +18,7 @@ const proofSchema = z.object({
   credential: z.uuid(),
   nonce: z.string().max(100),
   subject: z.string().max(100),
+  origin: z.string().max(300),
   signature: z.string().max(100),
 })
 
@@ -26,11 +27,14 @@ export function createAuthenticate({
   enrolments,
   credentials,
   proofs,
+  origins,
 }: {
   tokens: Tokens
   enrolments: Enrolments
   credentials: Credentials
   proofs: Proofs
+  /** By which agents may call this server; none for any. */
+  origins: readonly string[]
 }): Authenticate {
   const byOperator = async (secret: string): Promise<Principal> => {
     const token = await tokens.find(secret)
@@ -71,10 +75,11 @@ export function createAuthenticate({
   const byProof = async (parameters: string): Promise<Principal> => {
     const parsed = proofSchema.safeParse(parametersOf(parameters))
     if (!parsed.success) return nobody
-    const { purpose, client: clientId, credential: credentialId, nonce, subject, signature } = parsed.data
+    const { purpose, client: clientId, credential: credentialId, nonce, subject, origin, signature } = parsed.data
+    if (origins.length > 0 && !origins.includes(origin)) return nobody
     const credential = await credentials.find(credentialId)
     if (credential?.clientId !== clientId || credential.publicKey === null) return nobody
-    const parts = { purpose, clientId, credentialId, nonce, subject }
+    const parts = { purpose, clientId, credentialId, nonce, subject, origin }
     if (!(await proofs.holds(credential.publicKey, parts, signature))) return nobody
     await credentials.proven(credential)
     return { kind: 'agent', clientId, credentialId, by: 'proof', purpose, subject }

@@ -23,12 +23,14 @@ export function createAccess(deps: {
   clock: Clock
   /** Whether callers must say who they are. */
   required: () => boolean
+  /** By which agents may call this server; none for any. */
+  origins: readonly string[]
 }): Access {
   const tokens = createTokens(deps)
   const enrolments = createEnrolments(deps)
   const credentials = createCredentials(deps)
   const proofs = createProofs(deps)
-  const authenticate = createAuthenticate({ tokens, enrolments, credentials, proofs })
+  const authenticate = createAuthenticate({ ...deps, tokens, enrolments, credentials, proofs })
   return {
     authenticate: async (authorization) => (deps.required() ? authenticate(authorization) : { kind: 'anyone' }),
     tokens,
