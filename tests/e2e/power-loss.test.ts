@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -40,8 +40,9 @@ describe('a power cut at the server', () => {
   }
 
   const cutPower = async (): Promise<void> => {
-    // Proves that the cut is one: this was never synced.
-    const unsynced = join(disk.folder, 'unsynced')
+    // Proves that the cut is one: this was never synced. A name of its own each time: what is written over a file that was
+    // left empty, ext4 writes back by itself as soon as it is closed (auto_da_alloc).
+    const unsynced = join(disk.folder, `unsynced-${randomUUID()}`)
     await writeFile(unsynced, 'gone')
     await stack.server.kill('SIGKILL')
     await disk.loseUnsynced()
