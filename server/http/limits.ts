@@ -55,7 +55,7 @@ export function limited(): Middleware {
     if (principal.kind === 'enrolment') await consume(enrolled, name ?? '')
     if (principal.kind !== 'agent') return
     if (principal.by === 'proof') await consume(proofs, principal.credentialId)
-    if (ctx.method !== 'PUT' && !hasWaited(ctx.req)) await consume(calls, principal.credentialId)
+    else if (ctx.method !== 'PUT' && !hasWaited(ctx.req)) await consume(calls, principal.credentialId)
   }
 
   return async (ctx, next) => {
