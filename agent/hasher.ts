@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Sha256 } from '../shared/digest.ts'
 import { messageOf } from '../shared/errors.ts'
+import { startThread } from '../shared/threads.ts'
 import { JobDropped } from './failure.ts'
 import type { FromWorker, ToWorker } from './hash-worker.ts'
 
@@ -37,7 +38,7 @@ export function createHashers(): Hashers {
   let nextKey = 0
 
   const start = (): Worker => {
-    const started = new Worker(new URL('./hash-worker.ts', import.meta.url), {
+    const started = startThread(new URL('./hash-worker.ts', import.meta.url), {
       execArgv: [],
       // It keeps nothing but the state of a few hashes.
       resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { homedir, hostname } from 'node:os'
 import { CommanderError } from 'commander'
@@ -9,6 +8,7 @@ import { createLog, type Log } from '../shared/log.ts'
 import { createProgress } from '../shared/progress.ts'
 import { defaultFile, writeSampleFile } from '../shared/sample.ts'
 import { onShutdown } from '../shared/shutdown.ts'
+import { version } from '../shared/version.ts'
 import { pause } from '../shared/wait.ts'
 import { createAgent } from './agent.ts'
 import { readConfig, type AgentConfig } from './config.ts'
@@ -25,8 +25,6 @@ import { serveStatus } from './status.ts'
 
 /** How long what is under way may take to end after a signal, in ms. */
 const STOP_WITHIN_MS = 1500
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 function configure(): AgentConfig {
   try {
@@ -138,4 +136,4 @@ function withoutPassword(server: string): string {
   return url.href.replace(/\/+$/, '')
 }
 
-await main(configure())
+void main(configure())

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { version } from '../shared/version.ts'
 import { pause } from '../shared/wait.ts'
 import { onShutdown } from '../shared/shutdown.ts'
 import { explain } from './errors.ts'
@@ -9,7 +9,6 @@ import { writeFailed } from './sinks.ts'
 /** ms for a command to clear up after Ctrl-C, such as a half-written file. */
 const clearingUp = 2000
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 const stopping = new AbortController()
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

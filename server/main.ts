@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { ConfigError } from '../shared/env.ts'
 import { isAppError, messageOf } from '../shared/errors.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { createProgress } from '../shared/progress.ts'
 import { defaults } from '../shared/protocol.ts'
 import { onShutdown } from '../shared/shutdown.ts'
+import { version } from '../shared/version.ts'
 import { pause } from '../shared/wait.ts'
 import { isOpen } from './address.ts'
 import { ensureAdmin } from './admin.ts'
@@ -25,8 +25,6 @@ import type { Clock } from './ports.ts'
 import { openStores } from './stores/open.ts'
 import { createServer } from './tls.ts'
 import { startTimers } from './timers.ts'
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 /** How long requests that were cut off may take to tidy up, in ms. */
 const SETTLE_WITHIN = 2_000
@@ -145,8 +143,4 @@ function fail(error: unknown): never {
   process.exit(error instanceof ConfigError ? 2 : 1)
 }
 
-try {
-  await main(readConfig(process.env))
-} catch (error) {
-  fail(error)
-}
+void Promise.resolve(process.env).then(readConfig).then(main).catch(fail)

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import type cliProgress from 'cli-progress'
 import { barLine } from './bar-line.ts'
 import { printable } from './format.ts'
@@ -19,9 +18,6 @@ interface Entry {
   startedWith: number
 }
 
-/** Loaded with the first bar: services never show one, and it costs memory. */
-const load = createRequire(import.meta.url)
-
 const ERASE_BELOW = '\u001b[0J'
 
 /** A bar for each transfer on `stream`, with its rate and the time left. */
@@ -36,10 +32,14 @@ export function createProgress({ stream }: { stream: NodeJS.WriteStream }): Prog
   }
   const entries = new Map<string, Entry>()
   let bars: cliProgress.MultiBar | undefined
+  let opening: Promise<void> | undefined
 
-  const open = (): cliProgress.MultiBar => {
-    const { MultiBar } = load('cli-progress') as typeof cliProgress
-    return new MultiBar({
+  /** Loaded with the first bar: services never show one, and it costs memory. */
+  const open = async (): Promise<void> => {
+    const { MultiBar } = await import('cli-progress')
+    // Stopped meanwhile.
+    if (!opening) return
+    bars = new MultiBar({
       stream,
       format: (_options, { value, total }, { label, rate }: { label: string; rate: number }) =>
         barLine({ label, received: value, size: total, rate, columns: stream.columns }),
@@ -54,12 +54,14 @@ export function createProgress({ stream }: { stream: NodeJS.WriteStream }): Prog
   const stop = (): void => {
     bars?.stop()
     bars = undefined
+    opening = undefined
     entries.clear()
   }
 
   return {
     update(id, label, received, size) {
-      bars ??= open()
+      opening ??= open()
+      if (!bars) return
       let entry = entries.get(id)
       if (!entry) {
         entry = { bar: bars.create(size, 0), startedAt: Date.now(), startedWith: received }

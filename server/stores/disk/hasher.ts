@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Sha256 } from '../../../shared/digest.ts'
 import { AppError } from '../../../shared/errors.ts'
+import { startThread } from '../../../shared/threads.ts'
 import type { PartHasher } from '../../ports.ts'
 import type { FromWorker, ToWorker } from './hash-worker.ts'
 
@@ -79,7 +80,7 @@ function createThread(): Thread {
 
   const start = (): Worker => {
     // Node strips the types by itself: the thread needs no loader, and its memory.
-    const started = new Worker(new URL('./hash-worker.ts', import.meta.url), { execArgv: [], resourceLimits: HEAP })
+    const started = startThread(new URL('./hash-worker.ts', import.meta.url), { execArgv: [], resourceLimits: HEAP })
     started.unref()
     started.on('message', settle)
     started.on('error', (error) => forget(started, error))

@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process'
+import { access, chmod, mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { nodeVersion, projectFolder } from './project.ts'
+
+const run = promisify(execFile)
+
+/** Where agents can run that are made here: what Node calls it, and Debian. */
+export const platforms = {
+  'linux-x64': { debian: 'amd64' },
+  'linux-arm64': { debian: 'arm64' },
+} as const
+export type Platform = keyof typeof platforms
+
+export const isOwn = (platform: Platform): boolean => platform === `${process.platform}-${process.arch}`
+
+/**
+ * Node's own executable for a platform: this one, or the npm package that holds another, which npm checks.
+ * @throws when the registry has none
+ */
+export async function nodeFor(platform: Platform): Promise<string> {
+  if (isOwn(platform)) return process.execPath
+  const name = `node-${platform}@${nodeVersion}`
+  const folder = join(projectFolder, 'node_modules/.cache/backhaul', name)
+  const file = join(folder, 'bin/node')
+  const known = await access(file).then(
+    () => true,
+    () => false,
+  )
+  if (known) return file
+  await mkdir(folder, { recursive: true })
+  const { stdout } = await run('npm', ['pack', name, '--json', '--pack-destination', folder])
+  const [packed] = JSON.parse(stdout) as { filename: string }[]
+  const archive = join(folder, packed?.filename ?? '')
+  await run('tar', ['-xzf', archive, '-C', folder, '--strip-components=1', 'package/bin/node'])
+  await rm(archive)
+  await chmod(file, 0o755)
+  return file
+}

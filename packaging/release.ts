@@ -1,0 +1,51 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { sha256 } from '../shared/digest.ts'
+
+/** Who signs releases: an Ed25519 key (RFC 8032), made at the first release, which only its owner can read. */
+export async function openKey(file: string): Promise<KeyObject> {
+  try {
+    return createPrivateKey(await readFile(file))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  const { privateKey } = generateKeyPairSync('ed25519')
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  await writeFile(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' })
+  return privateKey
+}
+
+/**
+ * Writes SHA256SUMS of files in a folder, as `sha256sum` does, its signature (base64) and the public key.
+ * The names have the version in them: an old release is not passed off as a new one.
+ */
+export async function signSums({
+  folder,
+  files,
+  key,
+}: {
+  folder: string
+  files: readonly string[]
+  key: KeyObject
+}): Promise<void> {
+  const lines = await Promise.all(files.map(async (name) => `${await digestOf(join(folder, name))}  ${name}\n`))
+  const sums = Buffer.from(lines.toSorted().join(''))
+  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'pem' })
+  await save(join(folder, 'release.pub'), publicKey)
+  await save(join(folder, 'SHA256SUMS'), sums)
+  await save(join(folder, 'SHA256SUMS.sig'), `${sign(null, sums, key).toString('base64')}\n`)
+}
+
+async function digestOf(file: string): Promise<string> {
+  const hash = sha256()
+  await pipeline(createReadStream(file), hash)
+  return hash.digest('hex')
+}
+
+async function save(file: string, content: string | Buffer): Promise<void> {
+  await writeFile(`${file}.part`, content)
+  await rename(`${file}.part`, file)
+}

@@ -1,0 +1,4 @@
+import project from '../package.json' with { type: 'json' }
+
+/** What `--version` says, and the other end is told. */
+export const { version } = project
