@@ -1,6 +1,7 @@
 import type { Router } from '@koa/router'
 import { z } from 'zod'
-import { operations, schemas, type Operation } from './operations.ts'
+import { operations, type Operation } from './operations.ts'
+import { schemas } from './schemas.ts'
 
 type Json = Record<string, unknown>
 
