@@ -61,7 +61,8 @@ export interface Http {
   roundTripMs(): number | undefined
 }
 
-const MAX_ANSWER = 16 * 1024 * 1024
+/** In bytes; the largest that is meant is a page of chunks, or what is received in a hundred thousand pieces. */
+const MAX_ANSWER = 4 * 1024 * 1024
 const CONNECT_MS = 10_000
 const MAX_RETRY_AFTER_MS = 300_000
 /** Somebody must change a setting first; and a user who fails too often may be locked out. */

@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ADMIN, bearer, enrolAll } from '../tests/helpers/admin.ts'
 import { openPolls } from '../tests/helpers/open-polls.ts'
+import { commandOf } from '../tests/helpers/process.ts'
 import { until } from '../tests/helpers/until.ts'
-import { projectFolder, startProcess, type Started } from './processes.ts'
+import { startProcess, type Started } from './processes.ts'
 
 /** A real server and agents for a measurement. */
 export interface BenchStack {
@@ -86,15 +86,6 @@ export async function startBenchStack(options: BenchStackOptions = {}): Promise<
       await rm(folder, { recursive: true, force: true })
     },
   }
-}
-
-/** The command behind one of our npm scripts, so that what is measured is what users run. */
-function commandOf(script: 'start' | 'agent'): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(projectFolder, 'package.json'), 'utf8')) as {
-    scripts: Record<string, string>
-  }
-  const [, ...rest] = (scripts[script] ?? '').split(' ')
-  return [process.execPath, ...rest]
 }
 
 type Asked = Pick<BenchStack, 'url' | 'headers'>

@@ -56,6 +56,7 @@ async function main(config: Config): Promise<void> {
     clock,
     required: () => !open,
     origins: config.origins,
+    unwritten: (entry) => log.error({ audit: entry }, 'the audit cannot be written: this waits until it can'),
   })
   metrics.watch({ jobs: stores.jobs, presence: domain.presence })
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'something failed that nobody waited for'))

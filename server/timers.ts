@@ -35,6 +35,7 @@ export function startTimers({
     every(EXPIRE_EVERY, domain.sweeper.expire),
     every(GO_ON_EVERY, domain.sweeper.goOn),
     every(FLUSH_EVERY, domain.presence.flush),
+    every(GO_ON_EVERY, access.audit.catchUp),
     // Each by itself: where one fails, the others are done all the same.
     every(TIDY_EVERY, domain.sweeper.removeLeftovers),
     every(TIDY_EVERY, domain.sweeper.removeContent),

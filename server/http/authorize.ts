@@ -54,7 +54,8 @@ function operationOf(router: Router, ctx: Context): Found | undefined {
 }
 
 async function unauthenticated(ctx: Context, { proofs }: Access): Promise<AppError> {
-  ctx.set('WWW-Authenticate', ['Bearer realm="backhaul"', `Backhaul-Key nonce="${await proofs.nonce()}"`])
+  // One field of two challenges (RFC 9110 §11.6.1): of two fields some proxies pass on the first alone.
+  ctx.set('WWW-Authenticate', `Bearer realm="backhaul", Backhaul-Key nonce="${await proofs.nonce()}"`)
   return new AppError('unauthenticated', whyNobody(ctx.get('Authorization')))
 }
 

@@ -97,6 +97,10 @@ describe('a disk that is full', () => {
       expect(whole).toMatchObject({ attempt: 1, verified: true, sha256: first.sha256 })
       expect(await sha256OfFile(whole['filePath'])).toBe(first.sha256)
       expect(await stack.reached(later, 'completed')).toMatchObject({ verified: true, sha256: second.sha256 })
+      // What was fetched meanwhile is in the audit all the same.
+      await until('the audit', async () =>
+        JSON.stringify(await stack.get('/audit')).includes('"GET /downloads/{id}/content"'),
+      )
       expect(stack.server.child.exitCode).toBeNull()
     },
   )

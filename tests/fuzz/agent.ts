@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Random } from '../chaos/random.ts'
 import { temporaryFolder, writeRandom } from '../helpers/folder.ts'
-import { start, type Running } from '../helpers/process.ts'
+import { startScript, type Running } from '../helpers/process.ts'
 import { answer, SIZE } from './answers.ts'
 
 const AGENTS = 8
@@ -74,7 +74,7 @@ interface Where {
 
 function startAgent(id: string, { url, folder, shared }: Where): Running {
   const args = ['--id', id, '--server', url, '--port', 'off', '--state-dir', join(folder, 'state', id)]
-  return start('agent/main.ts', [...args, '--key-days', '0', '--file', shared, '--root', join(folder, 'shared')], {
+  return startScript('agent', [...args, '--key-days', '0', '--file', shared, '--root', join(folder, 'shared')], {
     HOME: folder,
     ENROL_TOKEN: 'bhe_x',
   })

@@ -16,7 +16,8 @@ export async function enrolAll(url: string, headers: Record<string, string>): Pr
 
 /** @throws Error when there is a token or a private key in what a program said */
 export function checkNoSecret(output: string): void {
-  const secret = new RegExp(`bh[oebs]_[A-Za-z0-9_-]{36}|${ADMIN}|-----BEGIN (?:\\w+ )?PRIVATE KEY`)
+  // Of one letter alone it is the fuzzer's, which says it everywhere.
+  const secret = new RegExp(`bh[oebs]_(?!A{36})[A-Za-z0-9_-]{36}|${ADMIN}|-----BEGIN (?:\\w+ )?PRIVATE KEY`)
   const found = secret.exec(output)
   if (found) throw new Error(`a secret was told: ${found[0]} in\n${output}`)
 }

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { administratorsPath } from './lacking.ts'
@@ -38,6 +39,21 @@ export function start(
   ]
   const [command = '', ...rest] = [...within, ...node]
   return watch(file, spawn(command, rest, optionsFor(env)))
+}
+
+/** Starts what `npm start` or `npm run agent` runs, without npm. */
+export function startScript(script: 'start' | 'agent', args: string[], env: Record<string, string>): Running {
+  const [command = '', ...rest] = commandOf(script)
+  return watch(script, spawn(command, [...rest, ...args], optionsFor(env)))
+}
+
+/** The command behind one of our npm scripts, so that what is run is what users run. */
+export function commandOf(script: 'start' | 'agent'): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(projectFolder, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
+  const [, ...rest] = (scripts[script] ?? '').split(' ')
+  return [process.execPath, ...rest]
 }
 
 /** Starts `npm ARGS` in the project, as a user types it; signals go to npm and what it started. */

@@ -1,4 +1,4 @@
-import type { AccessStore } from '../../access-ports.ts'
+import type { AccessStore, AuditEntry } from '../../access-ports.ts'
 import type { Clock, WakeBus } from '../../ports.ts'
 import { createAudit, type Audit } from './audit.ts'
 import { createAuthenticate, type Authenticate } from './authenticate.ts'
@@ -25,6 +25,8 @@ export function createAccess(deps: {
   required: () => boolean
   /** By which agents may call this server; none for any. */
   origins: readonly string[]
+  /** Told of what the audit cannot be given yet. */
+  unwritten: (entry: AuditEntry) => void
 }): Access {
   const tokens = createTokens(deps)
   const enrolments = createEnrolments(deps)
