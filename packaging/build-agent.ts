@@ -1,4 +1,4 @@
-import { mkdir, rm, symlink } from 'node:fs/promises'
+import { mkdir, readFile, rm, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -24,7 +24,10 @@ const folder = values.to
 await mkdir(folder, { recursive: true })
 const program = {
   main: await bundle('agent/main.ts'),
-  threads: { 'hash-worker.ts': await bundle('agent/hash-worker.ts') },
+  assets: {
+    'hash-worker.ts': await bundle('agent/hash-worker.ts'),
+    'backhaul-agent.service': await readFile(join(projectFolder, 'packaging/agent/backhaul-agent.service'), 'utf8'),
+  },
   nodeOptions: nodeOptionsOf('agent'),
 }
 const made: string[] = []
