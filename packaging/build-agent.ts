@@ -7,7 +7,7 @@ import { makeExecutable } from './executable.ts'
 import { compress } from './compress.ts'
 import { isOwn, platforms, type Platform } from './platforms.ts'
 import { nodeOptionsOf, projectFolder, version } from './project.ts'
-import { openKey, signSums } from './release.ts'
+import { openKey, signSums, writeInstaller } from './release.ts'
 
 // npm run build:agent [-- --platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER]
 // Makes what sites install: one executable for each platform, compressed, with their digests and a signature.
@@ -42,5 +42,7 @@ for (const platform of values.platform as Platform[]) {
   await symlink(name, join(folder, 'backhaul-agent'))
 }
 const key = await openKey(values.key)
+await writeInstaller({ to: join(folder, 'install.sh'), key })
+made.push('install.sh')
 await signSums({ folder, files: made, key })
 say(`signed ${join(folder, 'SHA256SUMS')} with ${values.key}`)
