@@ -35,7 +35,7 @@ export interface PlanInput {
   hostname: string
   /** The proxy that this command was told of: the agent has the same way out. */
   proxies: Variables
-  /** The unit, rendered; undefined where a package brings its own. */
+  /** The unit, rendered; undefined where a package brings its own, and there is to be none beside it. */
   unit: string | undefined
 }
 
@@ -88,7 +88,8 @@ export function planInstall(input: PlanInput): Plan {
     roots,
     groups,
     files: [
-      ...(unit === undefined ? [] : [{ path: paths.unit, text: unit, mode: 0o644 }]),
+      // One of another time would win over the package's.
+      { path: paths.unit, text: unit, mode: 0o644 },
       { path: paths.env, text: changeVariables(installed.envText ?? HEADER, changes), mode: 0o600 },
       ...named.map(([flag, { name, secret }]) => ({
         path: join(paths.config, name),
