@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { readAsset } from '../../shared/assets.ts'
 import { ConfigError, type Environment } from '../../shared/env.ts'
-import { printable } from '../../shared/format.ts'
+import { messageOf } from '../../shared/errors.ts'
+import { printable, withoutUser } from '../../shared/format.ts'
 import { version } from '../../shared/version.ts'
 import { waitForContact, type Contact } from './contact.ts'
 import { readInstalled, textOf } from './installed.ts'
@@ -43,11 +44,12 @@ export async function install(argv: readonly string[], deps: InstallDeps): Promi
   await systemd.control('daemon-reload')
   await systemd.control('enable', '--quiet', UNIT)
   await systemd.control('reset-failed', UNIT).catch(() => undefined)
-  await systemd.control('restart', UNIT)
+  // A start that fails is told by what the agent said of it.
+  const failure = await systemd.control('restart', UNIT).then(() => undefined, messageOf)
   const port = (await readInstalled(deps.paths)).variables['CLIENT_PORT']
   const contact = await waitForContact({ systemd, port, clientId: plan.clientId }, CONNECT_WITHIN_MS)
   if (contact.connected) await connected(plan, deps)
-  else notConnected(plan, contact, say)
+  else notConnected({ plan, contact, failure, say })
   return contact.connected
 }
 
@@ -111,7 +113,7 @@ async function isFolder(path: string): Promise<boolean> {
 
 /** The token has done its work: who finds it could pose as a new site. */
 async function connected(plan: Plan, { paths, systemd, say }: InstallDeps): Promise<void> {
-  say(`${SERVICE} ${version} is running, and connected to ${plan.server} as ${plan.clientId}`)
+  say(`${SERVICE} ${version} is running, and connected to ${withoutUser(plan.server)} as ${plan.clientId}`)
   if ((await textOf(paths.enrolToken)) === undefined) return
   await rm(paths.enrolToken)
   const dropIn = join(paths.dropIns, 'credentials.conf')
@@ -124,8 +126,21 @@ async function connected(plan: Plan, { paths, systemd, say }: InstallDeps): Prom
 
 const LAST = 10
 
-function notConnected(plan: Plan, { unit, lines }: Contact, say: (line: string) => void): void {
-  say(`${SERVICE} ${version} is set up, but not connected to ${plan.server} yet (${unit.active}). Its last words:`)
+function notConnected({
+  plan,
+  contact: { unit, lines },
+  failure,
+  say,
+}: {
+  plan: Plan
+  contact: Contact
+  failure: string | undefined
+  say: (line: string) => void
+}): void {
+  say(
+    `${SERVICE} ${version} is set up, but not connected to ${withoutUser(plan.server)} yet (${unit.active}). Its last words:`,
+  )
+  if (lines.length === 0 && failure !== undefined) say(`  ${printable(failure)}`)
   for (const { msg } of lines.slice(-LAST)) say(`  ${printable(msg)}`)
   if (unit.exitStatus === '2') say('Mend what it says and run this again; it is not started again until then.')
   else say(`It goes on trying by itself. ${SERVICE} service status tells more, journalctl -u ${SERVICE} -f everything.`)

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../shared/env.ts'
-import { printable } from '../../shared/format.ts'
+import { printable, withoutUser } from '../../shared/format.ts'
 import { version } from '../../shared/version.ts'
 import { readConfig } from '../config.ts'
 import { askStatus, lookForContact } from './contact.ts'
@@ -32,7 +32,10 @@ export async function status({
     agent === undefined || agent.version === version ? version : `${agent.version}; ${version} after a restart`,
   )
   row('client', clientId || 'none: no --id (CLIENT_ID) was set')
-  row('server', `${server || 'none: no --server (SERVER_URL) was set'}, ${connected ? 'connected' : 'not connected'}`)
+  row(
+    'server',
+    `${withoutUser(server) || 'none: no --server (SERVER_URL) was set'}, ${connected ? 'connected' : 'not connected'}`,
+  )
   row('shares', [...installed.roots, installed.variables['FILE'] ?? ''].filter(Boolean).join(', ') || 'nothing')
   row('last job', lastJob(lines))
   const mistakes = [...mistakesOf(installed.variables, installed.roots), ...complaints(lines)]
