@@ -60,7 +60,7 @@ export async function makeDeb(deb: Deb, to: string): Promise<void> {
     for (const file of files) await place(tree, file)
     await writeControl(tree, deb, files)
     const made = join(folder, 'made.deb')
-    const options = ['--root-owner-group', '-Zxz', '--build', tree, made]
+    const options = ['--root-owner-group', '-Zxz', '-z2', '--build', tree, made]
     await run('dpkg-deb', options, { env: { ...process.env, SOURCE_DATE_EPOCH: String(seconds) } })
     await copyFile(made, `${to}.part`)
     await rename(`${to}.part`, to)
@@ -116,7 +116,7 @@ async function writeControl(tree: string, deb: Deb, files: readonly DebFile[]): 
   const settings = files.filter(({ setting }) => setting).map(({ path }) => path)
   let kib = 0
   const sums: string[] = []
-  for (const { path } of files) {
+  for (const { path } of files.toSorted((one, other) => (one.path < other.path ? -1 : 1))) {
     const bytes = await readFile(join(tree, path))
     kib += Math.ceil(bytes.length / 1024)
     if (!settings.includes(path)) sums.push(`${createHash('md5').update(bytes).digest('hex')}  ${path.slice(1)}\n`)
@@ -134,7 +134,7 @@ async function writeControl(tree: string, deb: Deb, files: readonly DebFile[]): 
     ['Description', [summary, ...description.map((line) => ` ${line || '.'}`)].join('\n')],
   ]
   await control('control', fields.map(([field, value]) => `${field}: ${value}\n`).join(''))
-  await control('md5sums', sums.toSorted().join(''))
+  await control('md5sums', sums.join(''))
   if (settings.length > 0) await control('conffiles', settings.map((path) => `${path}\n`).join(''))
   for (const [script, text] of Object.entries(deb.scripts)) await control(script, text, 0o755)
 }

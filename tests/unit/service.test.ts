@@ -48,14 +48,12 @@ describe('service install', () => {
   })
 
   test('run again, it changes what is named and keeps everything else', async () => {
-    const proxy = 'http://till:it"s $ecret\\@proxy.example:3128'
+    const labels = 'note=it"s $5 \\ `x`,region=west'
     await install(['--server', 'https://hub.example', '--id', 'one', '--root', '/srv/a', '--root', '/home/ann/b 100%'])
-    await writeFile(
-      paths.env,
-      `# by hand\nLOG_LEVEL='debug'\nHTTPS_PROXY="${proxy.replace(/["\\$]/g, '\\$&')}"\n${await text(paths.env)}`,
-    )
+    await writeFile(paths.env, `# by hand\nLOG_LEVEL='debug'\n${await text(paths.env)}`)
     await chmod(paths.env, 0o640)
-    const changed = await install(['--limit', 'mon-fri 08:00-22:00 2mbit, else unlimited', '--read-all'])
+    const label = labels.split(',').flatMap((one) => ['--label', one])
+    const changed = await install([...label, '--limit', 'mon-fri 08:00-22:00 2mbit, else unlimited', '--read-all'])
     expect(changed).toEqual([
       '/etc/backhaul-agent/agent.env',
       '/etc/systemd/system/backhaul-agent.service.d/read-all.conf',
@@ -64,11 +62,11 @@ describe('service install', () => {
     // As a shell reads it, whose rules systemd's are here.
     const { stdout } = await run('sh', [
       '-ac',
-      `. "$1"; printf '%s\\n' "$CLIENT_ID" "$HTTPS_PROXY" "$LIMIT" "$LOG_LEVEL"`,
+      `. "$1"; printf '%s\\n' "$CLIENT_ID" "$LABELS" "$LIMIT" "$LOG_LEVEL"`,
       'sh',
       paths.env,
     ])
-    expect(stdout.split('\n')).toEqual(['one', proxy, 'mon-fri 08:00-22:00 2mbit, else unlimited', 'debug', ''])
+    expect(stdout.split('\n')).toEqual(['one', labels, 'mon-fri 08:00-22:00 2mbit, else unlimited', 'debug', ''])
     expect(await text(paths.env)).toContain('# by hand\n')
     expect(await install([])).toEqual([])
     expect(await install(['--no-read-all'])).toEqual(['/etc/systemd/system/backhaul-agent.service.d/read-all.conf'])
