@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeDeb } from './deb.ts'
+import { linkedWith, makeDeb } from './deb.ts'
 import { licencesOf } from './licences.ts'
 import { platforms, type Platform } from './platforms.ts'
 import { projectFolder, version } from './project.ts'
@@ -27,8 +27,7 @@ export async function makeAgentDeb({
     name: 'backhaul-agent',
     version,
     architecture,
-    // What Node is linked with.
-    depends: 'libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 9)',
+    depends: linkedWith,
     summary: 'serves files of this machine to a Backhaul server',
     description: [
       'It asks the server for work over plain outbound HTTP and sends what is asked',

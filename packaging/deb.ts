@@ -37,6 +37,9 @@ export interface Deb {
   scripts: Readonly<Record<string, string>>
 }
 
+/** What Node is linked with, for `depends`. */
+export const linkedWith = 'libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 9)'
+
 /** Whether packages can be made here. */
 export async function canMakeDebs(): Promise<boolean> {
   return run('dpkg-deb', ['--version']).then(
