@@ -203,8 +203,9 @@ unpack() { # FOLDER-OF-THE-DOWNLOAD FILE
     fail "$1 has not enough room: $(room "$1") MiB are free there, and about $((needed_kib / 1024)) are needed"
   download "$1/$name"
   gunzip -c "$1/$name" >"$2.new" || {
+    free=$(room "${2%/*}")
     rm -f "$2.new"
-    fail "$2 cannot be written: $(room "${2%/*}") MiB are free there"
+    fail "$2 cannot be written: $free MiB are free there"
   }
   chmod 755 "$2.new"
   mv -f "$2.new" "$2"

@@ -15,12 +15,9 @@ export interface ReleaseDeps {
 
 /** What sites install, and the script that does it: for everybody, as what is in it is no secret, and signed. */
 export function releaseRoutes(router: Router, { releases, origins }: ReleaseDeps): void {
-  const find = async (ctx: Context, name: string): Promise<ReleaseFile> => {
+  const find = async (name: string): Promise<ReleaseFile> => {
     const file = await releases.open(name)
-    if (file) {
-      closeWith(ctx, file)
-      return file
-    }
+    if (file) return file
     throw new AppError(
       'release-unknown',
       `There is no ${name.slice(0, 100)} here. SHA256SUMS lists what there is; npm run build:agent makes a release, and RELEASES names its folder.`,
@@ -28,8 +25,8 @@ export function releaseRoutes(router: Router, { releases, origins }: ReleaseDeps
   }
 
   router.get('/install.sh', async (ctx) => {
-    const file = await find(ctx, 'install.sh')
-    const script = await textOf(file)
+    const file = await find('install.sh')
+    const script = await textOf(file).finally(file.close)
     ctx.set('Cache-Control', 'no-cache')
     ctx.vary('Host')
     ctx.type = 'text/plain; charset=utf-8'
@@ -37,7 +34,8 @@ export function releaseRoutes(router: Router, { releases, origins }: ReleaseDeps
   })
 
   router.get('/agents/:name', async (ctx) => {
-    const file = await find(ctx, parameter(ctx, 'name'))
+    const file = await find(parameter(ctx, 'name'))
+    closeWith(ctx, file)
     ctx.set('Cache-Control', 'no-cache, no-transform')
     ctx.set(headers.reprDigest, formatDigest(file.sha256))
     ctx.type = 'application/octet-stream'

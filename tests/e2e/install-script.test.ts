@@ -153,6 +153,16 @@ describe('install.sh', () => {
   })
 })
 
+testWith({ programs: ['shellcheck'] }, 'shellcheck has nothing to say of what runs at sites', async () => {
+  const folder = join(projectFolder, 'packaging', 'agent')
+  const scripts = ['install.sh', 'debian/postinst', 'debian/prerm', 'debian/postrm']
+  const { stdout } = await promisify(execFile)(
+    'shellcheck',
+    scripts.map((script) => join(folder, script)),
+  )
+  expect(stdout).toBe('')
+})
+
 describe('a script that was cut off', () => {
   testWith({ programs: ['dash'] }, 'does nothing, wherever it was cut', async () => {
     const script = await readFile(join(projectFolder, 'packaging', 'agent', 'install.sh'), 'utf8')
