@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process'
 import { mkdir, open, readFile, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
+import { run } from './commands.ts'
 import { temporaryFolder } from './folder.ts'
-import { administratorsPath } from './lacking.ts'
 
 /** What a test that makes a disk needs. */
 export const diskNeeds = {
@@ -34,11 +32,6 @@ export interface Disk {
 
 const KiB = 1024
 const MiB = 1024 * KiB
-
-const run = async (program: string, ...args: string[]): Promise<string> => {
-  const env = { PATH: administratorsPath }
-  return (await promisify(execFile)(program, args, { env })).stdout
-}
 
 /** @param options `within`: an image of `size` bytes lies in a memory disk of so many bytes, and so has less room than it says */
 export async function makeDisk({ size, within }: { size: number; within?: number }): Promise<Disk> {

@@ -1,0 +1,117 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run } from './commands.ts'
+import { administratorsPath } from './lacking.ts'
+import { until } from './until.ts'
+
+/** What a test needs that boots a machine. */
+export const machineNeeds = {
+  root: true,
+  long: true,
+  programs: ['debootstrap', 'systemd-nspawn', 'nsenter', 'mount'],
+  probe: 'unshare --mount --pid --fork mount -t tmpfs tmpfs /mnt',
+} as const
+
+/** A Debian of its own with a real systemd and without Node, in a container; it shares this machine's network. */
+export interface Machine {
+  /** Runs a command in it. @throws Error with what it said when it fails */
+  run(command: string, ...args: string[]): Promise<string>
+  /** What a command prints, whether it succeeds or not. */
+  ask(command: string, ...args: string[]): Promise<string>
+  /** Copies a file of ours into it. */
+  give(from: string, to: string): Promise<void>
+  read(path: string): Promise<string>
+  exists(path: string): boolean
+  reboot(): Promise<void>
+  /** As a power cut does: nothing is stopped in order; then it boots again. */
+  cutPower(): Promise<void>
+  /** Stops it and removes what it wrote. */
+  stop(): Promise<void>
+}
+
+/** Overlays need a real disk below them, which /tmp need not be. Made once, it is kept: it takes a minute. */
+const BASE = '/var/tmp/backhaul-machine-1'
+const PACKAGES = 'systemd,systemd-sysv,dbus,curl,ca-certificates,openssl'
+const BOOT_MS = 120_000
+
+export async function startMachine(): Promise<Machine> {
+  await makeBase()
+  const place = await mkdtemp('/var/tmp/backhaul-test-machine-')
+  const [root, upper, work] = [join(place, 'root'), join(place, 'upper'), join(place, 'work')]
+  for (const folder of [root, upper, work]) await mkdir(folder)
+  await run('mount', '-t', 'overlay', 'overlay', '-o', `lowerdir=${BASE},upperdir=${upper},workdir=${work}`, root)
+
+  let container: ChildProcess
+  let leader = 0
+
+  const inside = (command: string, ...args: string[]): Promise<string> =>
+    run('nsenter', '-t', String(leader), '-a', command, ...args)
+  const ask = (command: string, ...args: string[]): Promise<string> =>
+    inside(command, ...args).catch((error: { stdout?: string }) => error.stdout ?? '')
+
+  /** Waits for a leader other than the one before, and for what it starts. */
+  const booted = async (before: number): Promise<void> => {
+    await until(
+      'the machine to boot',
+      async () => {
+        leader = await childOf(container)
+        return leader !== 0 && leader !== before && /running|degraded/.test(await ask('systemctl', 'is-system-running'))
+      },
+      BOOT_MS,
+    )
+  }
+  const boot = async (): Promise<void> => {
+    container = spawn('systemd-nspawn', ['-D', root, '--register=no', '--keep-unit', '--boot', '--quiet'], {
+      stdio: 'ignore',
+      env: { PATH: administratorsPath, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
+    })
+    await booted(0)
+  }
+  const end = async (): Promise<void> => {
+    if (container.exitCode !== null || container.signalCode !== null) return
+    const ended = once(container, 'exit')
+    if (leader !== 0) process.kill(leader, 'SIGKILL')
+    else container.kill('SIGKILL')
+    await ended
+  }
+  await boot()
+
+  return {
+    run: inside,
+    ask,
+    give: (from, to) => cp(from, join(root, to)),
+    read: (path) => readFile(join(root, path), 'utf8'),
+    exists: (path) => existsSync(join(root, path)),
+    async reboot() {
+      const before = leader
+      await ask('systemctl', 'reboot')
+      await booted(before)
+    },
+    async cutPower() {
+      await end()
+      leader = 0
+      await boot()
+    },
+    async stop() {
+      await end()
+      await run('umount', root)
+      await rm(place, { recursive: true })
+    },
+  }
+}
+
+async function makeBase(): Promise<void> {
+  if (existsSync(BASE)) return
+  const part = await mkdtemp(`${BASE}-`)
+  await run('debootstrap', '--variant=minbase', `--include=${PACKAGES}`, 'bookworm', part)
+  await rename(part, BASE)
+}
+
+/** The first process in the container; 0 while there is none. */
+async function childOf({ pid = 0 }: ChildProcess): Promise<number> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  return Number(children.trim().split(' ')[0] ?? 0)
+}
