@@ -26,7 +26,7 @@ export function releaseRoutes(router: Router, { releases, origins }: ReleaseDeps
 
   router.get('/install.sh', async (ctx) => {
     const file = await find('install.sh')
-    const script = await textOf(file).finally(file.close)
+    const script = await textOf(file).finally(() => file.close())
     ctx.set('Cache-Control', 'no-cache')
     ctx.vary('Host')
     ctx.type = 'text/plain; charset=utf-8'
