@@ -1,11 +1,10 @@
 import { homedir } from 'node:os'
 
-/** The home folder of who runs this; `/` for a user without one, as services and containers may have. */
+/** The user's home. A service's user that was made for it has none, and no name that could be looked up: then it is the root. */
 export function homeFolder(): string {
   try {
     return homedir()
   } catch {
-    // It is in no list of users, and HOME is not set.
     return '/'
   }
 }

@@ -26,7 +26,7 @@ export function releaseRoutes(router: Router, { releases, origins }: ReleaseDeps
 
   router.get('/install.sh', async (ctx) => {
     const file = await find('install.sh')
-    const script = await textOf(file).finally(file.close)
+    const script = await textOf(file)
     ctx.set('Cache-Control', 'no-cache')
     ctx.vary('Host')
     ctx.type = 'text/plain; charset=utf-8'
@@ -62,8 +62,13 @@ function addressFor(ctx: Context, [origin]: readonly string[]): string {
   })
 }
 
+/** All of it, and closes it. */
 async function textOf(file: ReleaseFile): Promise<string> {
   const pieces: Uint8Array[] = []
-  for await (const piece of file.read({ start: 0, end: file.size })) pieces.push(piece)
+  try {
+    for await (const piece of file.read({ start: 0, end: file.size })) pieces.push(piece)
+  } finally {
+    await file.close()
+  }
   return Buffer.concat(pieces).toString()
 }
