@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { AppError, messageOf } from '../../../shared/errors.ts'
-import { migrations } from './schema.ts'
+import { migrate } from './migrate.ts'
 
 export type Row = Record<string, SQLOutputValue>
 export type Parameters = Record<string, SQLInputValue>
@@ -101,19 +101,6 @@ export function openDatabase(path: string): Database {
     transaction,
     close: () => db.close(),
   }
-}
-
-function migrate(db: DatabaseSync, transaction: <T>(work: () => T) => T): void {
-  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
-  if (version > migrations.length) {
-    throw new Error(`the database is of a newer version (${version}) than this program knows (${migrations.length})`)
-  }
-  // Without anything to write, a start needs no lock, and no room.
-  if (version === migrations.length) return
-  transaction(() => {
-    for (const sql of migrations.slice(version)) db.exec(sql)
-    db.exec(`PRAGMA user_version = ${migrations.length}`)
-  })
 }
 
 const SQLITE_BUSY = 5
