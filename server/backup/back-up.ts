@@ -22,6 +22,7 @@ import {
   type Manifest,
 } from './layout.ts'
 import { copyPart } from './part.ts'
+import { several } from './several.ts'
 
 export interface BackUpOptions {
   /** The server's database. */
@@ -135,7 +136,7 @@ async function copyPromised(
     // Parts first: what is under way is the first to be gone.
     const parts = await copyParts({ snapshot, live, layout, run, storage, moved })
     const finished = createFinishedCopies({ ...options, snapshot, layout, isRemoved: live.isRemoved })
-    for (const file of snapshot.finished()) await finished.add(file)
+    await several(snapshot.finished(), finished.add)
     return { files: finished.outcome, parts, schema: snapshot.version }
   } finally {
     live.close()
@@ -159,13 +160,13 @@ async function copyParts({
   moved: Moved
 }): Promise<Manifest['parts']> {
   const parts = { count: 0, bytes: 0 }
-  for (const part of snapshot.promised()) {
+  await several(snapshot.promised(), async (part) => {
     const from = (await openRegular(join(partsFolder(storage), checkedPart(part)))) ?? (await openNamed(part))
     const { bytes } = await copyPart({ snapshot, part, from, to: layout.part(run, part), moved })
-    if (bytes === undefined) continue
+    if (bytes === undefined) return
     parts.count += 1
     parts.bytes += bytes
-  }
+  })
   return parts
 
   /** Completed meanwhile: it had its name before its part was removed. */

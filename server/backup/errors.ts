@@ -1,4 +1,5 @@
 import { systemCode } from '../../shared/errors.ts'
+import { primaryCode, SQLITE_FULL } from '../stores/sqlite/codes.ts'
 
 /** What can be said of a backup; scripts compare the codes. */
 export type BackupCode =
@@ -27,13 +28,10 @@ export class BackupError extends Error {
   }
 }
 
-/** SQLite's result code for a disk without room. */
-const SQLITE_FULL = 13
-
 /** A failure as it is told: a full disk with its folder, anything else as it is. */
 export function tellingOfRoom(error: unknown, folder: string, advice: string): unknown {
-  const sqlite = typeof error === 'object' && error !== null && 'errcode' in error ? Number(error.errcode) & 0xff : 0
-  const full = systemCode(error) === 'ENOSPC' || systemCode(error) === 'EDQUOT' || sqlite === SQLITE_FULL
+  const code = systemCode(error)
+  const full = code === 'ENOSPC' || code === 'EDQUOT' || primaryCode(error) === SQLITE_FULL
   if (!full) return error
   return new BackupError('disk-full', `There is no room left in ${folder}; ${advice}.`, { cause: error })
 }

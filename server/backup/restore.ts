@@ -20,6 +20,7 @@ import {
   type Manifest,
 } from './layout.ts'
 import { copyPart } from './part.ts'
+import { several } from './several.ts'
 
 export interface RestoreOptions {
   /** A backup's folder. */
@@ -134,11 +135,11 @@ async function restoreInto(layout: BackupLayout, manifest: Manifest, options: Re
   try {
     options.expect(snapshot.totals().bytes)
     await restoreParts(layout, manifest, snapshot, options, lose)
-    for (const file of snapshot.finished()) {
-      if (await restoreFinished(layout, file, options)) continue
+    await several(snapshot.finished(), async (file) => {
+      if (await restoreFinished(layout, file, options)) return
       lose(`${file.name} is missing, or has not its SHA-256`)
       snapshot.forgetFinished(file.id, options.now())
-    }
+    })
   } finally {
     snapshot.close()
   }
@@ -174,12 +175,12 @@ async function restoreParts(
   { storage, moved }: RestoreOptions,
   lose: (what: string) => void,
 ): Promise<void> {
-  for (const part of snapshot.promised()) {
+  await several(snapshot.promised(), async (part) => {
     const name = checkedPart(part)
     const from = await openRegular(layout.part(run, part))
     const { lost } = await copyPart({ snapshot, part, from, to: join(partsFolder(storage), name), moved })
     if (lost > 0) lose(`${name} has lost ${lost} bytes`)
-  }
+  })
 }
 
 /** @returns whether it is there, as it was verified */

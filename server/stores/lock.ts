@@ -1,9 +1,11 @@
 import { DatabaseSync } from 'node:sqlite'
+import { messageOf } from '../../shared/errors.ts'
+import { primaryCode, SQLITE_BUSY } from './sqlite/codes.ts'
 
 /**
  * Holds something for this process alone, until it closes the lock or dies: the kernel drops SQLite's lock with the
  * process, so nothing stale is left behind.
- * @throws what `refusal` makes, when another process holds it
+ * @throws what `refusal` makes, when another process holds it; another Error where nothing can be locked
  */
 export function lockExclusively(lockFile: string, refusal: (cause: unknown) => Error): () => void {
   const db = new DatabaseSync(lockFile)
@@ -12,7 +14,8 @@ export function lockExclusively(lockFile: string, refusal: (cause: unknown) => E
     db.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (error) {
     db.close()
-    throw refusal(error)
+    if (primaryCode(error) === SQLITE_BUSY) throw refusal(error)
+    throw new Error(`cannot lock ${lockFile}: ${messageOf(error)}`, { cause: error })
   }
   return () => db.close()
 }

@@ -56,7 +56,7 @@ test('a server does not touch a database of a newer program, and says why', asyn
   const before = contentOf(path)
   const STORAGE_URL = `file:${downloadsBeside(path)}`
   const server = start('server/main.ts', [], { DATABASE_URL: `sqlite:${path}`, STORAGE_URL, PORT: '0' })
-  expect(await server.exited).toBe(1)
+  expect(await server.exited).toBe(3)
   const known = migrations.length
   expect(server.output()).toContain(`the database is of a newer version (${newer}) than this program knows (${known})`)
   expect(server.output()).not.toContain('listening')
