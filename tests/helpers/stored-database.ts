@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, readdir, writeFile } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { projectFolder } from './process.ts'
@@ -37,9 +38,9 @@ export function storedContent(): Buffer {
 }
 
 /** The versions of the schema of which there is a database. */
-export async function storedVersions(): Promise<number[]> {
-  const names = await readdir(folder)
-  return names.flatMap((name) => Number(/^version-(\d+)\.sql$/.exec(name)?.[1] ?? [])).toSorted((a, b) => a - b)
+export function storedVersions(): number[] {
+  const versions = readdirSync(folder).map((name) => Number(/^version-(\d+)\.sql$/.exec(name)?.[1]))
+  return versions.filter((version) => version > 0).toSorted((a, b) => a - b)
 }
 
 export const storedPath = (version: number): string => join(folder, `version-${version}.sql`)
