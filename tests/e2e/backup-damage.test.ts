@@ -1,7 +1,10 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, open, readFile, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { restore } from '../../server/backup/restore.ts'
 import { beginByHand } from '../helpers/by-hand.ts'
 import { command, placeIn, startCommand, type Place } from '../helpers/backups.ts'
 import { diskNeeds, makeDisk } from '../helpers/disk.ts'
@@ -9,7 +12,6 @@ import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
-import { randomBytes, randomUUID } from 'node:crypto'
 
 const MiB = 1024 * 1024
 
@@ -91,26 +93,28 @@ describe('a backup that is not whole', () => {
     join(backup, 'files', (await readdir(join(backup, 'files')))[0] ?? '')
 
   test('names that lead elsewhere are refused, in the manifest and in the rows', async () => {
-    for (const run of ['../../etc', -1, 1.5]) {
-      const backup = await damaged((path) => changeManifest(path, (manifest) => Object.assign(manifest, { run })))
-      expect(await refused(backup, 'backup-damaged')).toContain('is not the manifest of a backup')
+    const refusedHere = async (backup: string, says: string): Promise<void> => {
+      const to = elsewhere()
+      const quiet = { now: Date.now, expect: () => undefined, moved: () => undefined }
+      const restoring = restore({ from: backup, ...to, acceptDamage: true, ...quiet })
+      await expect(restoring).rejects.toMatchObject({ code: 'backup-damaged', message: expect.stringContaining(says) })
+      expect(await readdir(to.storage).catch(() => [])).toEqual([])
+      expect(existsSync(to.database)).toBe(false)
     }
-    const more = await damaged((path) =>
-      changeManifest(path, (manifest) => Object.assign(manifest, { files: ['/etc/passwd'] })),
-    )
-    await refused(more, 'backup-damaged')
-    for (const name of ['../outside', '/tmp/outside', '..', '.incoming', 'a/b', 'a\\b', '']) {
-      const backup = await damaged((path) =>
-        changeRows(path, `UPDATE downloads SET name = '${name}' WHERE id = '${finished['id']}'`),
-      )
-      expect(await refused(backup, 'backup-damaged', '--accept-damage')).toContain('which no server would')
+    for (const change of [{ run: '../../etc' }, { run: -1 }, { run: 1.5 }, { files: ['/etc/passwd'] }, { format: 2 }]) {
+      const backup = await damaged((path) => changeManifest(path, (manifest) => Object.assign(manifest, change)))
+      await refusedHere(backup, 'is not the manifest of a backup')
     }
-    for (const id of ['../../outside', '..', '']) {
-      const backup = await damaged((path) =>
-        changeRows(path, `PRAGMA foreign_keys = OFF; UPDATE downloads SET id = '${id}' WHERE id = '${underWay}'`),
-      )
-      expect(await refused(backup, 'backup-damaged', '--accept-damage')).toContain('which no server would')
+    for (const name of ['../outside', '/tmp/outside', '..', '.incoming', 'a/b', 'a\\b', '', 'x'.repeat(256)]) {
+      const sql = `UPDATE downloads SET name = '${name}' WHERE id = '${finished['id']}'`
+      await refusedHere(await damaged((path) => changeRows(path, sql)), 'which no server would')
     }
+    for (const id of ['../../outside', '..', '', `${underWay}/../x`]) {
+      const sql = `PRAGMA foreign_keys = OFF; UPDATE downloads SET id = '${id}' WHERE id = '${underWay}'`
+      await refusedHere(await damaged((path) => changeRows(path, sql)), 'which no server would')
+    }
+    const more = await damaged((path) => changeManifest(path, (manifest) => Object.assign(manifest, { run: '../..' })))
+    expect(await refused(more, 'backup-damaged', '--accept-damage')).toContain('is not the manifest of a backup')
   })
 
   test('a link in the place of a file is not followed', async () => {
@@ -149,33 +153,41 @@ describe('a backup that is not whole', () => {
     db.close()
   })
 
-  test('one that was cut off is none; one that is cut off later leaves the one before', async () => {
-    const [backup, file] = [join(stack.folder, 'cut'), join(stack.folder, 'zeros')]
-    await writeFile(file, '')
-    await truncate(file, 256 * MiB)
-    await stack.online('large', ['--file', file])
-    await stack.reached((await stack.ask({ clientId: 'large' }))['id'], 'completed')
-    const cut = async (run: number): Promise<void> => {
-      const running = startCommand(here, 'backup', backup)
-      const begun = async (): Promise<boolean> =>
-        (await readdir(backup).catch((): string[] => [])).includes(`state-${run}`)
-      await until('the backup to begin', begun)
-      await running.kill('SIGKILL')
-    }
-    await cut(1)
-    expect(await readdir(backup)).not.toContain('manifest.json')
-    await refused(backup, 'backup-unfinished')
-    const whole = await command(here, 'backup', backup)
-    expect(whole).toMatchObject({ code: 0, said: { run: 1, files: { count: 2 } } })
-    await cut(2)
-    const restored = await command(elsewhere(), 'restore', backup)
-    expect(restored).toMatchObject({ code: 0, said: { run: 1, createdAt: whole.said['createdAt'], lost: [] } })
-    // Nothing is left of what was cut off.
-    expect(await command(here, 'backup', backup)).toMatchObject({
-      code: 0,
-      said: { run: 2, files: { copied: 0, kept: 2 } },
-    })
-    expect((await readdir(backup)).toSorted()).toEqual(['files', 'lock.db', 'manifest.json', 'state-2'])
+  testWith(
+    { long: true },
+    'one that was cut off is none; one that is cut off later leaves the one before',
+    async () => {
+      const [backup, file] = [join(stack.folder, 'cut'), join(stack.folder, 'zeros')]
+      await writeFile(file, '')
+      await truncate(file, 256 * MiB)
+      await stack.online('large', ['--file', file])
+      await stack.reached((await stack.ask({ clientId: 'large' }))['id'], 'completed')
+      const cut = async (run: number): Promise<void> => {
+        const running = startCommand(here, 'backup', backup)
+        const begun = async (): Promise<boolean> =>
+          (await readdir(backup).catch((): string[] => [])).includes(`state-${run}`)
+        await until('the backup to begin', begun)
+        await running.kill('SIGKILL')
+      }
+      await cut(1)
+      expect(await readdir(backup)).not.toContain('manifest.json')
+      await refused(backup, 'backup-unfinished')
+      const whole = await command(here, 'backup', backup)
+      expect(whole).toMatchObject({ code: 0, said: { run: 1, files: { count: 2 } } })
+      await cut(2)
+      const restored = await command(elsewhere(), 'restore', backup)
+      expect(restored).toMatchObject({ code: 0, said: { run: 1, createdAt: whole.said['createdAt'], lost: [] } })
+      // Nothing is left of what was cut off.
+      expect(await command(here, 'backup', backup)).toMatchObject({
+        code: 0,
+        said: { run: 2, files: { copied: 0, kept: 2 } },
+      })
+      expect((await readdir(backup)).toSorted()).toEqual(['files', 'lock.db', 'manifest.json', 'state-2'])
+    },
+  )
+
+  test('one without its manifest is none', async () => {
+    await refused(await damaged((path) => rm(join(path, 'manifest.json'))), 'backup-unfinished')
   })
 
   test('a folder that holds something else is neither written to nor restored from, nor over', async () => {
