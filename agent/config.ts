@@ -9,7 +9,7 @@ import { readProxy, type Proxy } from '../shared/proxy.ts'
 import { readTls, type TlsOptions } from '../shared/tls.ts'
 import { parseSize } from '../shared/units.ts'
 import { unlimited } from './bandwidth.ts'
-import { parseFlags, type Flags } from './flags.ts'
+import { parseFlags, typed, variables, type Flags } from './flags.ts'
 import { compileGlob } from './rules.ts'
 import { always, parseTimetable, type Timetable } from './timetable.ts'
 
@@ -114,8 +114,7 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
   for (const argument of flags.unknown) flagMistake(reader, argument, 'is not known; --help lists what is')
   for (const [name, value] of Object.entries(flags)) {
     const empty = value === true && name !== 'sample'
-    if (empty)
-      flagMistake(reader, `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, 'needs a value')
+    if (empty) flagMistake(reader, typed(name), 'needs a value')
   }
   reader.finish()
   return { ...config, ...lists }
@@ -123,25 +122,11 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
 
 /** Flags before variables, under names that tell the user both. */
 function merge(flags: Flags, env: Environment): Environment {
-  const text = (value: string | true | undefined): string | undefined => (value === true ? undefined : value)
-  return {
-    ...env,
-    '--id (CLIENT_ID)': text(flags.id) ?? env['CLIENT_ID'],
-    '--server (SERVER_URL)': text(flags.server) ?? env['SERVER_URL'],
-    '--file (FILE)': text(flags.file) ?? env['FILE'],
-    '--chunk-size (CHUNK_SIZE)': text(flags.chunkSize) ?? env['CHUNK_SIZE'],
-    '--max-size (MAX_SIZE)': text(flags.maxSize) ?? env['MAX_SIZE'],
-    '--limit (LIMIT)': text(flags.limit) ?? env['LIMIT'],
-    '--limit-file (LIMIT_FILE)': text(flags.limitFile) ?? env['LIMIT_FILE'],
-    '--state-dir (STATE_DIR)': text(flags.stateDir) ?? env['STATE_DIR'],
-    [tlsNames.ca]: text(flags.ca) ?? env['CA_FILE'],
-    [tlsNames.pin]: text(flags.pin) ?? env['SERVER_PIN'],
-    [tlsNames.cert]: text(flags.cert) ?? env['CLIENT_CERT'],
-    [tlsNames.key]: text(flags.key) ?? env['CLIENT_KEY'],
-    '--enrol-file (ENROL_FILE)': text(flags.enrolFile) ?? env['ENROL_FILE'],
-    '--key-days (KEY_DAYS)': text(flags.keyDays) ?? env['KEY_DAYS'],
-    '--port (CLIENT_PORT)': text(flags.port) ?? env['CLIENT_PORT'],
-  }
+  const named = Object.entries(variables).map(([flag, variable]) => {
+    const given = flags[flag as keyof typeof variables]
+    return [`${typed(flag)} (${variable})`, typeof given === 'string' ? given : env[variable]]
+  })
+  return { ...env, ...Object.fromEntries(named) }
 }
 
 function flagMistake(reader: EnvReader, name: string, mistake: string): void {

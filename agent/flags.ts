@@ -29,9 +29,32 @@ export interface Flags {
 /** Flags that may be repeated. */
 type Many = 'root' | 'allow' | 'deny' | 'label'
 
+/** The variable of each flag that is given once. */
+export const variables = {
+  id: 'CLIENT_ID',
+  server: 'SERVER_URL',
+  file: 'FILE',
+  chunkSize: 'CHUNK_SIZE',
+  maxSize: 'MAX_SIZE',
+  limit: 'LIMIT',
+  limitFile: 'LIMIT_FILE',
+  stateDir: 'STATE_DIR',
+  ca: 'CA_FILE',
+  pin: 'SERVER_PIN',
+  cert: 'CLIENT_CERT',
+  key: 'CLIENT_KEY',
+  enrolFile: 'ENROL_FILE',
+  keyDays: 'KEY_DAYS',
+  port: 'CLIENT_PORT',
+} as const
+
+/** `chunkSize` as it is typed: `--chunk-size`. */
+export const typed = (flag: string): string => `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+
 const examples = `
 Every flag has a variable of the environment as well; the flag wins. A container or a service sets the variables.
 HTTPS_PROXY, HTTP_PROXY (http://USER:PASSWORD@HOST:PORT) and NO_PROXY say how to get out.
+'service install' makes a service of it, 'service status' says how it is, 'service uninstall' removes it.
 
 Examples:
   npm run agent -- --id restaurant_1 --server https://backhaul.example.com
@@ -41,18 +64,15 @@ Examples:
   npm run agent -- --id restaurant_1 --limit 'mon-fri 08:00-22:00 2mbit, sat 10:00-14:00 30%, else unlimited'
   CLIENT_ID=restaurant_1 SERVER_URL=http://localhost:3000 npm run agent`
 
-/**
- * Reads the command line. `--help` and `--version` are answered by commander, which then throws a CommanderError.
- * @param argv without the interpreter and the script
- */
-export function parseFlags(argv: readonly string[], version: string): Flags {
-  const collect = (value: string, previous: unknown): (string | true)[] => [
-    ...(Array.isArray(previous) ? previous : []),
-    value,
-  ]
-  // The values are optional for commander, so that it does not stop at the first mistake.
-  const program = new Command('backhaul-agent')
-    .description('Serves files of this machine to a Backhaul server, over outbound HTTP only.')
+/** For flags that may be repeated. */
+export const collect = (value: string, previous: unknown): (string | true)[] => [
+  ...(Array.isArray(previous) ? (previous as string[]) : []),
+  value,
+]
+
+/** A command with every flag of the agent. The values are optional for commander, so that it does not stop at the first mistake. */
+export function agentCommand(name: string): Command {
+  return new Command(name)
     .option('--id [ID]', 'the name of this site: 1 to 64 of A-Z a-z 0-9 . _ - (CLIENT_ID)')
     .option('--server [URL]', 'where the server is (SERVER_URL, default http://localhost:3000)')
     .option('--file [PATH]', 'the default file (FILE, default $HOME/file_to_download.txt)')
@@ -79,14 +99,28 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
       'holds the token that this site is enrolled with, once (ENROL_FILE, or ENROL_TOKEN itself)',
     )
     .option('--port [PORT]', 'GET /status on 127.0.0.1; 0 for any port, off for none (CLIENT_PORT, default 8080)')
-    .option('--sample', 'make the default file if it is missing, and be client-1 without --id: to try things out')
-    .version(version)
-    .addHelpText('after', examples)
     .configureHelp({ optionTerm: ({ flags }) => flags.replace('[', '<').replace(']', '>') })
     .allowUnknownOption()
     .allowExcessArguments()
     .exitOverride()
+}
+
+/**
+ * Reads the command line. `--help` and `--version` are answered by commander, which then throws a CommanderError.
+ * @param argv without the interpreter and the script
+ */
+export function parseFlags(argv: readonly string[], version: string): Flags {
+  const program = agentCommand('backhaul-agent')
+    .description('Serves files of this machine to a Backhaul server, over outbound HTTP only.')
+    .option('--sample', 'make the default file if it is missing, and be client-1 without --id: to try things out')
+    .version(version)
+    .addHelpText('after', examples)
     .parse(argv, { from: 'user' })
+  return flagsOf(program)
+}
+
+/** What a command was given. */
+export function flagsOf(program: Command): Flags {
   const { root, allow, deny, label, ...single } = program.opts<Omit<Flags, 'unknown' | Many> & Record<Many, unknown>>()
   const lists = { ...many('root', root), ...many('allow', allow), ...many('deny', deny), ...many('label', label) }
   return { ...single, ...lists, unknown: program.args }

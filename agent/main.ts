@@ -136,4 +136,17 @@ function withoutPassword(server: string): string {
   return url.href.replace(/\/+$/, '')
 }
 
-void main(configure())
+/** The agent as a service of the machine is a matter of its own: `backhaul-agent service …`. */
+async function service(argv: readonly string[]): Promise<void> {
+  const { runService } = await import('./service/command.ts')
+  process.exitCode = await runService({
+    argv,
+    env: process.env,
+    executable: process.execPath,
+    say: (line) => void process.stdout.write(`${line}\n`),
+    complain: (line) => void process.stderr.write(`${line}\n`),
+  })
+}
+
+if (process.argv[2] === 'service') void service(process.argv.slice(3))
+else void main(configure())

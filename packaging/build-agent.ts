@@ -1,43 +1,26 @@
-import { mkdir, rm, symlink } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { makeAgentDeb } from './agent-deb.ts'
+import { buildOptions, buildProgram, say } from './build.ts'
 import { bundle } from './bundle.ts'
-import { makeExecutable } from './executable.ts'
-import { compress } from './compress.ts'
-import { isOwn, platforms, type Platform } from './platforms.ts'
-import { nodeOptionsOf, projectFolder, version } from './project.ts'
-import { openKey, signSums } from './release.ts'
+import { nodeOptionsOf, projectFolder } from './project.ts'
+import { openKey, signSums, writeInstaller } from './release.ts'
 
-// npm run build:agent [-- --platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER]
-// Makes what sites install: one executable for each platform, compressed, with their digests and a signature.
-const { values } = parseArgs({
-  options: {
-    platform: { type: 'string', multiple: true, default: Object.keys(platforms) },
-    key: { type: 'string', default: join(homedir(), '.config/backhaul/release.key') },
-    to: { type: 'string', default: join(projectFolder, 'dist') },
-  },
-})
-const say = (line: string): void => void process.stdout.write(`${line}\n`)
-
-const folder = values.to
-await mkdir(folder, { recursive: true })
+// npm run build:agent [-- --platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER] [--no-deb]
+// Makes what sites install: for each platform an executable, compressed, and a Debian package; the script that installs
+// them; and their digests with a signature.
+const options = buildOptions('dist')
+const { folder } = options
 const program = {
   main: await bundle('agent/main.ts'),
-  threads: { 'hash-worker.ts': await bundle('agent/hash-worker.ts') },
+  assets: {
+    'hash-worker.ts': await bundle('agent/hash-worker.ts'),
+    'backhaul-agent.service': await readFile(join(projectFolder, 'packaging/agent/backhaul-agent.service'), 'utf8'),
+  },
   nodeOptions: nodeOptionsOf('agent'),
 }
-const made: string[] = []
-for (const platform of values.platform as Platform[]) {
-  const name = `backhaul-agent-${version}-${platform}`
-  await makeExecutable(program, platform, join(folder, name))
-  await compress(join(folder, name))
-  made.push(`${name}.gz`)
-  say(`made ${join(folder, name)}`)
-  if (!isOwn(platform)) continue
-  await rm(join(folder, 'backhaul-agent'), { force: true })
-  await symlink(name, join(folder, 'backhaul-agent'))
-}
-const key = await openKey(values.key)
-await signSums({ folder, files: made, key })
-say(`signed ${join(folder, 'SHA256SUMS')} with ${values.key}`)
+const files = await buildProgram('backhaul-agent', { program, makeDeb: makeAgentDeb }, options)
+const key = await openKey(options.key)
+await writeInstaller({ to: join(folder, 'install.sh'), key })
+await signSums({ folder, files: [...files, 'install.sh'], key })
+say(`signed ${join(folder, 'SHA256SUMS')} with ${options.key}`)

@@ -1,44 +1,20 @@
-import { mkdir, rm, symlink } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { buildOptions, buildProgram, say } from './build.ts'
 import { bundle } from './bundle.ts'
-import { compress } from './compress.ts'
-import { makeExecutable } from './executable.ts'
-import { isOwn, platforms, type Platform } from './platforms.ts'
-import { nodeOptionsOf, projectFolder, version } from './project.ts'
+import { nodeOptionsOf } from './project.ts'
 import { openKey, signSums } from './release.ts'
+import { makeServerDeb } from './server-deb.ts'
 
-// npm run build:server [-- --platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER]
-// Makes the server as one executable for each platform, compressed, with their digests and a signature. In a folder of
-// their own: what sites install is signed in another.
-const { values } = parseArgs({
-  options: {
-    platform: { type: 'string', multiple: true, default: Object.keys(platforms) },
-    key: { type: 'string', default: join(homedir(), '.config/backhaul/release.key') },
-    to: { type: 'string', default: join(projectFolder, 'dist/server') },
-  },
-})
-const say = (line: string): void => void process.stdout.write(`${line}\n`)
-
-const folder = values.to
-await mkdir(folder, { recursive: true })
+// npm run build:server [-- --platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER] [--no-deb]
+// Makes the server, for each platform an executable, compressed, and a Debian package; and their digests with a signature.
+// In a folder of their own: what sites install is signed in another.
+const options = buildOptions('dist/server')
+const { folder } = options
 const program = {
   main: await bundle('server/main.ts'),
-  threads: { 'hash-worker.ts': await bundle('server/stores/disk/hash-worker.ts') },
+  assets: { 'hash-worker.ts': await bundle('server/stores/disk/hash-worker.ts') },
   nodeOptions: nodeOptionsOf('start'),
 }
-const made: string[] = []
-for (const platform of values.platform as Platform[]) {
-  const name = `backhaul-server-${version}-${platform}`
-  await makeExecutable(program, platform, join(folder, name))
-  await compress(join(folder, name))
-  made.push(`${name}.gz`)
-  say(`made ${join(folder, name)}`)
-  if (!isOwn(platform)) continue
-  await rm(join(folder, 'backhaul-server'), { force: true })
-  await symlink(name, join(folder, 'backhaul-server'))
-}
-const key = await openKey(values.key)
-await signSums({ folder, files: made, key })
-say(`signed ${join(folder, 'SHA256SUMS')} with ${values.key}`)
+const files = await buildProgram('backhaul-server', { program, makeDeb: makeServerDeb }, options)
+await signSums({ folder, files, key: await openKey(options.key) })
+say(`signed ${join(folder, 'SHA256SUMS')} with ${options.key}`)

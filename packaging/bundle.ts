@@ -18,7 +18,7 @@ export async function bundle(entry: string): Promise<string> {
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
-    // There are no files: what asks for one gets its name, and threads.ts knows the name.
+    // There are no files: what asks for one gets its name, and shared/assets.ts knows the name.
     define: { 'import.meta.url': JSON.stringify(`file:///${entry}`) },
     logLevel: 'warning',
   })

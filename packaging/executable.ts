@@ -14,8 +14,8 @@ const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 export interface Program {
   /** The script that it runs, CommonJS. */
   main: string
-  /** The sources of its threads, by their names. */
-  threads: Record<string, string>
+  /** The texts that it carries, by their names: the sources of its threads, and what shared/assets.ts reads. */
+  assets: Record<string, string>
   /** Node's own options. */
   nodeOptions: readonly string[]
 }
@@ -30,9 +30,9 @@ export async function makeExecutable(program: Program, platform: Platform, to: s
   try {
     await writeFile(within('main.cjs'), program.main)
     const assets: Record<string, string> = {}
-    for (const [name, source] of Object.entries(program.threads)) {
+    for (const [name, text] of Object.entries(program.assets)) {
       assets[name] = within(name)
-      await writeFile(within(name), source)
+      await writeFile(within(name), text)
     }
     const config = {
       main: within('main.cjs'),

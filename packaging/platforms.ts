@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { access, chmod, mkdir, rm } from 'node:fs/promises'
+import { access, chmod, mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { nodeVersion, projectFolder } from './project.ts'
@@ -21,20 +21,36 @@ export const isOwn = (platform: Platform): boolean => platform === `${process.pl
  */
 export async function nodeFor(platform: Platform): Promise<string> {
   if (isOwn(platform)) return process.execPath
+  return join(await packageOf(platform), 'bin/node')
+}
+
+/** Under which terms Node comes. */
+export async function licenceOfNode(): Promise<string> {
+  // The package by which npm brought this machine's own has none with it.
+  const other = (Object.keys(platforms) as Platform[]).find((platform) => !isOwn(platform)) ?? 'linux-arm64'
+  return readFile(join(await packageOf(other), 'LICENSE'), 'utf8')
+}
+
+/** The package of npm that holds Node for a platform, unpacked. */
+async function packageOf(platform: Platform): Promise<string> {
   const name = `node-${platform}@${nodeVersion}`
   const folder = join(projectFolder, 'node_modules/.cache/backhaul', name)
-  const file = join(folder, 'bin/node')
-  const known = await access(file).then(
-    () => true,
-    () => false,
+  const wanted = ['bin/node', 'LICENSE']
+  const found = await Promise.all(
+    wanted.map((file) =>
+      access(join(folder, file)).then(
+        () => true,
+        () => false,
+      ),
+    ),
   )
-  if (known) return file
+  if (!found.includes(false)) return folder
   await mkdir(folder, { recursive: true })
   const { stdout } = await run('npm', ['pack', name, '--json', '--pack-destination', folder])
   const [packed] = JSON.parse(stdout) as { filename: string }[]
   const archive = join(folder, packed?.filename ?? '')
-  await run('tar', ['-xzf', archive, '-C', folder, '--strip-components=1', 'package/bin/node'])
+  await run('tar', ['-xzf', archive, '-C', folder, '--strip-components=1', ...wanted.map((file) => `package/${file}`)])
   await rm(archive)
-  await chmod(file, 0o755)
-  return file
+  await chmod(join(folder, 'bin/node'), 0o755)
+  return folder
 }

@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { sha256 } from '../shared/digest.ts'
+import { projectFolder } from './project.ts'
 
 /** Who signs releases: an Ed25519 key (RFC 8032), made at the first release, which only its owner can read. */
 export async function openKey(file: string): Promise<KeyObject> {
@@ -16,6 +17,17 @@ export async function openKey(file: string): Promise<KeyObject> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   await writeFile(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' })
   return privateKey
+}
+
+/** The public half of a key, as PEM. */
+export function publicKeyOf(key: KeyObject): string {
+  return createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString()
+}
+
+/** Writes the script that installs what a key has signed: whoever trusts the script needs to trust nothing else. */
+export async function writeInstaller({ to, key }: { to: string; key: KeyObject }): Promise<void> {
+  const script = await readFile(join(projectFolder, 'packaging/agent/install.sh'), 'utf8')
+  await save(to, script.replace('@RELEASE_KEY@', publicKeyOf(key).trim()), 0o755)
 }
 
 /**
@@ -33,8 +45,7 @@ export async function signSums({
 }): Promise<void> {
   const lines = await Promise.all(files.map(async (name) => `${await digestOf(join(folder, name))}  ${name}\n`))
   const sums = Buffer.from(lines.toSorted().join(''))
-  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'pem' })
-  await save(join(folder, 'release.pub'), publicKey)
+  await save(join(folder, 'release.pub'), publicKeyOf(key))
   await save(join(folder, 'SHA256SUMS'), sums)
   await save(join(folder, 'SHA256SUMS.sig'), `${sign(null, sums, key).toString('base64')}\n`)
 }
@@ -45,7 +56,7 @@ async function digestOf(file: string): Promise<string> {
   return hash.digest('hex')
 }
 
-async function save(file: string, content: string | Buffer): Promise<void> {
-  await writeFile(`${file}.part`, content)
+async function save(file: string, content: string | Buffer, mode = 0o644): Promise<void> {
+  await writeFile(`${file}.part`, content, { mode })
   await rename(`${file}.part`, file)
 }

@@ -20,6 +20,8 @@ export interface Config extends StoreAddresses {
   tls: TlsFiles | undefined
   /** By which agents may call this server (RFC 6454); none for any. */
   origins: string[]
+  /** The folder of what sites install. */
+  releases: string
   /** What one client's files may take up, in bytes; undefined: as much as there is. */
   clientQuota: number | undefined
   /** How long finished files are kept, in ms; undefined: for ever. */
@@ -44,6 +46,7 @@ export function readConfig(env: Environment): Config {
   const tls = readTlsFiles(read)
   const auth = read.oneOf('AUTH', 'auto', ['auto', 'on'])
   const origins = read.parsed('ORIGINS', '', parseOrigins) ?? []
+  const releases = read.text('RELEASES', 'dist')
   const adminToken = read.parsed('ADMIN_TOKEN', '', parseAdminToken)
   read.finish()
   return {
@@ -60,6 +63,7 @@ export function readConfig(env: Environment): Config {
     trustProxy,
     tls,
     origins,
+    releases,
   }
 }
 

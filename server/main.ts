@@ -22,7 +22,7 @@ import { listen, stopServing } from './listen.ts'
 import { createMetrics } from './metrics.ts'
 import { bothObservers, createObserver } from './observer.ts'
 import type { Clock } from './ports.ts'
-import { openStores } from './stores/open.ts'
+import { openReleases, openStores } from './stores/open.ts'
 import { createServer } from './tls.ts'
 import { startTimers } from './timers.ts'
 
@@ -74,6 +74,8 @@ async function main(config: Config): Promise<void> {
     inFlight,
     trustProxy: config.trustProxy,
     tls: config.tls !== undefined,
+    releases: await openReleases(config.releases),
+    origins: config.origins,
   }).callback()
   const hold = createHeldPolls({
     polls: domain.polls,

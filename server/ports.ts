@@ -283,3 +283,17 @@ export interface Clock {
   /** ms since some moment; it never goes back. */
   monotonic(): number
 }
+
+/** A file of a release, opened. */
+export interface ReleaseFile {
+  size: number
+  sha256: Sha256
+  read(range: Range): AsyncIterable<Uint8Array>
+  close(): Promise<void>
+}
+
+/** What sites install. */
+export interface ReleaseStore {
+  /** One of the files that the release lists; undefined when it has none of this name, or there is no release. */
+  open(name: string): Promise<ReleaseFile | undefined>
+}

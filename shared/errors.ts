@@ -34,6 +34,7 @@ export const errorCodes = [
   'client-not-connected',
   'client-timeout',
   'download-unknown',
+  'release-unknown',
   'content-removed',
   // the state does not allow it
   'session-held',

@@ -2,11 +2,9 @@ import { Readable } from 'node:stream'
 import type { Router } from '@koa/router'
 import { create as contentDisposition } from 'content-disposition'
 import type { Context } from 'koa'
-import parseRange from 'range-parser'
 import { formatDigest } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { headers } from '../../shared/protocol.ts'
-import type { Range } from '../../shared/ranges.ts'
 import { pause } from '../../shared/wait.ts'
 import { checkUsable, type Opened } from '../domain/content.ts'
 import type { Domain } from '../domain/index.ts'
@@ -15,6 +13,7 @@ import type { DownloadRecord } from '../ports.ts'
 import type { RouteDeps } from './agents.ts'
 import { callerGone } from './body.ts'
 import { downloadIdOf, preferredWait } from './request.ts'
+import { closeWith, sendStored } from './stored.ts'
 
 /** How long a caller waits for a transfer to begin unless it says otherwise, in ms. */
 export const BEGIN_WITHIN = 25_000
@@ -46,7 +45,7 @@ export async function sendContent(ctx: Context, domain: Domain, id: string, opti
   const opened = await domain.contents.open(id, { beginMs, onlineOnly, signal })
   closeWith(ctx, opened)
   ctx.req.socket.setNoDelay(true)
-  if (opened.kind === 'stored') sendStored(ctx, opened)
+  if (opened.kind === 'stored') sendWhole(ctx, opened)
   else await sendArriving(ctx, domain, opened, options.firstByteMs)
 }
 
@@ -118,50 +117,11 @@ async function* resume(
   yield* rest
 }
 
-/** A generator that was never started runs no `finally`: what is open ends with the answer. */
-function closeWith(ctx: Context, opened: Opened): void {
-  const close = (): void => void opened.close().catch(() => undefined)
-  if (ctx.res.closed) close()
-  else ctx.res.once('close', close)
-}
-
-function sendStored(ctx: Context, { download, content }: Extract<Opened, { kind: 'stored' }>): void {
+/** No other bytes can have been handed out before where the first attempt completed. */
+function sendWhole(ctx: Context, { download, content }: Extract<Opened, { kind: 'stored' }>): void {
   setHeaders(ctx, download)
-  ctx.status = 200
-  if (ctx.fresh) {
-    ctx.status = 304
-    return
-  }
-  const asked = askedRange(ctx, download, content.size)
-  if (asked === 'unsatisfiable') {
-    ctx.set('Content-Range', `bytes */${content.size}`)
-    throw new AppError(
-      'range-not-satisfiable',
-      `The file has ${content.size} bytes; ${ctx.get('Range').slice(0, 100)} has none of them.`,
-    )
-  }
-  const range = asked ?? { start: 0, end: content.size }
-  if (asked) {
-    ctx.status = 206
-    ctx.set('Content-Range', `bytes ${range.start}-${range.end - 1}/${content.size}`)
-  }
-  ctx.body = Readable.from(content.read(range), { objectMode: false })
-  ctx.length = range.end - range.start
-}
-
-/**
- * The one range asked for, if it may be answered with 206. Without an If-Range that matches (RFC 9110 §13.1.5) only where
- * the first attempt completed: no other bytes can have been handed out before.
- */
-function askedRange(ctx: Context, download: DownloadRecord, size: number): Range | 'unsatisfiable' | undefined {
-  const condition = ctx.get('If-Range')
-  const allowed = condition === '' ? download.attempt === 1 : condition === etagOf(download)
-  if (ctx.get('Range') === '' || !allowed) return undefined
-  const ranges = parseRange(size, ctx.get('Range'))
-  if (ranges === -1) return 'unsatisfiable'
-  if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return undefined
-  const [range] = ranges
-  return range && { start: range.start, end: range.end + 1 }
+  const { size, read } = content
+  sendStored(ctx, { size, read, etag: etagOf(download), constant: download.attempt === 1 })
 }
 
 function setHeaders(ctx: Context, download: DownloadRecord): void {

@@ -25,6 +25,8 @@ const REQUESTS_PER_MINUTE = 12_000
 const CALLS_PER_MINUTE = 6000
 /** Of one credential: what it proves itself for costs a signature each. */
 const PROOFS_PER_MINUTE = 60
+/** Of one address: many sites can install their agents by way of one. */
+const INSTALLS_PER_MINUTE = 600
 /** With one enrolment token, from one address: a row of the audit each. */
 const ENROLMENTS_PER_MINUTE = 600
 
@@ -35,6 +37,7 @@ export function limited(): Middleware {
   const challenges = perMinute(CHALLENGES_PER_MINUTE)
   const requests = perMinute(REQUESTS_PER_MINUTE)
   const calls = perMinute(CALLS_PER_MINUTE)
+  const installs = perMinute(INSTALLS_PER_MINUTE)
   const proofs = perMinute(PROOFS_PER_MINUTE)
   const enrolled = perMinute(ENROLMENTS_PER_MINUTE)
 
@@ -46,7 +49,7 @@ export function limited(): Middleware {
 
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
     if (principal.kind === 'nobody' && !isProbe(ctx))
-      await consume(isChallenge(ctx) ? challenges : failures, networkOf(addressOf(ctx)))
+      await consume(isInstall(ctx) ? installs : isChallenge(ctx) ? challenges : failures, networkOf(addressOf(ctx)))
     // What pages ask for is refused in any case; nobody else is held back by it.
     if (strangeness(ctx) !== undefined) await consume(failures, networkOf(addressOf(ctx)))
     if (principal.kind === 'operator') await consume(requests, principal.id)
@@ -74,6 +77,10 @@ export function limited(): Middleware {
 /** What load balancers and service managers ask, often, and without a token. */
 const isProbe = ({ method, path }: Context): boolean =>
   (method === 'GET' || method === 'HEAD') && (path === '/health' || path === '/ready')
+
+/** What sites install is for everybody; whatever else they ask for there counts alike. */
+const isInstall = ({ method, path }: Context): boolean =>
+  (method === 'GET' || method === 'HEAD') && (path === '/install.sh' || path.startsWith('/agents/'))
 
 /** What is not theirs, and what they cannot have any more. */
 const refusals = ['not-permitted', 'download-unknown', 'client-unknown', 'enrolment-spent', 'key-revoked'] as const

@@ -185,6 +185,17 @@ export const operations: Record<string, Operation> = {
     query: ['client', 'actor', 'limit', 'cursor'],
     answers: { 200: 'AuditList' },
   },
+  'GET /install.sh': {
+    access: 'public',
+    summary: 'The script that installs an agent of this server',
+    answers: { 200: 'text' },
+  },
+  'GET /agents/{name}': {
+    access: 'public',
+    summary: 'A file of the release that sites install; SHA256SUMS lists them',
+    headers: ['Range', 'If-Range', 'If-None-Match'],
+    answers: { 200: 'bytes', 206: 'bytes', 304: 'nothing' },
+  },
   'GET /health': { access: 'public', summary: 'The server answers', answers: { 200: 'json' } },
   'GET /ready': { access: 'public', summary: 'The stores answer, too', answers: { 200: 'json' } },
   'GET /metrics': { access: 'reader', summary: 'Metrics for Prometheus', answers: { 200: 'text' } },

@@ -33,6 +33,7 @@ const statuses: Record<ErrorCode, number> = {
   'client-not-connected': 404,
   'client-timeout': 408,
   'download-unknown': 404,
+  'release-unknown': 404,
   'content-removed': 410,
   'session-held': 409,
   'session-superseded': 409,

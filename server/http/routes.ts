@@ -12,10 +12,11 @@ import { downloadRoutes } from './downloads.ts'
 import { healthRoutes } from './health.ts'
 import { metricsRoutes } from './metrics.ts'
 import { openapiRoutes } from './openapi.ts'
+import { releaseRoutes, type ReleaseDeps } from './releases.ts'
 import type { Present } from './present.ts'
 import { uploadRoutes } from './uploads.ts'
 
-export interface RoutesDeps {
+export interface RoutesDeps extends ReleaseDeps {
   domain: Domain
   access: Access
   present: Present
@@ -38,6 +39,7 @@ export function createRouter(deps: RoutesDeps): Router {
   healthRoutes(router, deps)
   metricsRoutes(router, deps)
   openapiRoutes(router, deps)
+  releaseRoutes(router, deps)
   aliasRoutes(router, deps)
   return router
 }

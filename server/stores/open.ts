@@ -1,5 +1,5 @@
 import type { AccessStore } from '../access-ports.ts'
-import type { ByteStore, JobStore, WakeBus } from '../ports.ts'
+import type { ByteStore, JobStore, ReleaseStore, WakeBus } from '../ports.ts'
 
 /** Where jobs and bytes lie, as read from the URLs of the configuration. */
 export interface StoreAddresses {
@@ -46,6 +46,12 @@ export async function openStores({ database, storage }: StoreAddresses): Promise
     await bytes.close()
     throw error
   }
+}
+
+/** What sites install, in a folder; it need not be there. */
+export async function openReleases(folder: string): Promise<ReleaseStore> {
+  const { openReleaseFolder } = await import('./disk/releases.ts')
+  return openReleaseFolder(folder)
 }
 
 /** `file:///srv/x` and `file:/srv/x` both name /srv/x; new URL() would make a root of `file:downloads`, too. */

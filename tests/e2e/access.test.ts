@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ADMIN, bearer } from '../helpers/admin.ts'
-import { writeRandom } from '../helpers/folder.ts'
+import { temporaryFolder, writeRandom } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 import { answerOf, callsOf, type OperationCall } from '../helpers/operations.ts'
 import { openPolls } from '../helpers/open-polls.ts'
+import { makeRelease } from '../helpers/release.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
@@ -16,6 +17,7 @@ describe('only who belongs', () => {
   /** A download of client B, and everything that can be asked for of it. */
   let downloadId: string
   let calls: OperationCall[]
+  let releases: Awaited<ReturnType<typeof temporaryFolder>>
 
   const enrolment = async (clients: string, more: Json = {}): Promise<string> =>
     String((await stack.post('/enrolments', { clients, ...more })).body['secret'])
@@ -31,7 +33,9 @@ describe('only who belongs', () => {
     String((await stack.post('/tokens', { name: 'one', ...request })).body['secret'])
 
   beforeAll(async () => {
-    stack = await startStack({ AUTH: 'on', ADMIN_TOKEN: ADMIN })
+    releases = await temporaryFolder()
+    await makeRelease(releases.folder)
+    stack = await startStack({ AUTH: 'on', ADMIN_TOKEN: ADMIN, RELEASES: releases.folder })
     const b = await bearerOf('b')
     const polled = await fetch(`${stack.url}/jobs?client=b`, { headers: bearer(b) })
     expect(polled.status).toBe(204)
@@ -40,6 +44,7 @@ describe('only who belongs', () => {
   })
   afterAll(async () => {
     await stack.stop()
+    await releases.remove()
   })
 
   test('a stranger is refused everywhere but at the public routes, and where nothing is', async () => {

@@ -79,6 +79,7 @@ function pathOf(random: Random, template: string, { downloads, clients }: Target
   const id = random.pick(template.startsWith('/clients') || template.startsWith('/api/download/') ? clients : downloads)
   const path = template
     .replace('{id}', random.chance(0.1) ? encodeURIComponent(safe(word(random))) : id)
+    .replace('{name}', random.pick(['SHA256SUMS', 'install.sh']))
     .replace('{path}', random.chance(0.5) ? safe(word(random)).replace(/[\s#?]/g, '_') : 'report.txt')
   const query = Array.from({ length: random.int(0, 3) }, () => {
     const text = random.chance(0.4) ? random.pick([...clients, ...downloads]) : safe(word(random))

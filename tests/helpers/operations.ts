@@ -14,7 +14,7 @@ export function callsOf({ downloadId, clientId }: { downloadId: string; clientId
   return Object.entries(operations).map(([name, operation]) => {
     const [method = '', template = ''] = name.split(' ')
     const id = operation.of === 'client' ? clientId : downloadId
-    const path = template.replace('{id}', id).replace('{path}', 'report.txt')
+    const path = template.replace('{id}', id).replace('{path}', 'report.txt').replace('{name}', 'SHA256SUMS')
     const query = name === 'GET /jobs' ? `?client=${clientId}` : template.endsWith('/chunks') ? '?attempt=1' : ''
     const body = operation.request === undefined ? undefined : JSON.stringify(bodyOf(clientId))
     return { name, operation, method, path: path + query, body }

@@ -1,11 +1,177 @@
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { prepare, renderUnit } from '../../agent/service/install.ts'
+import { parseInstall } from '../../agent/service/options.ts'
+import { pathsUnder, type ServicePaths } from '../../agent/service/paths.ts'
+import { writeFiles } from '../../agent/service/write.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
-import { projectFolder } from '../helpers/process.ts'
 
-testWith({ programs: ['systemd-analyze'] }, 'systemd-analyze verify has nothing to say of the service', async () => {
-  const unit = join(projectFolder, 'deploy', 'backhaul-agent.service')
-  expect(await promisify(execFile)('systemd-analyze', ['verify', unit])).toEqual({ stdout: '', stderr: '' })
+const run = promisify(execFile)
+let place: Awaited<ReturnType<typeof temporaryFolder>>
+let paths: ServicePaths
+
+beforeEach(async () => {
+  place = await temporaryFolder()
+  paths = pathsUnder(place.folder)
 })
+afterEach(() => place.remove())
+
+const text = (path: string): Promise<string> => readFile(path, 'utf8')
+
+/** What `service install` writes, without systemd. */
+async function install(
+  args: string[],
+  env: Record<string, string> = {},
+  hostname = 'till-7.example',
+): Promise<string[]> {
+  const say = (): void => undefined
+  const deps = { paths, env, hostname, executable: '/opt/backhaul-agent', say }
+  const { files } = await prepare(parseInstall(args), deps)
+  return (await writeFiles(files)).map((path) => path.slice(place.folder.length))
+}
+
+describe('service install', () => {
+  test('writes the unit and its settings, and nothing else without being asked', async () => {
+    expect(await install(['--server', 'https://hub.example'])).toEqual([
+      '/etc/systemd/system/backhaul-agent.service',
+      '/etc/backhaul-agent/agent.env',
+    ])
+    expect(await text(paths.unit)).toContain('\nExecStart=/opt/backhaul-agent\n')
+    const env = await text(paths.env)
+    expect(env).toContain('\nCLIENT_ID=till-7.example\n')
+    expect(env).toContain('\nSERVER_URL=https://hub.example\n')
+    expect((await stat(paths.env)).mode & 0o777).toBe(0o600)
+  })
+
+  test('run again, it changes what is named and keeps everything else', async () => {
+    const labels = 'note=it"s $5 \\ `x`,region=west'
+    await install(['--server', 'https://hub.example', '--id', 'one', '--root', '/srv/a', '--root', '/home/ann/b 100%'])
+    await writeFile(paths.env, `# by hand\nLOG_LEVEL='debug'\n${await text(paths.env)}`)
+    await chmod(paths.env, 0o640)
+    const label = labels.split(',').flatMap((one) => ['--label', one])
+    const changed = await install([...label, '--limit', 'mon-fri 08:00-22:00 2mbit, else unlimited', '--read-all'])
+    expect(changed).toEqual([
+      '/etc/backhaul-agent/agent.env',
+      '/etc/systemd/system/backhaul-agent.service.d/read-all.conf',
+    ])
+    expect((await stat(paths.env)).mode & 0o777).toBe(0o600)
+    // As a shell reads it, whose rules systemd's are here.
+    const { stdout } = await run('sh', [
+      '-ac',
+      `. "$1"; printf '%s\\n' "$CLIENT_ID" "$LABELS" "$LIMIT" "$LOG_LEVEL"`,
+      'sh',
+      paths.env,
+    ])
+    expect(stdout.split('\n')).toEqual(['one', labels, 'mon-fri 08:00-22:00 2mbit, else unlimited', 'debug', ''])
+    expect(await text(paths.env)).toContain('# by hand\n')
+    expect(await install([])).toEqual([])
+    expect(await install(['--no-read-all'])).toEqual(['/etc/systemd/system/backhaul-agent.service.d/read-all.conf'])
+  })
+
+  test('roots are a drop-in that shows what the sandbox hides, and are kept and replaced as a whole', async () => {
+    const conf = join(paths.dropIns, 'roots.conf')
+    await install([
+      '--server',
+      'https://hub.example',
+      '--root',
+      '/srv/a',
+      '--root',
+      '/home/ann/b 100%"',
+      '--root',
+      '/tmp/x',
+    ])
+    const written = (await text(conf)).split('\n').slice(1)
+    expect(written).toEqual([
+      '[Service]',
+      'Environment="ROOTS=/srv/a:/home/ann/b 100%%\\":/tmp/x"',
+      'ProtectHome=tmpfs',
+      'BindReadOnlyPaths="-/home/ann/b 100%%\\""',
+      'BindReadOnlyPaths="-/tmp/x"',
+      '',
+    ])
+    expect(await install(['--id', 'two'])).toEqual(['/etc/backhaul-agent/agent.env'])
+    await install(['--root', '/var/log/pos'])
+    expect((await text(conf)).split('\n').slice(1)).toEqual(['[Service]', 'Environment="ROOTS=/var/log/pos"', ''])
+    // Written by hand into the settings, they would win over the drop-in.
+    await writeFile(paths.env, `ROOTS=/srv/by:/srv/hand\n${await text(paths.env)}`)
+    await install([])
+    expect(await text(conf)).toContain('"ROOTS=/srv/by:/srv/hand"')
+    expect(await text(paths.env)).not.toContain('ROOTS')
+  })
+
+  test('a token lies where only root reads it, and systemd hands it to the agent', async () => {
+    const file = join(place.folder, 'token')
+    await writeFile(file, 'bhe_secret\n')
+    await install(['--server', 'https://hub.example', '--enrol-file', file, '--group', 'adm', '--group', 'pos'])
+    expect(await text(paths.enrolToken)).toBe('bhe_secret\n')
+    expect((await stat(paths.enrolToken)).mode & 0o777).toBe(0o600)
+    const credentials = await text(join(paths.dropIns, 'credentials.conf'))
+    expect(credentials).toContain(`LoadCredential=enrol-token:${paths.enrolToken}\n`)
+    expect(credentials).not.toContain('bhe_secret')
+    expect(await text(paths.env)).not.toContain('bhe_secret')
+    expect(await text(join(paths.dropIns, 'groups.conf'))).toContain('=adm\nSupplementaryGroups=pos\n')
+    expect(await install(['--group', 'adm'])).toEqual(['/etc/systemd/system/backhaul-agent.service.d/groups.conf'])
+    expect(await install(['--no-group'])).toEqual(['/etc/systemd/system/backhaul-agent.service.d/groups.conf'])
+  })
+
+  test("the way out of whoever installs it is the agent's, too", async () => {
+    await install(['--server', 'https://hub.example'], { HTTPS_PROXY: 'http://proxy.example:3128', HOME: '/root' })
+    expect(await text(paths.env)).toContain('\nHTTPS_PROXY=http://proxy.example:3128\n')
+    expect(await text(paths.env)).not.toContain('HOME')
+  })
+
+  test('the unit of a package is left alone', async () => {
+    const [packaged = ''] = paths.packagedUnits
+    await mkdir(dirname(packaged), { recursive: true })
+    await writeFile(packaged, '[Service]\n')
+    expect(await install(['--server', 'https://hub.example'])).toEqual(['/etc/backhaul-agent/agent.env'])
+  })
+
+  test.each([
+    [[], '--server (SERVER_URL) is missing'],
+    [['--server', 'hub'], '--server (SERVER_URL) must be a URL'],
+    [['--server', 'https://h', '--id', 'a b'], '--id (CLIENT_ID)'],
+    [['--server', 'https://h', '--root', '/a:b'], 'cannot hold a colon'],
+    [['--server', 'https://h', '--root'], '--root needs a value'],
+    [['--server', 'https://h', '--enrol-file', '/nowhere'], '--enrol-file (ENROL_FILE) cannot be used'],
+    [['--server', 'https://h', '--state-dir', '/x'], '--state-dir cannot be chosen'],
+    [['--server', 'https://h', '--limit', 'fast'], '--limit (LIMIT)'],
+    [['--server', 'https://h', '--sample'], '--sample is not known'],
+    [['--server', 'https://h', '--group'], '--group needs a value'],
+  ])('%j is refused before anything is written', async (args, why) => {
+    await expect(install(args)).rejects.toThrow(why)
+    await expect(stat(join(place.folder, 'etc'))).rejects.toThrow('ENOENT')
+  })
+
+  test('a name that is no id is made one, or asked for', async () => {
+    await install(['--server', 'https://hub.example'], {}, '-Käsetheke 3.local')
+    expect(await text(paths.env)).toContain('\nCLIENT_ID=K-setheke-3.local\n')
+    await expect(install(['--server', 'https://hub.example', '--id', ''], {}, '---')).rejects.toThrow('--id')
+  })
+})
+
+testWith(
+  { programs: ['systemd-analyze'] },
+  'systemd-analyze verify has nothing to say of unit and drop-ins',
+  async () => {
+    const file = join(place.folder, 'token')
+    await writeFile(file, 'bhe_secret\n')
+    await install([
+      '--server',
+      'https://hub.example',
+      '--root',
+      '/home/a b',
+      '--group',
+      'adm',
+      '--read-all',
+      '--enrol-file',
+      file,
+    ])
+    await writeFile(paths.unit, renderUnit('/bin/true'))
+    expect(await run('systemd-analyze', ['verify', '--man=no', paths.unit])).toEqual({ stdout: '', stderr: '' })
+  },
+)

@@ -1,0 +1,67 @@
+import { hostname } from 'node:os'
+import { existsSync } from 'node:fs'
+import { isSea } from 'node:sea'
+import { CommanderError } from 'commander'
+import { ConfigError, type Environment } from '../../shared/env.ts'
+import { messageOf } from '../../shared/errors.ts'
+import { printable } from '../../shared/format.ts'
+import { install } from './install.ts'
+import { pathsUnder } from './paths.ts'
+import { status } from './status.ts'
+import { openSystemd } from './systemd.ts'
+import { uninstall } from './uninstall.ts'
+
+export interface ServiceInput {
+  /** What came behind `service`. */
+  argv: readonly string[]
+  env: Environment
+  executable: string
+  say: (line: string) => void
+  complain: (line: string) => void
+}
+
+const usage = `Usage: backhaul-agent service install [FLAGS]   set it up, or change it; --help lists the flags
+       backhaul-agent service status           how it is
+       backhaul-agent service uninstall        remove it, with its settings and keys`
+
+/**
+ * `backhaul-agent service install|status|uninstall`.
+ * @returns the exit code: 1 when the agent is not connected or something failed, 2 for what was typed wrongly
+ */
+export async function runService({ argv, env, executable, say, complain }: ServiceInput): Promise<number> {
+  const [name = '', ...rest] = argv
+  const deps = { paths: pathsUnder('/'), systemd: openSystemd(), env, hostname: hostname(), executable, say }
+  try {
+    if (name === '--help') {
+      say(usage)
+      return 0
+    }
+    if (name !== 'install' && rest.length > 0) throw new ConfigError([`${rest[0]} is not known here\n${usage}`])
+    if (!rest.includes('--help')) checkPlace(name)
+    if (name === 'install') return (await install(rest, deps)) ? 0 : 1
+    if (name === 'status') return (await status(deps)) ? 0 : 1
+    if (name === 'uninstall') {
+      await uninstall(deps)
+      return 0
+    }
+    throw new ConfigError([`${name === '' ? 'what to do' : name} is not known\n${usage}`])
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    const mistakes = error instanceof ConfigError ? error.mistakes : [messageOf(error)]
+    for (const mistake of mistakes) for (const line of mistake.split('\n')) complain(printable(line))
+    return error instanceof ConfigError ? 2 : 1
+  }
+}
+
+/** @throws ConfigError where there can be no such service, or nobody may make it */
+function checkPlace(name: string): void {
+  if (process.platform !== 'linux' || !existsSync('/run/systemd/system'))
+    throw new ConfigError([
+      'there is no systemd here, and the agent knows no other way to become a service: run it under what starts programs on this machine',
+    ])
+  if (process.geteuid?.() !== 0) throw new ConfigError([`only root may do this: sudo backhaul-agent service ${name}`])
+  if (name === 'install' && !isSea())
+    throw new ConfigError([
+      'a service is made of the single executable: npm run build:agent, then dist/backhaul-agent service install',
+    ])
+}

@@ -1,0 +1,147 @@
+import { execFile } from 'node:child_process'
+import { realpath, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { readAsset } from '../../shared/assets.ts'
+import { ConfigError, type Environment } from '../../shared/env.ts'
+import { messageOf } from '../../shared/errors.ts'
+import { printable, withoutUser } from '../../shared/format.ts'
+import { version } from '../../shared/version.ts'
+import { waitForContact, type Contact } from './contact.ts'
+import { readInstalled, textOf } from './installed.ts'
+import { parseInstall, type Asked } from './options.ts'
+import { SERVICE, UNIT, type ServicePaths } from './paths.ts'
+import { planInstall, secretNames, type Plan } from './plan.ts'
+import type { Systemd } from './systemd.ts'
+import { writeFiles } from './write.ts'
+
+const run = promisify(execFile)
+
+export interface InstallDeps {
+  paths: ServicePaths
+  systemd: Systemd
+  env: Environment
+  hostname: string
+  /** This program's file. */
+  executable: string
+  say: (line: string) => void
+}
+
+/** How long the agent may take to reach its server, in ms. */
+const CONNECT_WITHIN_MS = 30_000
+
+/**
+ * Sets the service up, or changes what it is told, and starts it.
+ * @returns whether it is connected
+ * @throws ConfigError naming every mistake, before anything is changed; Error of systemd's commands
+ */
+export async function install(argv: readonly string[], deps: InstallDeps): Promise<boolean> {
+  const { systemd, say } = deps
+  const plan = await prepare(parseInstall(argv), deps)
+  await checkGroups(plan.groups)
+  for (const root of plan.roots) if (!(await isFolder(root))) say(`note: ${printable(root)} is no folder now`)
+  for (const path of await writeFiles(plan.files)) say(`wrote ${path}`)
+  await systemd.control('daemon-reload')
+  await systemd.control('enable', '--quiet', UNIT)
+  await systemd.control('reset-failed', UNIT).catch(() => undefined)
+  // A start that fails is told by what the agent said of it.
+  const failure = await systemd.control('restart', UNIT).then(() => undefined, messageOf)
+  const port = (await readInstalled(deps.paths)).variables['CLIENT_PORT']
+  const contact = await waitForContact({ systemd, port, clientId: plan.clientId }, CONNECT_WITHIN_MS)
+  if (contact.connected) await connected(plan, deps)
+  else notConnected({ plan, contact, failure, say })
+  return contact.connected
+}
+
+/** What is to be done, from what was asked for and what is there. */
+export async function prepare(
+  asked: Asked,
+  { paths, env, hostname, executable }: Omit<InstallDeps, 'systemd'>,
+): Promise<Plan> {
+  const contents = Object.fromEntries(
+    // What cannot be read is told with all other mistakes.
+    await Promise.all(
+      Object.entries(asked.files).map(async ([flag, path]) => [flag, await textOf(path).catch(() => undefined)]),
+    ),
+  ) as Record<string, string>
+  const kept: string[] = []
+  for (const name of secretNames) if ((await textOf(join(paths.config, name))) !== undefined) kept.push(name)
+  const packaged = await Promise.all(paths.packagedUnits.map(textOf))
+  const unit = packaged.some((text) => text !== undefined) ? undefined : renderUnit(await commandFor(executable, paths))
+  const proxies = Object.fromEntries(proxyNames.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+  return planInstall({ paths, installed: await readInstalled(paths), asked, contents, kept, hostname, proxies, unit })
+}
+
+const proxyNames = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'https_proxy', 'http_proxy', 'no_proxy']
+
+/** The unit, for one command. @param command absolute, without spaces */
+export function renderUnit(command: string): string {
+  const unit = readAsset(new URL('../../packaging/agent/backhaul-agent.service', import.meta.url))
+  return unit.replace('@BINARY@', command.replaceAll('%', '%%'))
+}
+
+const unfit = ['/home/', '/root/', '/tmp/', '/var/tmp/', '/run/', '/dev/', '/mnt/', '/media/']
+
+/** The link by which the program is called, so that an update changes it alone; else its file. @throws ConfigError */
+async function commandFor(executable: string, { commands }: ServicePaths): Promise<string> {
+  for (const command of commands) {
+    if ((await realpath(command).catch(() => undefined)) === executable) return command
+  }
+  if (unfit.some((folder) => executable.startsWith(folder)) || /[\s"'\\]/.test(executable))
+    throw new ConfigError([
+      `a service cannot be run from ${executable}: sudo install -m 755 ${executable} /usr/local/bin/${SERVICE}, and call that one`,
+    ])
+  return executable
+}
+
+async function checkGroups(groups: readonly string[]): Promise<void> {
+  const mistakes: string[] = []
+  for (const group of groups) {
+    const known =
+      /^[A-Za-z0-9_][\w.-]*\$?$/.test(group) && (await run('getent', ['group', group]).catch(() => undefined))
+    if (!known) mistakes.push(`--group ${printable(group)} is no group of this machine; getent group lists them`)
+  }
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+}
+
+/** The token has done its work: who finds it could pose as a new site. */
+async function connected(plan: Plan, { paths, systemd, say }: InstallDeps): Promise<void> {
+  say(`${SERVICE} ${version} is running, and connected to ${withoutUser(plan.server)} as ${plan.clientId}`)
+  if ((await textOf(paths.enrolToken)) === undefined) return
+  await rm(paths.enrolToken)
+  const dropIn = join(paths.dropIns, 'credentials.conf')
+  const left = ((await textOf(dropIn)) ?? '').split('\n').filter((line) => !/enrol-token/.test(line))
+  const empty = !left.some((line) => line.startsWith('LoadCredential='))
+  await writeFiles([{ path: dropIn, text: empty ? undefined : left.join('\n'), mode: 0o644 }])
+  await systemd.control('daemon-reload')
+  say('the site is enrolled; the enrolment token was removed from this machine')
+}
+
+const LAST = 10
+
+function notConnected({
+  plan,
+  contact: { unit, lines },
+  failure,
+  say,
+}: {
+  plan: Plan
+  contact: Contact
+  failure: string | undefined
+  say: (line: string) => void
+}): void {
+  say(
+    `${SERVICE} ${version} is set up, but not connected to ${withoutUser(plan.server)} yet (${unit.active}). Its last words:`,
+  )
+  if (lines.length === 0 && failure !== undefined) say(`  ${printable(failure)}`)
+  for (const { msg } of lines.slice(-LAST)) say(`  ${printable(msg)}`)
+  if (unit.exitStatus === '2') say('Mend what it says and run this again; it is not started again until then.')
+  else say(`It goes on trying by itself. ${SERVICE} service status tells more, journalctl -u ${SERVICE} -f everything.`)
+}

@@ -1,0 +1,89 @@
+import { resolve } from 'node:path'
+import { ConfigError } from '../../shared/env.ts'
+import { agentCommand, collect, flagsOf, typed, variables, type Flags } from '../flags.ts'
+import type { Variables } from './env-file.ts'
+
+/** What `service install` was told; what was not said stays as it is. */
+export interface Asked {
+  /** Settings that agent.env holds. */
+  variables: Variables
+  roots: string[] | undefined
+  groups: string[] | undefined
+  readAll: boolean | undefined
+  /** Files that are taken over, absolute. */
+  files: Partial<Record<FileFlag, string>>
+}
+
+/** Flags that name a file which the service's user may not read, or which may go. */
+export const fileFlags = ['ca', 'cert', 'key', 'enrolFile'] as const
+export type FileFlag = (typeof fileFlags)[number]
+
+const examples = `
+Run again, it changes what is named and keeps everything else. Settings lie in /etc/backhaul-agent/agent.env.
+
+Example:
+  backhaul-agent service install --id restaurant_1 --server https://backhaul.example.com \\
+    --enrol-file enrol-token --root /var/log/pos --group adm`
+
+/**
+ * Reads the flags of `service install`: those of the agent, and what a service has besides.
+ * @throws ConfigError naming every mistake; CommanderError after `--help`
+ */
+export function parseInstall(argv: readonly string[]): Asked {
+  const program = agentCommand('backhaul-agent service install')
+    .description('Runs the agent as a service of systemd, from now on and after every start of the machine.')
+    .option('--group [NAME]', 'read what this group may read; may be repeated', collect)
+    .option('--no-group', 'be in no group again')
+    .option('--read-all', 'read every file of the machine (CAP_DAC_READ_SEARCH), within what is shared')
+    .option('--no-read-all', 'only what the user and its groups may read')
+    .addHelpText('after', examples)
+    .parse(argv, { from: 'user' })
+  const flags = flagsOf(program)
+  const { group, readAll } = program.opts<{ group?: false | (string | true)[]; readAll?: boolean }>()
+  const mistakes = mistakesOf({ ...flags, group: group === false ? undefined : group })
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  return {
+    variables: variablesOf(flags),
+    roots: textsOf(flags.root)?.map((root) => resolve(root)),
+    groups: group === false ? [] : textsOf(group),
+    readAll,
+    files: Object.fromEntries(
+      fileFlags.flatMap((name) => (typeof flags[name] === 'string' ? [[name, resolve(flags[name])]] : [])),
+    ),
+  }
+}
+
+function mistakesOf({ unknown, ...given }: Flags & { group: unknown }): string[] {
+  const empty = Object.entries(given)
+    .filter(([, value]) => (Array.isArray(value) ? value.includes(true) || value.includes('') : value === ''))
+    .map(([name]) => name)
+  const bare = Object.entries(given)
+    .filter(([name, value]) => value === true && name !== 'readAll')
+    .map(([name]) => name)
+  return [
+    ...unknown.map((argument) => `${argument} is not known; --help lists what is`),
+    ...[...empty, ...bare].map((name) => `${typed(name)} needs a value`),
+    ...(given.stateDir === undefined ? [] : ['--state-dir cannot be chosen: a service has its own, in /var/lib']),
+    ...(textsOf(given.root) ?? [])
+      .filter((root) => root.includes(':') || /\p{Cc}/u.test(root))
+      .map((root) => `--root ${JSON.stringify(root)} cannot hold a colon or a control character`),
+  ]
+}
+
+const textsOf = (values: unknown): string[] | undefined =>
+  Array.isArray(values) ? values.filter((value) => typeof value === 'string') : undefined
+
+/** As the agent reads them from its environment. */
+function variablesOf(flags: Flags): Variables {
+  const single = Object.entries(variables).flatMap(([flag, variable]): [string, string][] => {
+    const value = flags[flag as keyof typeof variables]
+    if (typeof value !== 'string' || fileFlags.includes(flag as FileFlag)) return []
+    return [[variable, flag === 'file' || flag === 'limitFile' ? resolve(value) : value]]
+  })
+  const lists = { ALLOW: flags.allow, DENY: flags.deny, LABELS: flags.label }
+  const joined = Object.entries(lists).flatMap(([variable, values]): [string, string][] => {
+    const texts = textsOf(values)
+    return texts === undefined ? [] : [[variable, texts.join(variable === 'LABELS' ? ',' : ':')]]
+  })
+  return Object.fromEntries([...single, ...joined])
+}

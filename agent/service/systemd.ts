@@ -1,0 +1,97 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { messageOf } from '../../shared/errors.ts'
+import { UNIT } from './paths.ts'
+
+const run = promisify(execFile)
+
+/** What systemd says of the service. */
+export interface UnitState {
+  /** `active`, `activating`, `failed`, `inactive` … */
+  active: string
+  result: string
+  /** Of the main process that ended last. */
+  exitStatus: string
+  since: string
+  restarts: number
+  /** Which run this is, or was. */
+  invocation: string
+}
+
+/** A line that the service has printed; what is no JSON of the agent's has its text only. */
+export interface Line {
+  msg: string
+  time?: string
+  /** As pino counts: 30 is information, 40 a warning, 50 an error. */
+  level?: number
+  id?: string
+}
+
+export interface Systemd {
+  /** @throws Error with what the command said */
+  control(...args: string[]): Promise<void>
+  state(): Promise<UnitState>
+  /** The last lines of one run, oldest first. */
+  lines(invocation: string, count: number): Promise<Line[]>
+}
+
+const properties = {
+  active: 'ActiveState',
+  result: 'Result',
+  exitStatus: 'ExecMainStatus',
+  since: 'ActiveEnterTimestamp',
+  restarts: 'NRestarts',
+  invocation: 'InvocationID',
+}
+
+/** The systemd of this machine, by its own commands. */
+export function openSystemd(): Systemd {
+  return {
+    async control(...args) {
+      await command('systemctl', args)
+    },
+    async state() {
+      const text = await command('systemctl', ['show', UNIT, `--property=${Object.values(properties).join(',')}`])
+      const found = new Map(text.split('\n').map((line) => [line.split('=', 1)[0], line.slice(line.indexOf('=') + 1)]))
+      const of = (name: keyof typeof properties): string => found.get(properties[name]) ?? ''
+      return {
+        active: of('active'),
+        result: of('result'),
+        exitStatus: of('exitStatus'),
+        since: of('since'),
+        restarts: Number(of('restarts')),
+        invocation: of('invocation'),
+      }
+    },
+    async lines(invocation, count) {
+      if (invocation === '') return []
+      const args = ['--no-pager', '-o', 'cat', '-n', String(count), `_SYSTEMD_INVOCATION_ID=${invocation}`]
+      const text = await command('journalctl', args)
+      return text
+        .split('\n')
+        .filter((line) => line !== '' && !line.startsWith('-- '))
+        .map(toLine)
+    },
+  }
+}
+
+async function command(file: string, args: readonly string[]): Promise<string> {
+  try {
+    const { stdout } = await run(file, args, { env: { ...process.env, LC_ALL: 'C' }, maxBuffer: 16 * 1024 * 1024 })
+    return stdout
+  } catch (error) {
+    const { stderr = '' } = error as { stderr?: string }
+    throw new Error(`${file} ${args.join(' ')}: ${stderr.trim() || messageOf(error)}`, { cause: error })
+  }
+}
+
+/** A line of the journal. */
+export function toLine(text: string): Line {
+  try {
+    const line: unknown = JSON.parse(text)
+    if (typeof line === 'object' && line !== null && 'msg' in line) return line as Line
+  } catch {
+    // What Node or the system say is no JSON.
+  }
+  return { msg: text }
+}

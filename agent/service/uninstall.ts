@@ -1,0 +1,27 @@
+import { rm } from 'node:fs/promises'
+import { textOf } from './installed.ts'
+import { SERVICE, UNIT, type ServicePaths } from './paths.ts'
+import type { Systemd } from './systemd.ts'
+
+/** Stops the service and removes all that it had: unit, drop-ins, settings, and the site's key. */
+export async function uninstall({
+  paths,
+  systemd,
+  say,
+}: {
+  paths: ServicePaths
+  systemd: Systemd
+  say: (line: string) => void
+}): Promise<void> {
+  const packaged = (await Promise.all(paths.packagedUnits.map(textOf))).some((text) => text !== undefined)
+  const known = packaged || (await textOf(paths.unit)) !== undefined
+  if (known) await systemd.control('disable', '--now', '--quiet', UNIT)
+  // A package counts its settings among its own files, and removes them itself.
+  const settings = packaged ? [paths.enrolToken] : [paths.config]
+  for (const path of [paths.unit, paths.dropIns, ...settings, ...paths.made])
+    await rm(path, { recursive: true, force: true })
+  await systemd.control('daemon-reload')
+  await systemd.control('reset-failed', UNIT).catch(() => undefined)
+  say(known ? `${SERVICE} is stopped, and its settings and keys are removed` : `there was no service ${SERVICE}`)
+  if (packaged) say(`the package is still there: apt-get purge ${SERVICE}`)
+}

@@ -1,0 +1,69 @@
+import { mkdir, rm, symlink } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { compress } from './compress.ts'
+import { canMakeDebs } from './deb.ts'
+import { makeExecutable, type Program } from './executable.ts'
+import { isOwn, platforms, type Platform } from './platforms.ts'
+import { projectFolder, version } from './project.ts'
+
+export interface BuildOptions {
+  platforms: Platform[]
+  /** The file of the key that signs. */
+  key: string
+  /** Where everything goes. */
+  folder: string
+  /** Whether Debian packages are wanted. */
+  deb: boolean
+}
+
+/** [--platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER] [--no-deb] @param to by default, in the project */
+export function buildOptions(to: string): BuildOptions {
+  const { values } = parseArgs({
+    options: {
+      platform: { type: 'string', multiple: true, default: Object.keys(platforms) },
+      key: { type: 'string', default: join(homedir(), '.config/backhaul/release.key') },
+      to: { type: 'string', default: join(projectFolder, to) },
+      deb: { type: 'boolean', default: true },
+    },
+    allowNegative: true,
+  })
+  return { platforms: values.platform as Platform[], key: values.key, folder: values.to, deb: values.deb }
+}
+
+export const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+/** Of a package: what it is made from, and where it goes. @returns its name there */
+export type MakeDeb = (made: { executable: string; platform: Platform; folder: string }) => Promise<string>
+
+/**
+ * Makes a program's executables, compressed, and their packages; `NAME` is a link to the one for this machine.
+ * @returns the names of what is to be signed
+ */
+export async function buildProgram(
+  name: string,
+  { program, makeDeb }: { program: Program; makeDeb: MakeDeb },
+  { platforms: wanted, folder, deb }: BuildOptions,
+): Promise<string[]> {
+  await mkdir(folder, { recursive: true })
+  const debs = deb && (await canMakeDebs())
+  if (deb && !debs) say('no Debian packages are made: dpkg-deb is not here')
+  const made: string[] = []
+  for (const platform of wanted) {
+    const file = `${name}-${version}-${platform}`
+    const executable = join(folder, file)
+    await makeExecutable(program, platform, executable)
+    await compress(executable)
+    made.push(`${file}.gz`)
+    say(`made ${executable}`)
+    if (debs) {
+      made.push(await makeDeb({ executable, platform, folder }))
+      say(`made ${join(folder, made.at(-1) ?? '')}`)
+    }
+    if (!isOwn(platform)) continue
+    await rm(join(folder, name), { force: true })
+    await symlink(file, join(folder, name))
+  }
+  return made
+}

@@ -1,0 +1,115 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect } from '@jest/globals'
+import { version } from '../../shared/version.ts'
+import { sha256OfFile, temporaryFolder, writeRandom } from '../helpers/folder.ts'
+import { lacking } from '../helpers/lacking.ts'
+import { testWith } from '../helpers/needs.ts'
+import { projectFolder, startProgram } from '../helpers/process.ts'
+import { startProxy } from '../helpers/proxy.ts'
+import { startStack, type Stack } from '../helpers/stack.ts'
+import { until } from '../helpers/until.ts'
+
+const run = promisify(execFile)
+const long = true
+
+describe('what npm run build:agent makes', () => {
+  let place: Awaited<ReturnType<typeof temporaryFolder>>
+  let dist: string
+  let stack: Stack
+  const x64 = (): string => join(dist, `backhaul-agent-${version}-linux-x64`)
+
+  beforeAll(async () => {
+    if (lacking({ long }).length > 0) return
+    place = await temporaryFolder()
+    dist = join(place.folder, 'dist')
+    const built = ['run', '-s', 'build:agent', '--', '--to', dist, '--key', join(place.folder, 'release.key')]
+    await run('npm', built, { cwd: projectFolder, maxBuffer: 16 * 1024 * 1024 })
+    stack = await startStack({ RELEASES: dist, LOG_LEVEL: 'debug' })
+  }, 400_000)
+  afterAll(async () => {
+    await stack?.stop()
+    await place?.remove()
+  })
+
+  testWith(
+    { long, programs: ['curl', 'openssl'] },
+    'is fetched by the one line, through a line that breaks, and runs',
+    async () => {
+      const name = `backhaul-agent-${version}-linux-x64.gz`
+      const to = join(place.folder, 'got')
+      const proxy = await startProxy(stack.url)
+      proxy.slow(20_000_000)
+      const line = `curl -fsSL ${proxy.url}/install.sh | sh -s -- --download-only ${to} --platform linux-x64`
+      const installing = run('sh', ['-c', line])
+      const part = join(to, name)
+      await until('a part to be there', async () => ((await stat(part).catch(() => undefined))?.size ?? 0) > 5_000_000)
+      proxy.cut()
+      proxy.slow(Infinity)
+      expect((await installing).stdout).toContain('is as it was signed')
+      const found = join(to, `backhaul-agent-${version}-linux-x64`)
+      expect(await sha256OfFile(found)).toBe(await sha256OfFile(x64()))
+      expect((await run(found, ['--version'])).stdout).toBe(`${version}\n`)
+      const answers = stack.server
+        .output()
+        .split('\n')
+        .filter((one) => one.includes(name))
+      expect(answers.at(-1)).toContain('206')
+      await proxy.close()
+    },
+  )
+
+  testWith({ long }, 'is an agent, with its thread, and says where it cannot become a service', async () => {
+    const file = join(stack.folder, 'report.bin')
+    const sha256 = await writeRandom(file, 3_000_000)
+    const agent = startProgram(x64(), [
+      '--id',
+      'single',
+      '--server',
+      stack.url,
+      '--file',
+      file,
+      '--state-dir',
+      join(stack.folder, 'single'),
+      '--port',
+      'off',
+    ])
+    await until('it to be online', async () => (await stack.get('/clients/single'))['status'] === 'online')
+    const { id } = await stack.ask({ clientId: 'single' })
+    expect(await stack.reached(id, 'completed')).toMatchObject({ sha256, verified: true })
+    await agent.kill('SIGTERM')
+    const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+    const service = (...args: string[]) =>
+      spawnSync(x64(), ['service', ...args], { ...nobody, cwd: '/', encoding: 'utf8' })
+    const { status, stderr } = service('install', '--server', stack.url)
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringMatching(existsSync('/run/systemd/system') ? /only root/ : /no systemd/),
+    ])
+    expect(service('install', '--help').stdout).toContain('--read-all')
+    expect(service('instal').stderr).toContain('service uninstall')
+  })
+
+  testWith({ long, programs: ['dpkg-deb'] }, 'comes as a Debian package with a unit that calls it, too', async () => {
+    const deb = join(dist, `backhaul-agent_${version}_amd64.deb`)
+    const sums = await readFile(join(dist, 'SHA256SUMS'), 'utf8')
+    expect(sums).toContain(`${await sha256OfFile(deb)}  backhaul-agent_${version}_amd64.deb\n`)
+    const tree = join(place.folder, 'tree')
+    await run('dpkg-deb', ['--extract', deb, tree])
+    expect((await run(join(tree, 'usr/bin/backhaul-agent'), ['--version'])).stdout).toBe(`${version}\n`)
+    const unit = await readFile(join(tree, 'usr/lib/systemd/system/backhaul-agent.service'), 'utf8')
+    expect(unit).toContain('\nExecStart=/usr/bin/backhaul-agent\n')
+    const terms = await readFile(join(tree, 'usr/share/doc/backhaul-agent/copyright'), 'utf8')
+    for (const name of ['Node.js 24', 'commander ', 'got ', 'pino ', 'zod ']) expect(terms).toContain(`\n${name}`)
+  })
+
+  const cross = '/usr/aarch64-linux-gnu/lib/libstdc++.so.6'
+  testWith({ long, programs: ['qemu-aarch64-static'], path: cross }, 'runs on another processor', async () => {
+    const arm64 = join(dist, `backhaul-agent-${version}-linux-arm64`)
+    const { stdout } = await run('qemu-aarch64-static', ['-L', '/usr/aarch64-linux-gnu', arm64, '--version'])
+    expect(stdout).toBe(`${version}\n`)
+  })
+})
