@@ -16,6 +16,8 @@ export type BackupCode =
   /** Where it was to be restored to there is something. */
   | 'not-empty'
   | 'disk-full'
+  /** Hard links were asked for where there can be none. */
+  | 'no-links'
 
 /** A backup, or a restore, that cannot be made: what happened, to what, and what to do. */
 export class BackupError extends Error {

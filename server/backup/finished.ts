@@ -1,7 +1,9 @@
 import { link, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemCode } from '../../shared/errors.ts'
 import type { Finished, Snapshot } from '../stores/sqlite/snapshot.ts'
 import { copyFile, digestOf, makeWhole, openRegular, type Moved } from './copy.ts'
+import { BackupError } from './errors.ts'
 import { checkedName, type BackupLayout } from './layout.ts'
 
 export interface FinishedCopiesDeps {
@@ -41,6 +43,10 @@ export interface Outcome {
 /** Times of a file and of its copy are the same within this, in ms: not every file system keeps nanoseconds. */
 const SAME_TIME = 2_000
 
+const GONE = 'is not at the server'
+/** Another file system, one without links, somebody else's file. */
+const noLinks = ['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK']
+
 /** Finished files: they do not change, and a name is never given twice, so that what is there need not be copied again. */
 export function createFinishedCopies(deps: FinishedCopiesDeps): FinishedCopies {
   const { snapshot, layout, storage, link: asLink, verify, now, isRemoved, moved } = deps
@@ -66,11 +72,21 @@ export function createFinishedCopies(deps: FinishedCopiesDeps): FinishedCopies {
     }
   }
 
-  const linkTo = async (file: Finished): Promise<void> => {
+  /** @returns whether it was still there */
+  const linkTo = async (file: Finished): Promise<boolean> => {
     const to = layout.file(file.name)
     await rm(`${to}.new`, { force: true })
-    await link(join(storage, file.name), `${to}.new`)
+    try {
+      await link(join(storage, file.name), `${to}.new`)
+    } catch (error) {
+      const code = systemCode(error)
+      if (code === 'ENOENT') return false
+      if (!noLinks.includes(code ?? '')) throw error
+      const why = `no hard link to ${file.name} can be made in ${layout.files} (${code})`
+      throw new BackupError('no-links', `${why}: both must lie on one file system, under one owner.`, { cause: error })
+    }
     await rename(`${to}.new`, to)
+    return true
   }
 
   /** @returns whether it has the digest that it had when it was verified */
@@ -99,9 +115,8 @@ export function createFinishedCopies(deps: FinishedCopiesDeps): FinishedCopies {
       return count(file, 'kept')
     }
     if (asLink) {
-      await linkTo(file)
       moved(file.size)
-      return count(file, 'linked')
+      return (await linkTo(file)) ? count(file, 'linked') : giveUp(file, GONE)
     }
     if (await copy(file, from, mtime)) return count(file, 'copied')
     await giveUp(file, 'is damaged: it has not the SHA-256 that it was verified with')
@@ -112,7 +127,7 @@ export function createFinishedCopies(deps: FinishedCopiesDeps): FinishedCopies {
     async add(file) {
       const from = await openRegular(join(storage, checkedName(file.name)))
       if (!from) {
-        await giveUp(file, 'is not at the server')
+        await giveUp(file, GONE)
         return moved(file.size)
       }
       try {

@@ -177,7 +177,14 @@ describe('a backup that is not whole', () => {
       await cut(2)
       const restored = await command(elsewhere(), 'restore', backup)
       expect(restored).toMatchObject({ code: 0, said: { run: 1, createdAt: whole.said['createdAt'], lost: [] } })
-      // Nothing is left of what was cut off.
+      const half = elsewhere()
+      const restoring = startCommand(half, 'restore', backup)
+      await until('the restore to begin', async () => existsSync(`${half.database}.restoring`))
+      await restoring.kill('SIGKILL')
+      const server = startCommand(half)
+      expect([await server.exited, server.output()]).toEqual([1, expect.stringContaining('was cut off')])
+      expect(await command(half, 'restore', backup)).toMatchObject({ code: 2, said: { error: { code: 'not-empty' } } })
+      // Nothing is left of a backup that was cut off.
       expect(await command(here, 'backup', backup)).toMatchObject({
         code: 0,
         said: { run: 2, files: { copied: 0, kept: 2 } },
@@ -248,6 +255,8 @@ describe('a backup that is not whole', () => {
       await stack.reached((await stack.ask({ clientId: 'heavy' }))['id'], 'completed')
       expect(await command(here, 'backup', backup)).toMatchObject({ code: 1, said: { error: { code: 'disk-full' } } })
       expect(await readFile(join(backup, 'manifest.json'), 'utf8')).toBe(before)
+      const linked = await command(here, 'backup', join(disk.folder, 'links'), '--link')
+      expect(linked).toMatchObject({ code: 1, said: { error: { code: 'no-links' } } })
       expect(await command(elsewhere(), 'restore', backup)).toMatchObject({ code: 0, said: { lost: [] } })
       // Nor does a restore onto a full disk leave anything.
       await disk.fill(800_000)
