@@ -1,9 +1,10 @@
 import { access } from 'node:fs/promises'
-import { homedir, hostname } from 'node:os'
+import { hostname } from 'node:os'
 import { CommanderError } from 'commander'
 import { ConfigError } from '../shared/env.ts'
 import { messageOf } from '../shared/errors.ts'
 import { formatBytes, printable } from '../shared/format.ts'
+import { homeFolder } from '../shared/home.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { createProgress } from '../shared/progress.ts'
 import { defaultFile, writeSampleFile } from '../shared/sample.ts'
@@ -21,6 +22,7 @@ import { createRetry } from './retry.ts'
 import { createRules } from './rules.ts'
 import { createSchedule } from './schedule.ts'
 import { openState } from './state.ts'
+import { serviceSecrets } from './service/paths.ts'
 import { serveStatus } from './status.ts'
 
 /** How long what is under way may take to end after a signal, in ms. */
@@ -29,7 +31,7 @@ const STOP_WITHIN_MS = 1500
 function configure(): AgentConfig {
   try {
     const { argv, env } = process
-    return readConfig({ argv: argv.slice(2), env, defaultFile: defaultFile(), home: homedir(), version })
+    return readConfig({ argv: argv.slice(2), env, defaultFile: defaultFile(), home: homeFolder(), version })
   } catch (error) {
     return refuse(error)
   }
@@ -103,7 +105,12 @@ async function main(config: AgentConfig): Promise<void> {
       shared,
       labels,
     },
-    shared: { file, roots, rules: createRules(config), secrets: [...keyFiles(stateDir), ...config.secrets] },
+    shared: {
+      file,
+      roots,
+      rules: createRules(config),
+      secrets: [...keyFiles(stateDir), ...serviceSecrets, ...config.secrets],
+    },
     chunkSize,
     limiter,
     origin: new URL(config.server).origin,

@@ -39,6 +39,7 @@ export async function makeAgentDeb({
     files: [
       { path: '/usr/bin/backhaul-agent', mode: 0o755, content: { from: executable } },
       { path: '/usr/lib/systemd/system/backhaul-agent.service', content: unit },
+      { path: '/usr/share/lintian/overrides/backhaul-agent', content: await read('debian/lintian-overrides') },
       {
         path: '/etc/backhaul-agent/agent.env',
         mode: 0o600,

@@ -1,16 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeAgentDeb } from './agent-deb.ts'
-import { buildOptions, buildProgram, say } from './build.ts'
+import { buildingFolder, buildOptions, buildProgram, say } from './build.ts'
 import { bundle } from './bundle.ts'
 import { nodeOptionsOf, projectFolder } from './project.ts'
-import { openKey, signSums, writeInstaller } from './release.ts'
+import { openKey, publish, signSums, writeInstaller } from './release.ts'
 
 // npm run build:agent [-- --platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER] [--no-deb]
 // Makes what sites install: for each platform an executable, compressed, and a Debian package; the script that installs
 // them; and their digests with a signature.
 const options = buildOptions('dist')
-const { folder } = options
+const folder = await buildingFolder(options)
 const program = {
   main: await bundle('agent/main.ts'),
   assets: {
@@ -19,8 +19,9 @@ const program = {
   },
   nodeOptions: nodeOptionsOf('agent'),
 }
-const files = await buildProgram('backhaul-agent', { program, makeDeb: makeAgentDeb }, options)
+const files = await buildProgram('backhaul-agent', { program, makeDeb: makeAgentDeb }, { ...options, folder })
 const key = await openKey(options.key)
 await writeInstaller({ to: join(folder, 'install.sh'), key })
 await signSums({ folder, files: [...files, 'install.sh'], key })
-say(`signed ${join(folder, 'SHA256SUMS')} with ${options.key}`)
+await publish({ from: folder, to: options.folder })
+say(`signed ${join(options.folder, 'SHA256SUMS')} with ${options.key}`)

@@ -1,4 +1,5 @@
-import { mkdir, rm, symlink } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -32,6 +33,14 @@ export function buildOptions(to: string): BuildOptions {
   return { platforms: values.platform as Platform[], key: values.key, folder: values.to, deb: values.deb }
 }
 
+/** A folder to build in, beside what was published before. What is left in it goes when the program ends. */
+export async function buildingFolder({ folder }: BuildOptions): Promise<string> {
+  await mkdir(folder, { recursive: true })
+  const building = await mkdtemp(join(folder, '.building-'))
+  process.once('exit', () => rmSync(building, { recursive: true, force: true }))
+  return building
+}
+
 export const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 /** Of a package: what it is made from, and where it goes. @returns its name there */
@@ -56,10 +65,10 @@ export async function buildProgram(
     await makeExecutable(program, platform, executable)
     await compress(executable)
     made.push(`${file}.gz`)
-    say(`made ${executable}`)
+    say(`made ${file}`)
     if (debs) {
       made.push(await makeDeb({ executable, platform, folder }))
-      say(`made ${join(folder, made.at(-1) ?? '')}`)
+      say(`made ${made.at(-1)}`)
     }
     if (!isOwn(platform)) continue
     await rm(join(folder, name), { force: true })

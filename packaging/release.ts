@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { sha256 } from '../shared/digest.ts'
@@ -48,6 +48,16 @@ export async function signSums({
   await save(join(folder, 'release.pub'), publicKeyOf(key))
   await save(join(folder, 'SHA256SUMS'), sums)
   await save(join(folder, 'SHA256SUMS.sig'), `${sign(null, sums, key).toString('base64')}\n`)
+}
+
+/**
+ * Makes a folder the release that was made in another: what says what there is comes last, so that whoever fetches meanwhile
+ * finds what was signed.
+ */
+export async function publish({ from, to }: { from: string; to: string }): Promise<void> {
+  const lists = ['SHA256SUMS.sig', 'SHA256SUMS']
+  const names = (await readdir(from)).filter((name) => !lists.includes(name))
+  for (const name of [...names, ...lists]) await rename(join(from, name), join(to, name))
 }
 
 async function digestOf(file: string): Promise<string> {

@@ -47,6 +47,7 @@ export async function makeServerDeb({
       await unit('backhaul-server.service'),
       await unit('backhaul-server-backup.service'),
       await unit('backhaul-server-backup.timer'),
+      { path: '/usr/share/lintian/overrides/backhaul-server', content: await read('debian/lintian-overrides') },
       { path: '/usr/lib/sysusers.d/backhaul-server.conf', content: await read('sysusers.conf') },
       { path: '/usr/lib/tmpfiles.d/backhaul-server.conf', content: await read('tmpfiles.conf') },
       { path: '/etc/backhaul/server.env', mode: 0o640, content: await read('server.env'), setting: true },

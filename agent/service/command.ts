@@ -36,15 +36,14 @@ export async function runService({ argv, env, executable, say, complain }: Servi
       say(usage)
       return 0
     }
+    if (!['install', 'status', 'uninstall'].includes(name))
+      throw new ConfigError([`${name === '' ? 'what to do' : name} is not known\n${usage}`])
     if (name !== 'install' && rest.length > 0) throw new ConfigError([`${rest[0]} is not known here\n${usage}`])
     if (!rest.includes('--help')) checkPlace(name)
     if (name === 'install') return (await install(rest, deps)) ? 0 : 1
     if (name === 'status') return (await status(deps)) ? 0 : 1
-    if (name === 'uninstall') {
-      await uninstall(deps)
-      return 0
-    }
-    throw new ConfigError([`${name === '' ? 'what to do' : name} is not known\n${usage}`])
+    await uninstall(deps)
+    return 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     const mistakes = error instanceof ConfigError ? error.mistakes : [messageOf(error)]

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { UNIT } from './paths.ts'
+import { serviceSecrets, UNIT } from './paths.ts'
 
 /** What a site adds to the unit; each file is whole, and left out when it would be empty. */
 export interface DropIns {
@@ -72,9 +72,10 @@ const readAllLines = [
   '# It may read what others may not, and still write nothing.',
   'CapabilityBoundingSet=CAP_DAC_READ_SEARCH',
   'AmbientCapabilities=CAP_DAC_READ_SEARCH',
-  '# But not its own secrets.',
-  'InaccessiblePaths=-/etc/backhaul-agent/agent.env -/etc/backhaul-agent/enrol-token -/etc/backhaul-agent/client.key',
-  'InaccessiblePaths=-/etc/shadow -/etc/gshadow',
+  "# In users of its own it would count for nobody's files.",
+  'PrivateUsers=no',
+  '# Its own secrets are empty for it; it says that they are not shared.',
+  `InaccessiblePaths=${serviceSecrets.map((path) => `-${path}`).join(' ')}`,
 ]
 
 /** Within double quotes of a unit: `%` begins a specifier. */

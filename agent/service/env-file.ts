@@ -23,12 +23,19 @@ export function changeVariables(text: string, changes: Variables): string {
     .filter(([, value]) => value !== undefined && /\p{Cc}/u.test(value))
     .map(([name]) => `${name} must not contain control characters`)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  const kept = text.split('\n').filter((line) => !((assignment.exec(line)?.[1] ?? '') in changes))
-  while (kept.at(-1) === '') kept.pop()
-  const added = Object.entries(changes).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${quote(value)}`],
-  )
-  return `${[...kept, ...added].join('\n')}\n`
+  const lines = text.split('\n')
+  while (lines.at(-1) === '') lines.pop()
+  const wanted = new Map(Object.entries(changes))
+  const changed = lines.flatMap((line) => {
+    const name = assignment.exec(line)?.[1] ?? ''
+    if (!(name in changes)) return [line]
+    // In its place, and once.
+    const value = wanted.get(name)
+    wanted.delete(name)
+    return value === undefined ? [] : [`${name}=${quote(value)}`]
+  })
+  const added = [...wanted].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${quote(value)}`]))
+  return `${[...changed, ...added].join('\n')}\n`
 }
 
 /** What systemd would read otherwise than it is written. */

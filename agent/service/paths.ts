@@ -3,6 +3,9 @@ import { join } from 'node:path'
 export const SERVICE = 'backhaul-agent'
 export const UNIT = `${SERVICE}.service`
 
+/** What the service is told in confidence: never sent, whoever may read it. */
+export const serviceSecrets = ['agent.env', 'enrol-token', 'client.key'].map((name) => `/etc/${SERVICE}/${name}`)
+
 /** Where everything of the service lies. */
 export interface ServicePaths {
   unit: string

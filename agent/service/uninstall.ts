@@ -22,6 +22,7 @@ export async function uninstall({
     await rm(path, { recursive: true, force: true })
   await systemd.control('daemon-reload')
   await systemd.control('reset-failed', UNIT).catch(() => undefined)
-  say(known ? `${SERVICE} is stopped, and its settings and keys are removed` : `there was no service ${SERVICE}`)
-  if (packaged) say(`the package is still there: apt-get purge ${SERVICE}`)
+  if (!known) say(`there was no service ${SERVICE}`)
+  else if (packaged) say(`${SERVICE} is stopped, and its keys are removed; apt-get purge ${SERVICE} removes the rest`)
+  else say(`${SERVICE} is stopped, and its settings and keys are removed`)
 }

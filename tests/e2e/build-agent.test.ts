@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { chmod, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
@@ -25,6 +25,7 @@ describe('what npm run build:agent makes', () => {
   beforeAll(async () => {
     if (lacking({ long }).length > 0) return
     place = await temporaryFolder()
+    await chmod(place.folder, 0o755)
     dist = join(place.folder, 'dist')
     const built = ['run', '-s', 'build:agent', '--', '--to', dist, '--key', join(place.folder, 'release.key')]
     await run('npm', built, { cwd: projectFolder, maxBuffer: 16 * 1024 * 1024 })
@@ -89,6 +90,11 @@ describe('what npm run build:agent makes', () => {
       2,
       expect.stringMatching(existsSync('/run/systemd/system') ? /only root/ : /no systemd/),
     ])
+    // Nobody is in the list of users, and this one is not: the user of a service.
+    const unlisted = process.getuid?.() === 0 ? { uid: 54_321, gid: 54_321 } : {}
+    expect(spawnSync(x64(), ['--version'], { ...unlisted, env: {}, cwd: '/', encoding: 'utf8' }).stdout).toBe(
+      `${version}\n`,
+    )
     expect(service('install', '--help').stdout).toContain('--read-all')
     expect(service('instal').stderr).toContain('service uninstall')
   })

@@ -68,7 +68,7 @@ describe('service install', () => {
     ])
     expect(stdout.split('\n')).toEqual(['one', labels, 'mon-fri 08:00-22:00 2mbit, else unlimited', 'debug', ''])
     expect(await text(paths.env)).toContain('# by hand\n')
-    expect(await install([])).toEqual([])
+    expect(await install(['--server', 'https://hub.example', '--id', 'one'])).toEqual([])
     expect(await install(['--no-read-all'])).toEqual(['/etc/systemd/system/backhaul-agent.service.d/read-all.conf'])
   })
 
