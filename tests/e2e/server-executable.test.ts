@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
@@ -22,8 +22,8 @@ describe('the server as one executable', () => {
   afterAll(() => remove())
 
   testWith(
-    { long: true },
-    'serves, is backed up and restored, without Node and without a file of the project',
+    { long: true, programs: ['dpkg-deb'] },
+    'is packaged, serves, is backed up and restored, without Node and without a file of the project',
     async () => {
       const platform = `${process.platform}-${process.arch}`
       const options = ['--platform', platform, '--to', folder, '--key', join(folder, 'release.key')]
@@ -33,6 +33,18 @@ describe('the server as one executable', () => {
       expect((await run(executable, ['--version'])).stdout).toBe(`${version}\n`)
       expect((await run(executable, ['--help'])).stdout).toContain('backup [options] <folder>')
       await expect(run(executable, ['backup'])).rejects.toMatchObject({ code: 2 })
+
+      const [deb = ''] = (await readdir(folder)).filter((name) => name.endsWith('.deb'))
+      const { stdout: packaged } = await run('dpkg-deb', ['--contents', join(folder, deb)])
+      const files = [
+        'usr/bin/backhaul-server',
+        'etc/backhaul/server.env',
+        'usr/lib/sysusers.d/backhaul-server.conf',
+        ...['.service', '-backup.service', '-backup.timer'].map(
+          (unit) => `usr/lib/systemd/system/backhaul-server${unit}`,
+        ),
+      ]
+      for (const path of files) expect(packaged).toContain(` ./${path}\n`)
 
       const place = placeIn(join(folder, 'first'))
       const served = async (within: typeof place, port: number): Promise<{ running: Running; url: string }> => {
