@@ -8,7 +8,7 @@ import { partsFolder } from '../stores/disk/layout.ts'
 import { lockExclusively } from '../stores/lock.ts'
 import { copyDatabase, openLive, openSnapshot, type Live, type Snapshot } from '../stores/sqlite/snapshot.ts'
 import { digestOf, openRegular, type Moved } from './copy.ts'
-import { BackupError, tellingOfRoom } from './errors.ts'
+import { BackupError, tellingOfDatabase, tellingOfRoom } from './errors.ts'
 import { createFinishedCopies, type Outcome } from './finished.ts'
 import {
   backupLayout,
@@ -112,7 +112,11 @@ async function makeRun(layout: BackupLayout, run: number, options: BackUpOptions
   await mkdir(layout.files, { recursive: true })
   const { version, database } = options
   const createdAt = new Date(options.now()).toISOString()
-  copyDatabase(database, layout.database(run))
+  try {
+    copyDatabase(database, layout.database(run))
+  } catch (error) {
+    throw tellingOfDatabase(error, database)
+  }
   const { files, parts, schema } = await copyPromised(layout, run, options)
   const sealed = await seal(layout, run)
   const counted = { count: files.names.size, bytes: files.bytes }

@@ -1,8 +1,10 @@
-import { systemCode } from '../../shared/errors.ts'
+import { messageOf, systemCode } from '../../shared/errors.ts'
 import { primaryCode, SQLITE_FULL } from '../stores/sqlite/codes.ts'
 
 /** What can be said of a backup; scripts compare the codes. */
 export type BackupCode =
+  /** The database cannot be read by whoever runs this. */
+  | 'not-readable'
   /** There is nothing to back up. */
   | 'no-data'
   /** What was given as a backup's folder is none, or holds something else. */
@@ -36,4 +38,11 @@ export function tellingOfRoom(error: unknown, folder: string, advice: string): u
   const full = code === 'ENOSPC' || code === 'EDQUOT' || primaryCode(error) === SQLITE_FULL
   if (!full) return error
   return new BackupError('disk-full', `There is no room left in ${folder}; ${advice}.`, { cause: error })
+}
+
+/** A failure to copy a database: SQLite does not say of which. */
+export function tellingOfDatabase(error: unknown, path: string): unknown {
+  if (primaryCode(error) === undefined || primaryCode(error) === SQLITE_FULL) return error
+  const advice = 'run this as the user that the server runs as'
+  return new BackupError('not-readable', `${path} cannot be copied: ${messageOf(error)}; ${advice}.`, { cause: error })
 }

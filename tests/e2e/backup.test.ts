@@ -54,6 +54,9 @@ describe('a backup of a server that runs', () => {
     const running = await Promise.all(asked.map(({ id }) => stack.get(`/downloads/${id}`)))
     expect(running.map(({ status }) => status)).toEqual(asked.map(() => 'transferring'))
     await stack.server.kill('SIGKILL')
+    // One that is down can be backed up, too.
+    const afterwards = await command(here, 'backup', join(stack.folder, 'afterwards'))
+    expect(afterwards).toMatchObject({ code: 0, said: { parts: { count: SITES }, lost: [] } })
 
     const elsewhere = placeIn(join(stack.folder, 'elsewhere'))
     const restored = await command(elsewhere, 'restore', to)
