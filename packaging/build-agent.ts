@@ -1,8 +1,7 @@
-import { rmSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeAgentDeb } from './agent-deb.ts'
-import { buildOptions, buildProgram, say } from './build.ts'
+import { buildingFolder, buildOptions, buildProgram, say } from './build.ts'
 import { bundle } from './bundle.ts'
 import { nodeOptionsOf, projectFolder } from './project.ts'
 import { openKey, publish, signSums, writeInstaller } from './release.ts'
@@ -11,9 +10,7 @@ import { openKey, publish, signSums, writeInstaller } from './release.ts'
 // Makes what sites install: for each platform an executable, compressed, and a Debian package; the script that installs
 // them; and their digests with a signature.
 const options = buildOptions('dist')
-await mkdir(options.folder, { recursive: true })
-const folder = await mkdtemp(join(options.folder, '.building-'))
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+const folder = await buildingFolder(options)
 const program = {
   main: await bundle('agent/main.ts'),
   assets: {

@@ -1,4 +1,5 @@
-import { mkdir, rm, symlink } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -30,6 +31,14 @@ export function buildOptions(to: string): BuildOptions {
     allowNegative: true,
   })
   return { platforms: values.platform as Platform[], key: values.key, folder: values.to, deb: values.deb }
+}
+
+/** A folder to build in, beside what was published before. What is left in it goes when the program ends. */
+export async function buildingFolder({ folder }: BuildOptions): Promise<string> {
+  await mkdir(folder, { recursive: true })
+  const building = await mkdtemp(join(folder, '.building-'))
+  process.once('exit', () => rmSync(building, { recursive: true, force: true }))
+  return building
 }
 
 export const say = (line: string): void => void process.stdout.write(`${line}\n`)

@@ -1,5 +1,4 @@
-import { ConfigError } from '../shared/env.ts'
-import { isAppError, messageOf } from '../shared/errors.ts'
+import { isAppError } from '../shared/errors.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { createProgress } from '../shared/progress.ts'
 import { defaults } from '../shared/protocol.ts'
@@ -13,6 +12,7 @@ import { readConfig, type Config } from './config.ts'
 import { createAccess } from './domain/access/index.ts'
 import { mayPoll } from './domain/access/principal.ts'
 import { createDomain, type Domain } from './domain/index.ts'
+import { explain } from './explain.ts'
 import { strangeness } from './http/browsers.ts'
 import { createGate, principalOf } from './http/gate.ts'
 import { createHeldPolls } from './http/held-polls.ts'
@@ -141,9 +141,18 @@ async function recover(domain: Domain, log: Log): Promise<void> {
 }
 
 function fail(error: unknown): never {
-  const lines = error instanceof ConfigError ? error.mistakes : [messageOf(error)]
+  const { lines, exitCode } = explain(error)
   for (const line of lines) process.stderr.write(`backhaul server: ${line}\n`)
-  process.exit(error instanceof ConfigError ? 2 : 1)
+  process.exit(exitCode)
 }
 
-void Promise.resolve(process.env).then(readConfig).then(main).catch(fail)
+/** Most starts have no arguments: what reads them is loaded for those that do. */
+async function start(argv: readonly string[]): Promise<void> {
+  if (argv.length === 0) return main(readConfig(process.env))
+  const { run } = await import('./commands/run.ts')
+  const { env, stdout, stderr } = process
+  const exitCode = await run(argv, { env, stdout, stderr, version, serve: main })
+  if (exitCode !== undefined) process.exitCode = exitCode
+}
+
+void start(process.argv.slice(2)).catch(fail)

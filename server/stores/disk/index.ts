@@ -4,14 +4,12 @@ import { AppError, systemCode } from '../../../shared/errors.ts'
 import type { ByteStore, Part } from '../../ports.ts'
 import { makeFolder, syncFolder } from '../../../shared/folder.ts'
 import { telling, unlessMissing } from '../files.ts'
-import { lockExclusively } from '../lock.ts'
+import { lockForServer } from '../lock.ts'
 import { createHashers } from './hasher.ts'
+import { lockFile, partName, partOf, partsFolder } from './layout.ts'
 import { createPartFiles } from './part-files.ts'
 import { readRange } from './reader.ts'
 import { openPartWriter } from './writer.ts'
-
-/** Parts lie in a folder of their own on the same file system, so that a verified one gets its name by link(2). */
-const PARTS = '.incoming'
 
 /**
  * Finished files in `folder`, parts in `folder/.incoming`. The folder is made, and held exclusively until close.
@@ -19,12 +17,12 @@ const PARTS = '.incoming'
  */
 export async function openDiskBytes({ folder }: { folder: string }): Promise<ByteStore> {
   const root = resolve(folder)
-  const parts = join(root, PARTS)
+  const parts = partsFolder(root)
   await makeFolder(parts)
-  const unlock = lockExclusively(join(parts, 'lock.db'), root)
+  const unlock = lockForServer(lockFile(root), root)
   const hashers = createHashers()
   const files = createPartFiles()
-  const partPath = ({ id, attempt }: Part): string => join(parts, `${id}.${attempt}.part`)
+  const partPath = (part: Part): string => join(parts, partName(part))
 
   const removeName = telling(async (name: string): Promise<void> => {
     await unlessMissing(unlink(join(root, name)))
@@ -69,10 +67,7 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
 
     listParts: telling(async () => {
       const names = await readdir(parts)
-      return names.flatMap((name) => {
-        const match = /^([0-9a-f-]{36})\.(\d+)\.part$/.exec(name)
-        return match?.[1] ? [{ id: match[1], attempt: Number(match[2]) }] : []
-      })
+      return names.flatMap((name) => partOf(name) ?? [])
     }),
 
     removePart: telling(async (part) => {

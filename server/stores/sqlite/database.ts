@@ -1,6 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { AppError, messageOf } from '../../../shared/errors.ts'
-import { migrations } from './schema.ts'
+import { primaryCode, SQLITE_BUSY, SQLITE_FULL } from './codes.ts'
+import { migrate } from './migrate.ts'
 
 export type Row = Record<string, SQLOutputValue>
 export type Parameters = Record<string, SQLInputValue>
@@ -103,34 +104,15 @@ export function openDatabase(path: string): Database {
   }
 }
 
-function migrate(db: DatabaseSync, transaction: <T>(work: () => T) => T): void {
-  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
-  if (version > migrations.length) {
-    throw new Error(`the database is of a newer version (${version}) than this program knows (${migrations.length})`)
-  }
-  // Without anything to write, a start needs no lock, and no room.
-  if (version === migrations.length) return
-  transaction(() => {
-    for (const sql of migrations.slice(version)) db.exec(sql)
-    db.exec(`PRAGMA user_version = ${migrations.length}`)
-  })
-}
-
-const SQLITE_BUSY = 5
 /** SQLite's primary result codes that tell of a state which may pass. */
 const notNow: Readonly<Record<number, readonly ['store-busy' | 'store-full', string]>> = {
   [SQLITE_BUSY]: ['store-busy', 'The database is locked by another process; try again.'],
   7: ['store-busy', 'The machine has no memory left for the database.'],
   8: ['store-busy', 'The database cannot be written; check the rights of its file, and whether its disk is read-only.'],
   10: ['store-busy', 'The disk of the database fails, or is full; the log of its kernel may say why.'],
-  13: ['store-full', 'The database has no room left on its disk; free some.'],
+  [SQLITE_FULL]: ['store-full', 'The database has no room left on its disk; free some.'],
   14: ['store-busy', 'A file of the database cannot be opened; check its rights, and the limit of open files.'],
   15: ['store-busy', 'The database is being opened or closed by another process; try again.'],
-}
-
-function primaryCode(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null || !('errcode' in error)) return undefined
-  return Number(error.errcode) & 0xff
 }
 
 /** SQLite's own errors as ours, so that a caller hears whether to come again. */

@@ -2,13 +2,14 @@ import { dirname, resolve } from 'node:path'
 import type { AccessStore } from '../../access-ports.ts'
 import type { JobStore } from '../../ports.ts'
 import { makeFolder } from '../../../shared/folder.ts'
-import { lockExclusively } from '../lock.ts'
+import { lockForServer } from '../lock.ts'
 import { createAccessStore } from './access.ts'
 import { createChunkStore } from './chunks.ts'
 import { createClientStore } from './clients.ts'
 import { openDatabase } from './database.ts'
 import { createDownloadStore } from './downloads.ts'
 import { createDownloadLists } from './lists.ts'
+import { checkRestored, databaseLock } from './restored.ts'
 import { openWal } from './wal.ts'
 
 type Durably = <A extends unknown[], T>(change: (...args: A) => Promise<T>) => (...args: A) => Promise<T>
@@ -17,7 +18,8 @@ type Durably = <A extends unknown[], T>(change: (...args: A) => Promise<T>) => (
 export async function openSqlite({ path }: { path: string }): Promise<{ jobs: JobStore; access: AccessStore }> {
   await makeFolder(dirname(resolve(path)))
   // What a start repairs is repaired once: two servers on one database would take each other's work apart.
-  const unlock = lockExclusively(`${path}.lock`, path)
+  const unlock = lockForServer(databaseLock(path), path)
+  checkRestored(path)
   const db = openDatabase(path)
   const wal = await openWal({ path: `${path}-wal`, db })
 

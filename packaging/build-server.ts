@@ -1,0 +1,21 @@
+import { join } from 'node:path'
+import { buildingFolder, buildOptions, buildProgram, say } from './build.ts'
+import { bundle } from './bundle.ts'
+import { nodeOptionsOf } from './project.ts'
+import { openKey, publish, signSums } from './release.ts'
+import { makeServerDeb } from './server-deb.ts'
+
+// npm run build:server [-- --platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER] [--no-deb]
+// Makes the server, for each platform an executable, compressed, and a Debian package; and their digests with a signature.
+// In a folder of their own: what sites install is signed in another.
+const options = buildOptions('dist/server')
+const folder = await buildingFolder(options)
+const program = {
+  main: await bundle('server/main.ts'),
+  assets: { 'hash-worker.ts': await bundle('server/stores/disk/hash-worker.ts') },
+  nodeOptions: nodeOptionsOf('start'),
+}
+const files = await buildProgram('backhaul-server', { program, makeDeb: makeServerDeb }, { ...options, folder })
+await signSums({ folder, files, key: await openKey(options.key) })
+await publish({ from: folder, to: options.folder })
+say(`signed ${join(options.folder, 'SHA256SUMS')} with ${options.key}`)
