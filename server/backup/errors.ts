@@ -3,7 +3,7 @@ import { primaryCode, SQLITE_FULL } from '../stores/sqlite/codes.ts'
 
 /** What can be said of a backup; scripts compare the codes. */
 export type BackupCode =
-  /** The database cannot be read by whoever runs this. */
+  /** The database cannot be read, or not by whoever runs this. */
   | 'not-readable'
   /** There is nothing to back up. */
   | 'no-data'
@@ -40,9 +40,13 @@ export function tellingOfRoom(error: unknown, folder: string, advice: string): u
   return new BackupError('disk-full', `There is no room left in ${folder}; ${advice}.`, { cause: error })
 }
 
+/** SQLite's result codes for what the system refuses: PERM, READONLY, CANTOPEN. */
+const NOT_ALLOWED: ReadonlySet<number> = new Set([3, 8, 14])
+
 /** A failure to copy a database: SQLite does not say of which. */
 export function tellingOfDatabase(error: unknown, path: string): unknown {
-  if (primaryCode(error) === undefined || primaryCode(error) === SQLITE_FULL) return error
-  const advice = 'run this as the user that the server runs as'
-  return new BackupError('not-readable', `${path} cannot be copied: ${messageOf(error)}; ${advice}.`, { cause: error })
+  const code = primaryCode(error)
+  if (code === undefined || code === SQLITE_FULL) return error
+  const advice = NOT_ALLOWED.has(code) ? '; run this as the user that the server runs as' : ''
+  return new BackupError('not-readable', `${path} cannot be copied: ${messageOf(error)}${advice}.`, { cause: error })
 }

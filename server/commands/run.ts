@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { parseEnv } from 'node:util'
 import { ConfigError, type Environment } from '../../shared/env.ts'
 import { messageOf } from '../../shared/errors.ts'
+import { printable } from '../../shared/format.ts'
 import { onShutdown } from '../../shared/shutdown.ts'
 import { readConfig, type Config } from '../config.ts'
 import { exitCodeHelp, exitCodes, type ExitCode } from '../exit-codes.ts'
@@ -62,17 +63,21 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     }
 
   const config = async (): Promise<Config> => {
-    const { envFile } = program.opts<{ envFile?: string }>()
-    return readConfig({ ...(envFile === undefined ? {} : await readEnvFile(envFile)), ...surroundings.env })
+    const { config: file } = program.opts<{ config?: string }>()
+    return readConfig({ ...(file === undefined ? {} : await readConfigFile(file)), ...surroundings.env })
   }
 
   const program = new Command('backhaul-server')
     .description('Fetches files from machines that nobody can reach, over plain outbound HTTP.')
     .version(version)
-    .option('--env-file <file>', 'variables that the environment does not have, one NAME=VALUE a line')
+    .option('--config <file>', 'variables that the environment does not have, one NAME=VALUE a line')
     .addHelpText('after', help)
     .exitOverride()
+    .allowExcessArguments()
     .action(async () => {
+      const [unknown] = program.args
+      if (unknown !== undefined)
+        throw new ConfigError([`there is no command "${printable(unknown)}"; --help lists them`])
       await serve(await config())
       exitCode = undefined
     })
@@ -111,10 +116,10 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
 
 type Screen = ReturnType<typeof createScreen>
 
-async function readEnvFile(path: string): Promise<Environment> {
+async function readConfigFile(path: string): Promise<Environment> {
   try {
     return parseEnv(await readFile(path, 'utf8'))
   } catch (error) {
-    throw new ConfigError([`--env-file cannot be read: ${messageOf(error)}`])
+    throw new ConfigError([`--config cannot be read: ${messageOf(error)}`])
   }
 }

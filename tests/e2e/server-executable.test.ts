@@ -56,7 +56,7 @@ describe('the server as one executable', () => {
             .map(([name, value]) => `${name}=${value}\n`)
             .join(''),
         )
-        const running = startProgram(executable, ['--env-file', file])
+        const running = startProgram(executable, ['--config', file])
         const { port: bound } = await running.line(({ msg }) => msg === 'listening')
         return { running, url: `http://127.0.0.1:${String(bound)}` }
       }
