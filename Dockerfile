@@ -25,7 +25,7 @@ RUN chmod -R a+rX package.json shared deploy agent && install -d -m 0700 -o node
 ENV FILE=/files/file_to_download.txt ROOTS=/files STATE_DIR=/state CLIENT_PORT=8080
 VOLUME /state
 USER node
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/health.ts", "agent"]
+HEALTHCHECK --interval=60s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/health.js", "agent"]
 CMD ["node", "--max-semi-space-size=1", "--max-old-space-size=64", "--heap-growing-percent=20", "--no-opt", "--no-maglev", "--no-sparkplug", "--v8-pool-size=1", "agent/main.ts"]
 
 FROM base AS server
@@ -37,5 +37,5 @@ ENV HOST=0.0.0.0 PORT=8080
 EXPOSE 8080
 VOLUME /app/data /app/downloads
 USER node
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/health.ts", "server"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/health.js", "server"]
 CMD ["node", "--max-semi-space-size=2", "--heap-growing-percent=20", "server/main.ts"]

@@ -91,7 +91,7 @@ describe('containers', () => {
       process.stdout.write(`${name}: ${(own / MiB).toFixed(1)} MiB, and ${(base / MiB).toFixed(1)} MiB of its base\n`)
       expect(own).toBeLessThan(40 * MiB)
       expect(image['Config']).toMatchObject({ User: 'node', StopSignal: 'SIGTERM' })
-      expect(JSON.stringify(image)).toContain('deploy/health.ts')
+      expect(JSON.stringify(image)).toContain('deploy/health.js')
     }
   })
 
