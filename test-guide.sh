@@ -65,7 +65,9 @@ show() { # ID
   status=$(field status)
   percent=$(field progress)
   checksum=$(field checksum)
-  line="$(field clientId): $(field file_name), $status, ${percent%null} %, SHA-256 ${checksum%null}"
+  line="$(field clientId): $status"
+  [ "$percent" = null ] || line="$line, $(field file_name), $percent %"
+  [ "$checksum" = null ] || line="$line, SHA-256 $checksum"
   [ "$line" = "$shown" ] || say "$line"
   shown=$line
 }

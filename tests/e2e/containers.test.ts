@@ -32,8 +32,8 @@ describe('containers', () => {
       return (await inspect('container', id))['State']['Health']['Status'] === 'healthy'
     return (await stack.engine.run(['podman', 'healthcheck', 'run', id])).code === 0
   }
-  const inside = (service: string, ...command: string[]): Promise<string> =>
-    stack.compose('exec', '-T', service, ...command)
+  const inside = async (service: string, ...command: string[]): Promise<string> =>
+    stack.engineRun('exec', await stack.container(service), ...command)
   const completed = (id: string): Promise<Json> =>
     until(
       'the download to be completed',
@@ -111,9 +111,10 @@ describe('containers', () => {
       expect([code, output]).toEqual([0, expect.stringContaining('"status":"ready"')])
       for (const site of sites) {
         expect(output).toContain(`"${site}"`)
-        expect(output).toMatch(new RegExp(`${site}: file_to_download.txt, completed, 100 %, SHA-256 [0-9a-f]{64}`))
+        expect(output).toMatch(new RegExp(`${site}: completed, file_to_download.txt, 100 %, SHA-256 [0-9a-f]{64}`))
         expect(output).toMatch(new RegExp(`${site}: OK, MD5 [0-9a-f]{32} at both ends`))
       }
+      expect(output).not.toContain('Warning')
       // Of the server's logs, and of the client's.
       expect(output).toContain('"msg":"listening"')
       expect(output).toContain('"msg":"session begun"')
@@ -162,6 +163,7 @@ describe('containers', () => {
 
   testWith(needs, 'a container alone, with the port that the platform picks', async () => {
     const name = `${network}-alone`
+    await build('remotefetch-server')
     for (const [port, ...options] of [['8080'], ['9090', '-e', 'PORT=9090']] as const) {
       await stack.engineRun(
         'run',
@@ -172,7 +174,7 @@ describe('containers', () => {
         '-p',
         `${port}:${port}`,
         ...options,
-        'backhaul-server',
+        'remotefetch-server',
       )
       const health = (): Promise<string> => stack.run('curl', '-sS', `http://localhost:${port}/health`).catch(() => '')
       expect(await until('an answer', health)).toContain('"status":"ok"')

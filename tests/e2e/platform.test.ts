@@ -11,7 +11,7 @@ import { startStack, type Stack } from '../helpers/stack.ts'
 
 const MiB = 1024 * 1024
 const LIMIT = 32 * MiB
-const needs = { programs: ['nginx', 'haproxy', 'openssl', 'curl'] }
+const needs = { programs: ['nginx', 'haproxy', 'openssl', 'curl'], long: true }
 
 // It ends TLS, picks the port, refuses requests of more than 32 MB, and answers that tell to be longer.
 describe('a platform', () => {
@@ -75,6 +75,7 @@ describe('a platform', () => {
       expect([path, curl(proxy, path, '-o', got)]).toEqual([path, '200'])
       expect(await sha256OfFile(got)).toBe(sha256)
     }
+    expect(stack.server.output()).not.toContain('Warning')
     // Over HTTP/1.0 a length is the only thing that tells of a break.
     const old = execFileSync('curl', ['-sS0', '-D', '-', '-o', got, '-K', '-', `${stack.url}/api/download/site_1`], {
       input: `header = "authorization: ${bearer(ADMIN)['authorization']}"`,

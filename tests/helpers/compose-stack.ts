@@ -69,6 +69,8 @@ export async function startComposeStack(): Promise<ComposeStack> {
     seen: () => readFile(argv, 'utf8'),
     async stop() {
       await engine.run([...engine.compose.split(' '), 'down', '-v'], { cwd: folder, env })
+      // Not every one takes its network down.
+      await engine.run([engine.command, 'network', 'rm', `${project}_default`])
       await engine.stop()
       await remove()
     },
