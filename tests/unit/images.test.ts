@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { projectFolder } from '../helpers/process.ts'
 
-const flagsOf = (script: string): string[] => script.split(' ').filter((word) => /^--(?!import|sample)/.test(word))
+const flagsOf = (words: readonly string[]): string[] =>
+  words.filter((word) => /^--(?!import|sample|version)/.test(word))
 
 test('the images start server and agent with the flags of the npm scripts', async () => {
   const [dockerfile, json] = await Promise.all(
@@ -13,7 +14,9 @@ test('the images start server and agent with the flags of the npm scripts', asyn
   const commands = [...(dockerfile ?? '').matchAll(/^CMD (\[.*\])$/gm)].map(
     ([, list = '']) => JSON.parse(list) as string[],
   )
-  const flags = commands.map((command) => command.filter((word) => word.startsWith('--')))
-  expect(flags).toEqual([flagsOf(scripts.agent), flagsOf(scripts.start)])
-  expect(flags[0]?.length).toBeGreaterThan(3)
+  const [agent, server] = [scripts.agent, scripts.start].map((script) => flagsOf(script.split(' ')))
+  expect(agent?.length).toBeGreaterThan(3)
+  expect(commands.map(flagsOf)).toEqual([agent, server])
+  // What was compiled with other flags is of no use.
+  expect(flagsOf((/^RUN node (.*) && /m.exec(dockerfile ?? '')?.[1] ?? '').split(' '))).toEqual(agent)
 })
