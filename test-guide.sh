@@ -31,9 +31,14 @@ call() { # PATH [CURL OPTION...]
 }
 # Numbers and plain texts of $answer, a JSON object.
 field() { printf '%s' "$answer" | sed -nE "s/.*\"$1\":\"?([^\",}]*).*/\1/p"; }
-detail() { printf '%s' "$answer" | sed -nE 's/.*"detail":"(([^"\\]|\\.)*)".*/\1/p'; }
-newest() { # QUERY
-  call "/downloads?limit=1&$1" | sed -nE 's/.*"downloads":\[\{"id":"([^"]*)".*/\1/p'
+# Why not: $answer says it, if there is one.
+detail() {
+  if [ -z "$answer" ]; then say "no answer from $server"; return; fi
+  printf '%s' "$answer" | sed -nE 's/.*"detail":"(([^"\\]|\\.)*)".*/\1/p'
+}
+newest() { # QUERY; the download's id is in $id, empty if there is none
+  answer=$(call "/downloads?limit=1&$1") || { wrong "$(detail)"; return 1; }
+  id=$(printf '%s' "$answer" | sed -nE 's/.*"downloads":\[\{"id":"([^"]*)".*/\1/p')
 }
 
 question() { # TEXT; the answer is in $reply
@@ -93,7 +98,8 @@ download_all() {
 
 status_of_one() {
   question 'Id of the download (empty: the newest)?'
-  id=${reply:-$(newest '')}
+  id=$reply
+  [ -n "$id" ] || newest '' || return
   [ -n "$id" ] || { wrong 'Nothing was downloaded yet.'; return; }
   shown=
   show "$id" || wrong "$id: $(detail)"
@@ -103,7 +109,7 @@ verify() {
   for site in $sites; do
     file=test-files/$site/file_to_download.txt
     want=$(sed -n "s|^\([0-9a-f]\{32\}\)  $file\$|\1|p" checksums.txt)
-    id=$(newest "client=$site&status=completed")
+    newest "client=$site&status=completed" || return
     [ -n "$id" ] || { wrong "$site: nothing was downloaded yet"; continue; }
     got=$(call "/downloads/$id/content" | $md5 | cut -d ' ' -f 1)
     if [ "$got" = "$want" ]; then say "$site: OK, MD5 $got at both ends"
