@@ -21,8 +21,7 @@ describe('containers', () => {
   let stack: ComposeStack
   let network: string
 
-  const build = (tag: string, ...more: string[]): Promise<string> =>
-    stack.engineRun('build', ...stack.engine.buildArgs, '-t', tag, ...more, '.')
+  const build = (tag: string, ...more: string[]): Promise<void> => stack.engine.build(stack.folder, '-t', tag, ...more)
   const inspect = async (what: 'image' | 'container', name: string): Promise<Json> =>
     JSON.parse(await stack.engineRun(what, 'inspect', name))[0]
   /** The image's own check, as the engine runs it. */

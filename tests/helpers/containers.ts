@@ -12,8 +12,8 @@ export interface Engine {
   command: 'docker' | 'podman'
   /** For `test-guide.sh`. */
   compose: string
-  /** What a build needs here, as where images and packages come from. */
-  buildArgs: readonly string[]
+  /** Builds an image of the folder `cwd`, with the network of this machine. @throws Error with what was printed */
+  build(cwd: string, ...args: string[]): Promise<void>
   /**
    * Runs a program where the containers' ports are, in `cwd`.
    * @returns what it printed, and its exit code
@@ -62,8 +62,14 @@ export function needsOfContainers(): Needs {
 
 export async function startEngine(): Promise<Engine> {
   if (dockerHere()) {
-    const compose = 'docker compose'
-    return { command: 'docker', compose, buildArgs: [], run: runner([], {}), stop: async () => {} }
+    const run = runner([], {})
+    return {
+      command: 'docker',
+      compose: 'docker compose',
+      build: builder(run, ['docker', 'build']),
+      run,
+      stop: async () => {},
+    }
   }
   const env = podmanEnvironment()
   const { BUILD_ARGS = '' } = env
@@ -76,7 +82,7 @@ export async function startEngine(): Promise<Engine> {
   return {
     command: 'podman',
     compose: 'podman-compose',
-    buildArgs: BUILD_ARGS.split(' '),
+    build: builder(runner([], env), ['podman', 'build', ...BUILD_ARGS.split(' ')]),
     run: runner(within, env),
     async stop() {
       const ended = once(place, 'exit')
@@ -100,6 +106,13 @@ function podmanEnvironment(): Record<string, string> {
       .filter((line) => line !== '')
       .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
   )
+}
+
+function builder(run: Engine['run'], command: readonly string[]): Engine['build'] {
+  return async (cwd, ...args) => {
+    const { code, output } = await run([...command, ...args, '.'], { cwd })
+    if (code !== 0) throw new Error(`${command.slice(0, 2).join(' ')} ${args.join(' ')} ended with ${code}:\n${output}`)
+  }
 }
 
 function runner(within: readonly string[], base: Record<string, string>): Engine['run'] {
