@@ -56,13 +56,13 @@ export function needsOfContainers(): Needs {
     programs: [...common.programs, 'nsenter'],
     root: true,
     path: podmanScript,
-    probe: 'unshare --net true',
+    probe: 'unshare --net --mount true',
   }
 }
 
 export async function startEngine(): Promise<Engine> {
   if (dockerHere()) {
-    const run = runner([], {})
+    const run = runner({})
     return {
       command: 'docker',
       compose: 'docker compose',
@@ -73,17 +73,19 @@ export async function startEngine(): Promise<Engine> {
   }
   const env = podmanEnvironment()
   const { BUILD_ARGS = '' } = env
-  // The engine makes bridges and rules of its own: not among those of this machine.
-  const place = spawn('unshare', ['--net', 'sh', '-c', 'ip link set lo up && echo up && exec cat'], {
+  // The engine makes bridges and rules of its own, and keeps one name server for all: not those of this machine.
+  const prepare = 'ip link set lo up && mkdir -p /run/containers && mount -t tmpfs none /run/containers'
+  const place = spawn('unshare', ['--net', '--mount', 'sh', '-c', `${prepare} && echo up && exec cat`], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   await once(place.stdout, 'data')
-  const within = ['nsenter', `--net=/proc/${place.pid}/ns/net`]
+  const spaces = `/proc/${place.pid}/ns`
+  const within = ['nsenter', `--net=${spaces}/net`, `--mount=${spaces}/mnt`, 'sh', '-c', 'cd "$0" && exec "$@"']
   return {
     command: 'podman',
     compose: 'podman-compose',
-    build: builder(runner([], env), ['podman', 'build', ...BUILD_ARGS.split(' ')]),
-    run: runner(within, env),
+    build: builder(runner(env), ['podman', 'build', ...BUILD_ARGS.split(' ')]),
+    run: runner(env, within),
     async stop() {
       const ended = once(place, 'exit')
       place.stdin.end()
@@ -115,15 +117,18 @@ function builder(run: Engine['run'], command: readonly string[]): Engine['build'
   }
 }
 
-function runner(within: readonly string[], base: Record<string, string>): Engine['run'] {
+/** @param within a command that runs another in the folder that it is told first */
+function runner(base: Record<string, string>, within: readonly string[] = []): Engine['run'] {
   return ([...given], { cwd = projectFolder, input, env = {} } = {}) =>
     new Promise((resolve) => {
-      const [command = '', ...args] = [...within, ...given]
+      const [command = '', ...args] = within.length === 0 ? given : [...within, cwd, ...given]
       const options = { cwd, env: { ...process.env, ...base, ...env }, maxBuffer: 1 << 24 }
       const child = execFile(command, args, options, (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1
         resolve({ code, stdout, output: stdout + stderr })
       })
+      // Nobody has to read it.
+      child.stdin?.on('error', () => {})
       child.stdin?.end(input ?? '')
     })
 }
