@@ -27,15 +27,18 @@ for file in test-files/*/file_to_download.txt; do
 done >checksums.txt
 echo 'made:   checksums.txt'
 
-if [ -e .env ]; then
-  echo 'kept:   .env'
-else
-  unfinished=.env.new-$$
-  trap 'rm -f -- "$unfinished"' EXIT
-  (umask 077 && printf 'ADMIN_TOKEN=%s\nENROL_TOKEN=%s\n' "$(token bho_)" "$(token bhe_)" >"$unfinished")
-  mv -- "$unfinished" .env
-  echo 'made:   .env with the tokens, which only you can read'
-fi
+[ -e .env ] || (umask 077 && : >.env)
+chmod 600 .env
+# One that somebody else wrote may end without a line break.
+[ -z "$(tail -c 1 .env)" ] || echo >>.env
+for name in ADMIN_TOKEN=bho_ ENROL_TOKEN=bhe_; do
+  if grep -q "^${name%=*}=" .env; then
+    echo "kept:   ${name%=*} in .env"
+  else
+    printf '%s=%s\n' "${name%=*}" "$(token "${name#*=}")" >>.env
+    echo "made:   ${name%=*} in .env, which only you can read"
+  fi
+done
 
 echo
 echo 'Next: docker compose up -d --build (or docker-compose, podman-compose), then ./test-guide.sh'

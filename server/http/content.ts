@@ -123,7 +123,7 @@ async function* resume(
 /** A generator that was never started runs no `finally`: what is open ends with the answer. */
 function closeWith(ctx: Context, opened: Opened): void {
   const close = (): void => void opened.close().catch(() => undefined)
-  // Where tokens are wanted, one more than Node's ten waits for the end of the answer: known by their number, and none stays.
+  // Where tokens are wanted, eleven wait for the end of the answer, and Node takes that many for a leak.
   ctx.res.setMaxListeners(LISTENERS)
   if (ctx.res.closed) close()
   else ctx.res.once('close', close)

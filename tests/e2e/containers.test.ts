@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
 import { startComposeStack, type ComposeStack } from '../helpers/compose-stack.ts'
@@ -65,22 +65,6 @@ describe('containers', () => {
     await stack?.engineRun('rm', '-fv', `${network}-restaurant-004`, `${network}-alone`).catch(() => '')
     await stack?.stop()
   }, 2 * MINUTES)
-
-  testWith(
-    needs,
-    'setup.sh makes files, checksums as md5sum reads them, and tokens for their owner alone; it keeps them',
-    async () => {
-      const kept = async () => [await readFile(join(stack.folder, '.env'), 'utf8'), await checksums()]
-      const checksums = (): Promise<string> => readFile(join(stack.folder, 'checksums.txt'), 'utf8')
-      for (const site of sites)
-        expect((await stat(join(stack.folder, 'test-files', site, 'file_to_download.txt'))).size).toBe(HUNDRED_MB)
-      expect((await stack.run('md5sum', '-c', 'checksums.txt')).match(/: OK/g)).toHaveLength(3)
-      expect((await stat(join(stack.folder, '.env'))).mode & 0o777).toBe(0o600)
-      const before = await kept()
-      await stack.run('./setup.sh')
-      expect(await kept()).toEqual(before)
-    },
-  )
 
   testWith(needs, 'the images are small, not root, and have a health check', async () => {
     const base = Number((await inspect('image', BASE))['Size'])
