@@ -19,8 +19,6 @@ import { downloadIdOf, preferredWait } from './request.ts'
 /** How long a caller waits for a transfer to begin unless it says otherwise, in ms. */
 export const BEGIN_WITHIN = 25_000
 
-const LISTENERS = 20
-
 export function contentRoutes(router: Router, { domain }: RouteDeps): void {
   router.get('/downloads/:id/content', async (ctx) => {
     const id = downloadIdOf(ctx)
@@ -123,8 +121,6 @@ async function* resume(
 /** A generator that was never started runs no `finally`: what is open ends with the answer. */
 function closeWith(ctx: Context, opened: Opened): void {
   const close = (): void => void opened.close().catch(() => undefined)
-  // Where tokens are wanted, eleven wait for the end of the answer, and Node takes that many for a leak.
-  ctx.res.setMaxListeners(LISTENERS)
   if (ctx.res.closed) close()
   else ctx.res.once('close', close)
 }
