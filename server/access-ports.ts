@@ -79,6 +79,8 @@ export interface AccessStore {
   /** The labels of the enrolment that a credential came from. */
   labelsOf(credentialId: string): Promise<Record<string, string>>
   listEnrolments(): Promise<EnrolmentRecord[]>
+  /** Which ids it is for from now on. */
+  setEnrolmentClients(id: string, clients: string): Promise<void>
   revokeEnrolment(id: string, at: number): Promise<boolean>
   /**
    * Takes one use and adds the credential, or neither. A key that was enrolled by this token before is answered the same.

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { systemCode } from '../shared/errors.ts'
 import { replaceFile } from '../shared/replace-file.ts'
 import type { Config } from './config.ts'
+import type { Enrolments } from './domain/access/enrolments.ts'
 import { kindOf, newSecret } from './domain/access/secrets.ts'
 import type { Tokens } from './domain/access/tokens.ts'
 
@@ -30,6 +31,21 @@ export async function ensureAdmin({
   // One that was revoked is left over in the file.
   if (!(await adoptKept(tokens, path))) await adoptNew(tokens, path)
   log.warn({ path }, 'this server wants tokens; the first admin token is in this file, which only its owner can read')
+}
+
+/** Lets sites in by the token of the environment, and by none that was there before. */
+export async function ensureEnrolment({
+  enrolments,
+  config: { enrolToken, enrolClients },
+  log,
+}: {
+  enrolments: Enrolments
+  config: Pick<Config, 'enrolToken' | 'enrolClients'>
+  log: Record<'error', (details: object, text: string) => void>
+}): Promise<void> {
+  if (enrolToken === undefined) return enrolments.giveUp()
+  if (await enrolments.adopt(enrolToken, enrolClients)) return
+  log.error({}, 'ENROL_TOKEN is a token that was revoked or has run out: it lets nobody in; take another')
 }
 
 async function adoptKept(tokens: Tokens, path: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import { audited } from './http/audit.ts'
 import { authorized } from './http/authorize.ts'
 import { ownMachineOnly } from './http/browsers.ts'
 import { careful } from './http/careful.ts'
+import { lengthsWithin } from './http/lengths.ts'
 import { limited } from './http/limits.ts'
 import type { InFlight } from './http/in-flight.ts'
 import { presented } from './http/presented.ts'
@@ -12,8 +13,17 @@ import { requestLog } from './http/request-log.ts'
 import { createRouter, type RoutesDeps } from './http/routes.ts'
 import { readableTarget } from './http/target.ts'
 
+export interface AppDeps extends RoutesDeps {
+  log: Log
+  inFlight: InFlight
+  trustProxy: number
+  tls: boolean
+  /** Longer contents go out without a Content-Length, in bytes. */
+  lengthLimit: number | undefined
+}
+
 /** The order of the middleware, and nothing else. */
-export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight; trustProxy: number; tls: boolean }): Koa {
+export function createApp(deps: AppDeps): Koa {
   const router = createRouter(deps)
   // Each proxy adds the address that it sees: of so many, the last are true.
   const app = new Koa({ proxy: deps.trustProxy > 0, maxIpsCount: deps.trustProxy })
@@ -24,6 +34,7 @@ export function createApp(deps: RoutesDeps & { log: Log; inFlight: InFlight; tru
   app.use(careful({ tls: deps.tls }))
   app.use(problems({ log: deps.log, spread: deps.domain.sessions.spread }))
   app.use(presented)
+  app.use(lengthsWithin(deps.lengthLimit))
   app.use(limited())
   app.use(audited(deps.access))
   app.use(ownMachineOnly)

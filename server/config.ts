@@ -1,6 +1,8 @@
+import { clientPatternSchema } from '../shared/access.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { readEnvironment, type Environment, type EnvReader } from '../shared/env.ts'
 import { parseSize, secondsOf } from '../shared/units.ts'
+import { kindOf } from './domain/access/secrets.ts'
 import type { TlsFiles } from './tls.ts'
 import { parseDatabaseUrl, parseStorageUrl, type StoreAddresses } from './stores/open.ts'
 
@@ -14,6 +16,9 @@ export interface Config extends StoreAddresses {
   auth: 'auto' | 'on'
   /** An admin's token from the environment, for containers. */
   adminToken: string | undefined
+  /** An enrolment token from the environment, for containers, and the ids that it is for. */
+  enrolToken: string | undefined
+  enrolClients: string
   /** Proxies before the server whose X-Forwarded-For is believed; 0 for none. */
   trustProxy: number
   /** Where HTTPS is served. */
@@ -26,6 +31,8 @@ export interface Config extends StoreAddresses {
   clientQuota: number | undefined
   /** How long finished files are kept, in ms; undefined: for ever. */
   retention: number | undefined
+  /** Longer contents go out without a Content-Length, in bytes; undefined: all have one. */
+  lengthLimit: number | undefined
 }
 
 /**
@@ -48,6 +55,9 @@ export function readConfig(env: Environment): Config {
   const origins = read.parsed('ORIGINS', '', parseOrigins) ?? []
   const releases = read.text('RELEASES', 'dist')
   const adminToken = read.parsed('ADMIN_TOKEN', '', parseAdminToken)
+  const enrolToken = read.parsed('ENROL_TOKEN', '', parseEnrolToken)
+  const enrolClients = read.parsed('ENROL_CLIENTS', '*', parseClients)
+  const lengthLimit = read.parsed('LENGTH_LIMIT', '', (text) => parseSize(text, 1))
   read.finish()
   return {
     host,
@@ -58,8 +68,11 @@ export function readConfig(env: Environment): Config {
     logLevel,
     clientQuota,
     retention,
+    lengthLimit,
     auth,
     adminToken,
+    enrolToken,
+    enrolClients: enrolClients!,
     trustProxy,
     tls,
     origins,
@@ -95,6 +108,19 @@ function parseAdminToken(text: string): string | undefined {
   if (text.length < SHORTEST_TOKEN) throw new Error(`must have ${SHORTEST_TOKEN} characters at least`)
   if (/^[\x21-\x7e]+$/.test(text)) return text
   throw new Error('must be visible ASCII characters without spaces')
+}
+
+/** Agents, which get the same one, are let in by its shape: nobody can set one that is easy to guess. */
+function parseEnrolToken(text: string): string | undefined {
+  if (text === '' || kindOf(text) === 'enrolment') return text || undefined
+  // The secret itself is not repeated.
+  throw new Error('must be bhe_ and 43 random characters of A-Z a-z 0-9 - _')
+}
+
+function parseClients(text: string): string {
+  const pattern = clientPatternSchema.safeParse(text)
+  if (pattern.success) return pattern.data
+  throw new Error(`${pattern.error.issues[0]?.message}, not "${text}"`)
 }
 
 function readTlsFiles(read: EnvReader): TlsFiles | undefined {

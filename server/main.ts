@@ -6,7 +6,7 @@ import { onShutdown } from '../shared/shutdown.ts'
 import { version } from '../shared/version.ts'
 import { pause } from '../shared/wait.ts'
 import { isOpen } from './address.ts'
-import { ensureAdmin } from './admin.ts'
+import { ensureAdmin, ensureEnrolment } from './admin.ts'
 import { createApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
 import { createAccess } from './domain/access/index.ts'
@@ -72,6 +72,7 @@ async function main(config: Config): Promise<void> {
     log,
     version,
     downloadTimeout: config.downloadTimeout,
+    lengthLimit: config.lengthLimit,
     inFlight,
     trustProxy: config.trustProxy,
     tls: config.tls !== undefined,
@@ -95,7 +96,10 @@ async function main(config: Config): Promise<void> {
   const { address, port } = await listen(server, config)
   open = isOpen(address, config)
   if (open) log.info(`only this machine reaches ${address}: nobody needs a token`)
-  else await ensureAdmin({ tokens: access.tokens, config, log })
+  else {
+    await ensureAdmin({ tokens: access.tokens, config, log })
+    await ensureEnrolment({ enrolments: access.enrolments, config, log })
+  }
   server.on('error', (error) => log.error({ err: error }, 'a connection could not be taken'))
 
   const stopTimers = startTimers({

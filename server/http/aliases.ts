@@ -10,6 +10,7 @@ import { about } from './audit.ts'
 import { describeExisting, sendContent } from './content.ts'
 import { principalOf } from './gate.ts'
 import { bodyOf, jsonBody } from './json.ts'
+import { withoutLength } from './lengths.ts'
 import { checkPath } from './permitted.ts'
 import { clientIdOf, downloadIdOf } from './request.ts'
 
@@ -96,6 +97,8 @@ export function aliasRoutes(
         firstByteMs: downloadTimeout,
         onlineOnly: true,
       })
+      // Its users' platform refuses answers of 32 MB that tell their length.
+      withoutLength(ctx)
     } catch (error) {
       if (isAppError(error, 'begin-timeout'))
         throw new AppError('client-timeout', `Client ${clientId} did not answer in time.`)

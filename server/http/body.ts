@@ -5,6 +5,8 @@ import { pause } from '../../shared/wait.ts'
 
 const DRAIN_BYTES = 1024 * 1024
 const DRAIN_MS = 2_000
+/** Where tokens are wanted, eleven wait for the end of an answer, and Node takes that many for a leak. */
+const LISTENERS = 20
 
 /** Reads on for a bounded time and length, so that a caller who still sends sees the answer and not a reset. */
 export async function drain(req: IncomingMessage): Promise<void> {
@@ -24,6 +26,7 @@ export async function drain(req: IncomingMessage): Promise<void> {
 
 /** Aborts when the caller's connection ends before the answer is out. */
 export function callerGone(ctx: Context): AbortSignal {
+  ctx.res.setMaxListeners(LISTENERS)
   const controller = new AbortController()
   const closed = (): void => {
     if (!ctx.res.writableFinished) controller.abort(new AppError('range-invalid', 'The caller has gone.'))

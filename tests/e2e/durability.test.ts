@@ -179,13 +179,16 @@ describe('durability', () => {
       RETENTION: '0d',
       AUTH: 'off',
       ADMIN_TOKEN: 'short-secret',
+      ENROL_TOKEN: 'easy-to-guess',
+      ENROL_CLIENTS: 'till 1',
+      LENGTH_LIMIT: 'some',
       TRUST_PROXY: 'yes',
       ORIGINS: 'https://hub.example/path',
     }
     const wrong = startProcess('server/main.ts', [], mistakes)
     expect(await wrong.exited).toBe(2)
     for (const name of Object.keys(mistakes)) expect(wrong.output()).toContain(`backhaul server: ${name} must`)
-    expect(wrong.output()).not.toContain(mistakes.ADMIN_TOKEN)
+    for (const secret of [mistakes.ADMIN_TOKEN, mistakes.ENROL_TOKEN]) expect(wrong.output()).not.toContain(secret)
   })
 
   test('a job of a kind that the agent does not know fails as unsupported', async () => {

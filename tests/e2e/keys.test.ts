@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { openKeys } from '../../agent/credential.ts'
+import { newSecret } from '../../server/domain/access/secrets.ts'
 import { ADMIN, bearer } from '../helpers/admin.ts'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { startForgetfulWay } from '../helpers/forgetful.ts'
@@ -43,6 +44,23 @@ describe('the key of a site', () => {
     // Its enrolment token was for one.
     await agent.line((line) => String(line['msg']).includes('enrolment-spent'))
     await agent.kill('SIGTERM')
+  })
+
+  test('is enrolled by a token of the server’s own settings, until an admin revokes that: a restart does not bring it back', async () => {
+    const enrol = newSecret('enrolment').secret
+    const own = await startStack({ AUTH: 'on', ADMIN_TOKEN: ADMIN, ENROL_TOKEN: enrol, ENROL_CLIENTS: 'till_*' })
+    await own.online('till_1', [], { ENROL_TOKEN: enrol })
+    const enrolments: Json[] = (await own.get('/enrolments'))['enrolments']
+    const told = enrolments.find(({ clients }) => clients === 'till_*')
+    const url = `${own.url}/enrolments/${told?.['id']}`
+    expect((await fetch(url, { method: 'DELETE', headers: bearer(ADMIN) })).status).toBe(204)
+    await own.restart()
+    await own.server.line((line) => String(line['msg']).startsWith('ENROL_TOKEN is a token that was revoked'))
+    const late = own.agent('till_2', [], { ENROL_TOKEN: enrol })
+    const refused = await late.line((line) => Number(line['level']) >= 40)
+    expect(JSON.stringify(refused)).toContain('was revoked')
+    expect(await own.get('/clients/till_2')).toMatchObject({ code: 'client-unknown' })
+    await own.stop()
   })
 
   test('is replaced by another, which is in force before the old one is revoked', async () => {

@@ -6,6 +6,14 @@ import type { Clock } from '../../ports.ts'
 import { matchesClient } from './principal.ts'
 import { hashOf, newSecret } from './secrets.ts'
 
+/** What the ids of those begin with that the environment tells. */
+const OF_ENVIRONMENT = 'ENROL_TOKEN-'
+/** Digits of the hash in such an id: one token has one id. */
+const DIGITS = 16
+const MOST_USES = 100_000
+/** Such a token ends with its place in the environment, not by time, in ms. */
+const LONGEST = 100 * 365 * 24 * 3600_000
+
 /** What an operator hands to a site, so that its agent gets a credential of its own. */
 export interface Enrolments {
   /** @returns the enrolment's row, and the secret, which is told this once */
@@ -13,6 +21,14 @@ export interface Enrolments {
   list(): Promise<EnrolmentRecord[]>
   /** @throws AppError `token-unknown` */
   revoke(id: string): Promise<void>
+  /**
+   * Makes this secret an enrolment for `clients`, in place of others that came from the environment. One that was revoked
+   * stays so; one that an admin made stays what it is.
+   * @returns whether it is in force
+   */
+  adopt(secret: string, clients: string): Promise<boolean>
+  /** Revokes what came from the environment. */
+  giveUp(): Promise<void>
   /** The row of a secret that is in force, used up or not. */
   find(secret: string): Promise<EnrolmentRecord | undefined>
   /**
@@ -27,7 +43,31 @@ export interface Enrolments {
 }
 
 export function createEnrolments({ store, clock }: { store: AccessStore; clock: Clock }): Enrolments {
+  const inForce = ({ revokedAt, expiresAt }: EnrolmentRecord): boolean => revokedAt === null && expiresAt > clock.now()
+
+  const giveUp = async (except?: string): Promise<void> => {
+    for (const { id, revokedAt } of await store.listEnrolments()) {
+      if (isOfEnvironment(id) && id !== except && revokedAt === null) await store.revokeEnrolment(id, clock.now())
+    }
+  }
+
   return {
+    giveUp: () => giveUp(),
+
+    async adopt(secret, clients) {
+      const hash = hashOf(secret)
+      const id = `${OF_ENVIRONMENT}${hash.slice(0, DIGITS)}`
+      await giveUp(id)
+      const known = await store.findEnrolment(hash)
+      if (known?.id === id) await store.setEnrolmentClients(id, clients)
+      if (known) return inForce(known)
+      const createdAt = clock.now()
+      const expiresAt = createdAt + LONGEST
+      const enrolment = { id, clients, labels: {}, usesLeft: MOST_USES, createdAt, expiresAt, revokedAt: null }
+      await store.addEnrolment(enrolment, hash)
+      return true
+    },
+
     async create({ clients, uses, expiresIn, labels }) {
       const { secret, hash } = newSecret('enrolment')
       const createdAt = clock.now()
@@ -54,7 +94,7 @@ export function createEnrolments({ store, clock }: { store: AccessStore; clock: 
 
     async find(secret) {
       const enrolment = await store.findEnrolment(hashOf(secret))
-      return enrolment?.revokedAt === null && enrolment.expiresAt > clock.now() ? enrolment : undefined
+      return enrolment && inForce(enrolment) ? enrolment : undefined
     },
 
     async enrol(enrolment, { clientId, publicKey }) {
@@ -72,8 +112,9 @@ export function createEnrolments({ store, clock }: { store: AccessStore; clock: 
         provenAt: null,
         revokedAt: null,
       }
-      // What is for many sites is known at many: none of them may take another's place.
-      const by = { enrolmentId: enrolment.id, mayReplace: !enrolment.clients.includes('*') }
+      // What is for many sites is known at many, and what the environment tells stays: nobody may take another's place by it.
+      const mayReplace = !enrolment.clients.includes('*') && !isOfEnvironment(enrolment.id)
+      const by = { enrolmentId: enrolment.id, mayReplace }
       const enrolled = await store.enrol(by, credential, bearer?.hash ?? null)
       if (enrolled === 'spent')
         throw new AppError('enrolment-spent', 'This enrolment token was used as often as it may be; ask for a new one.')
@@ -87,3 +128,5 @@ export function createEnrolments({ store, clock }: { store: AccessStore; clock: 
     },
   }
 }
+
+const isOfEnvironment = (id: string): boolean => id.startsWith(OF_ENVIRONMENT)

@@ -92,6 +92,9 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
       return row ? (JSON.parse(String(row['labels'])) as Record<string, string>) : {}
     },
     listEnrolments: async () => db.all('SELECT * FROM enrolments ORDER BY created_at, id').map(toEnrolment),
+    async setEnrolmentClients(id, clients) {
+      db.run('UPDATE enrolments SET clients = :clients WHERE id = :id', { id, clients })
+    },
     revokeEnrolment: async (id, at) => revoke('enrolments', id, at),
 
     async enrol({ enrolmentId, mayReplace }, credential, hash) {
