@@ -25,7 +25,8 @@ await mkdir(folder, { recursive: true })
 const program = {
   main: await bundle('agent/main.ts'),
   threads: { 'hash-worker.ts': await bundle('agent/hash-worker.ts') },
-  nodeOptions: nodeOptionsOf('agent'),
+  // Types are stripped by WebAssembly, which there is none of without a JIT: only here, where nothing is left to strip.
+  nodeOptions: [...nodeOptionsOf('agent'), '--jitless'],
 }
 const made: string[] = []
 for (const platform of values.platform as Platform[]) {

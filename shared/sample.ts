@@ -1,13 +1,13 @@
 import { randomFillSync } from 'node:crypto'
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { homeFolder } from './home.ts'
 
 const MiB = 1024 * 1024
 
 /** `$HOME/file_to_download.txt`, which an agent shares when nothing else is said. */
 export function defaultFile(): string {
-  return join(homedir(), 'file_to_download.txt')
+  return join(homeFolder(), 'file_to_download.txt')
 }
 
 /**
