@@ -19,6 +19,7 @@ type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resor
 
 export function createIdle({ hashers, http }: { hashers: Pick<Hashers, 'close'>; http: Pick<Http, 'rest'> }): Idle {
   let timer: NodeJS.Timeout | undefined
+  let running = 0
 
   const letGo = async (): Promise<void> => {
     // Another thread is started in less time than a job takes to begin.
@@ -27,6 +28,8 @@ export function createIdle({ hashers, http }: { hashers: Pick<Hashers, 'close'>;
     const { gc } = globalThis as { gc?: Collect }
     for (let turn = 0; turn < TURNS; turn += 1) {
       await setImmediate()
+      // A job that has begun meanwhile is not held up.
+      if (running > 0) return
       gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     }
   }
@@ -39,6 +42,7 @@ export function createIdle({ hashers, http }: { hashers: Pick<Hashers, 'close'>;
   wait()
   return {
     jobs(count) {
+      running = count
       clearTimeout(timer)
       if (count === 0) wait()
     },

@@ -7,7 +7,7 @@ import { isSea } from 'node:sea'
 const settings = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '131072' }
 
 /** An executable starts itself again with them, in the same process, before it has done anything else. */
-export function tuneMalloc(): void {
+function tuneMalloc(): void {
   const { platform, env, execPath, argv } = process
   if (platform !== 'linux' || !isSea() || env['MALLOC_ARENA_MAX'] !== undefined) return
   process.execve?.(execPath, [argv[0] ?? execPath, ...argv.slice(2)], { ...env, ...settings })

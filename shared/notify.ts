@@ -33,6 +33,8 @@ const nobody: Notify = {
 /** A message is a process, so words follow each other no faster, in ms. */
 const WORDS_EVERY_MS = 5_000
 const SEND_WITHIN_MS = 10_000
+/** What was not taken is told again after so many ms: a service that is never ready is ended. */
+const AGAIN_MS = 15_000
 
 /**
  * Tells systemd by its own `systemd-notify`, for Node has no datagrams of Unix.
@@ -59,12 +61,13 @@ export function createNotify({
   let warned = false
 
   const failed = (message: ReadonlyMap<string, string>, error: unknown): void => {
-    // It goes with the next message, unless there is something newer by then. What was progress is none by then.
+    // It goes again, unless there is something newer by then. What was progress is none by then.
     waiting = new Map([...message, ...waiting])
     waiting.delete('WATCHDOG')
     fedAt = Number.NEGATIVE_INFINITY
     if (!warned) log.warn(`cannot tell systemd how things are: ${reasonOf(error)}`)
     warned = true
+    later = setTimeout(() => void tell(), AGAIN_MS).unref()
   }
 
   const tell = async (): Promise<void> => {
