@@ -22,7 +22,7 @@ FROM base AS compiled-agent
 COPY agent agent
 RUN chmod -R a+rX package.json shared agent && install -d -o node -g node node_modules/.cache
 USER node
-RUN node --max-semi-space-size=1 --max-old-space-size=64 --heap-growing-percent=20 --no-opt --no-maglev --no-sparkplug --v8-pool-size=1 --import ./shared/compile-cache.js agent/main.ts --version && chmod -R a+rX node_modules/.cache
+RUN node --expose-gc --max-semi-space-size=1 --max-old-space-size=64 --heap-growing-percent=20 --no-opt --no-maglev --no-sparkplug --v8-pool-size=1 --import ./shared/compile-cache.js agent/main.ts --version && chmod -R a+rX node_modules/.cache
 
 FROM base AS agent
 COPY agent agent
@@ -34,7 +34,7 @@ ENV FILE=/files/file_to_download.txt ROOTS=/files STATE_DIR=/state CLIENT_PORT=8
 VOLUME /state
 USER node
 HEALTHCHECK --interval=60s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/health.js", "agent"]
-CMD ["node", "--max-semi-space-size=1", "--max-old-space-size=64", "--heap-growing-percent=20", "--no-opt", "--no-maglev", "--no-sparkplug", "--v8-pool-size=1", "--import", "./shared/compile-cache.js", "agent/main.ts"]
+CMD ["node", "--expose-gc", "--max-semi-space-size=1", "--max-old-space-size=64", "--heap-growing-percent=20", "--no-opt", "--no-maglev", "--no-sparkplug", "--v8-pool-size=1", "--import", "./shared/compile-cache.js", "agent/main.ts"]
 
 FROM base AS server
 COPY server server

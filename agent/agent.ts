@@ -2,13 +2,14 @@ import { messageOf } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
 import type { Progress } from '../shared/progress.ts'
 import type { Session } from '../shared/protocol.ts'
-import { fullJitter, pause } from '../shared/wait.ts'
+import { fullJitter } from '../shared/wait.ts'
 import { createAdmission } from './admission.ts'
 import { createApi } from './api.ts'
 import type { Shared } from './allow.ts'
 import type { Keys } from './credential.ts'
 import { createFlow, FIRST_CONNECTIONS } from './flow.ts'
 import { createHashers } from './hasher.ts'
+import { createIdle } from './idle.ts'
 import type { Http } from './http.ts'
 import type { JobView } from './job.ts'
 import { createJobs } from './jobs.ts'
@@ -22,6 +23,7 @@ import { createPoll } from './poll.ts'
 import type { ReadLog } from './read-log.ts'
 import type { Retry } from './retry.ts'
 import { createSessions, type Identity } from './session.ts'
+import type { Standing } from './standing.ts'
 import type { State } from './state.ts'
 
 export interface AgentView {
@@ -56,6 +58,10 @@ export interface AgentDeps {
   /** The user's own limit on chunks, in bytes. */
   chunkSize: number | undefined
   limiter: Limiter
+  /** Told of everything that whoever runs the machine wants to know. */
+  standing: Standing
+  /** No poll is to stay open for longer, in ms. */
+  longestPollMs: number
 }
 
 /** Bytes of all chunks that are being sent, however many jobs there are. */
@@ -63,11 +69,12 @@ const BUDGET = 11 * 1024 * 1024
 
 /** One session after the other, for ever. */
 export function createAgent(deps: AgentDeps): Agent {
-  const { http, retry, state, log, identity, keys, keyAge } = deps
+  const { http, retry, state, log, identity, keys, keyAge, standing } = deps
   const sessions = createSessions({ ...deps, admit: createAdmission(deps) })
   const limits = createChunkLimits({ cap: deps.chunkSize, passing: deps.limiter.chunk, state, log })
   const patience = createPatience()
   const hashers = createHashers()
+  const idle = createIdle({ hashers, http })
   const lanes = createLanes({ count: FIRST_CONNECTIONS, budget: BUDGET })
   const flow = createFlow({
     budget: BUDGET,
@@ -86,6 +93,12 @@ export function createAgent(deps: AgentDeps): Agent {
   const onContact = (now: boolean): void => {
     if (now && !connected) log.info('connected')
     connected = now
+    standing.contact(now)
+  }
+
+  const onCount = (count: number): void => {
+    standing.files(count)
+    idle.jobs(count)
   }
 
   /** Serves a session until it is over. @returns the code that ended it, or undefined when the agent stops */
@@ -98,11 +111,21 @@ export function createAgent(deps: AgentDeps): Agent {
     }
     const api = createApi({ http, retry, session: current, onSessionEnd })
     const ending = AbortSignal.any([signal, over.signal])
-    const jobs = createJobs({ ...deps, api, lanes, hashers, flow, limits, patience, onWanted: () => poll.refresh() })
+    const jobs = createJobs({
+      ...deps,
+      api,
+      lanes,
+      hashers,
+      flow,
+      limits,
+      patience,
+      onWanted: () => poll.refresh(),
+      onCount,
+    })
     const poll = createPoll({
       api,
       retry,
-      pace: createPace({ longest: current.wait, state, log }),
+      pace: createPace({ longest: Math.min(current.wait, deps.longestPollMs / 1000), state, log }),
       clientId: identity.clientId,
       spread: current.spread,
       urgent: jobs.busy,
@@ -148,7 +171,7 @@ export function createAgent(deps: AgentDeps): Agent {
       }
       // A session that ends as soon as it began would otherwise make a circle without a pause.
       short = performance.now() - startedAt < 10_000 ? short + 1 : 0
-      if (short > 1) await pause(fullJitter(short, { baseMs: 500, capMs: 60_000 }), signal)
+      if (short > 1) await retry.rest(fullJitter(short, { baseMs: 500, capMs: 60_000 }), signal)
     }
   }
 
@@ -160,7 +183,7 @@ export function createAgent(deps: AgentDeps): Agent {
         } catch (error) {
           if (signal.aborted) return
           log.error(`something unexpected happened, beginning anew: ${messageOf(error)}`)
-          await pause(fullJitter(4, { baseMs: 500, capMs: 60_000 }), signal)
+          await retry.rest(fullJitter(4, { baseMs: 500, capMs: 60_000 }), signal)
         }
       }
     },

@@ -2,6 +2,7 @@ import { lstat, readlink, realpath } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, normalize, resolve } from 'node:path'
 import { systemCode } from '../shared/errors.ts'
 import { JobFailure, quote } from './failure.ts'
+import { hiddenBy } from './hidden.ts'
 import type { Rules } from './rules.ts'
 
 /** What the site shares, as absolute paths: one default file and any number of folders. */
@@ -35,13 +36,14 @@ export function isAbsent(error: unknown): boolean {
  * Finds the real path of what was asked for. Every link is followed by hand and must stay inside, so that neither the
  * answer nor its code tells whether something outside exists.
  * @param requested null for the default file; relative paths are tried under each root in order, then from `/`
- * @throws JobFailure `not-allowed`, `not-found`; a system error where the shared area itself refuses
+ * @throws JobFailure `not-allowed`, `not-found`, `hidden`; a system error where the shared area itself refuses
  */
 export async function locate(requested: string | null, shared: Shared): Promise<string> {
   const shown = quote(requested ?? shared.file)
   if (requested?.includes('\0')) throw new JobFailure('not-allowed', `${shown} contains NUL; no path does.`)
   const areas = await surveyAreas(shared)
   let inside = false
+  let hidden: JobFailure | undefined
   for (const candidate of candidates(requested, shared)) {
     const place = anchor(candidate, areas)
     if (!place) continue
@@ -51,6 +53,7 @@ export async function locate(requested: string | null, shared: Shared): Promise<
       if (found !== undefined) return found
     } catch (error) {
       if (!isAbsent(error)) throw error
+      hidden ??= await hiddenBy(error, shown, shared)
       continue
     }
     throw new JobFailure(
@@ -58,6 +61,7 @@ export async function locate(requested: string | null, shared: Shared): Promise<
       `${shown} is a link that leads outside of what this agent shares. Share its target with --root.`,
     )
   }
+  if (hidden) throw hidden
   if (inside || staysBelow(requested))
     throw new JobFailure('not-found', `${shown} does not exist at the client. Check the name and where the file lies.`)
   throw new JobFailure(

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { readEnvironment, type Environment, type EnvReader } from '../shared/env.ts'
-import { messageOf } from '../shared/errors.ts'
+import { messageOf, systemCode } from '../shared/errors.ts'
 import { withoutUser } from '../shared/format.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { clientIdSchema, labelsSchema } from '../shared/protocol.ts'
@@ -80,6 +80,8 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
   const file = reader.text('--file (FILE)', defaultFile)
   const clientId = reader.parsed('--id (CLIENT_ID)', sample ? 'client-1' : '', parseId)
   const limitFile = reader.text('--limit-file (LIMIT_FILE)', '')
+  const credentials = env['CREDENTIALS_DIRECTORY'] ?? ''
+  const credential = credentials === '' ? '' : join(credentials, 'enrol-token')
   const server = reader.parsed('--server (SERVER_URL)', 'http://localhost:3000', parseServer)
   const config = {
     clientId: clientId ?? '',
@@ -93,13 +95,14 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     limit: reader.parsed('--limit (LIMIT)', 'unlimited', parseTimetable) ?? always(unlimited),
     limitFile: limitFile === '' ? undefined : resolve(limitFile),
     stateDir: resolve(reader.text('--state-dir (STATE_DIR)', stateFolder(env, home, clientId ?? ''))),
-    secrets: [tlsNames.key, '--enrol-file (ENROL_FILE)']
-      .map((name) => reader.text(name, ''))
+    secrets: [...[tlsNames.key, '--enrol-file (ENROL_FILE)'].map((name) => reader.text(name, '')), credential]
       .filter((path) => path !== '')
       .map((path) => resolve(path)),
     port: reader.parsed('--port (CLIENT_PORT)', '8080', parsePort),
     enrolToken:
-      reader.parsed('--enrol-file (ENROL_FILE)', '', readToken) ?? reader.parsed('ENROL_TOKEN', '', parseToken),
+      reader.parsed('--enrol-file (ENROL_FILE)', '', readToken) ??
+      reader.parsed('ENROL_TOKEN', '', parseToken) ??
+      reader.parsed(credential, '', () => readCredential(credential)),
     keyAge: reader.parsed('--key-days (KEY_DAYS)', '', parseDays),
     logLevel: reader.oneOf('LOG_LEVEL', 'info', logLevels),
     sample,
@@ -208,6 +211,17 @@ function readToken(path: string): string | undefined {
     return parseToken(text)
   } catch (error) {
     throw new Error(`cannot be used: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** As systemd hands it over (LoadCredential=). None, or an empty one, is as good: then the site is enrolled. */
+function readCredential(path: string): string | undefined {
+  if (path === '') return undefined
+  try {
+    return parseToken(readFileSync(path, 'utf8').trim())
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
   }
 }
 

@@ -59,6 +59,8 @@ export interface Http {
   measureRoundTrip(): Promise<number | undefined>
   /** The fastest round trip seen, in ms, if any. */
   roundTripMs(): number | undefined
+  /** Closes the connections on which nothing is under way. */
+  rest(): void
 }
 
 /** In bytes; the largest that is meant is a page of chunks, or what is received in a hundred thousand pieces. */
@@ -93,6 +95,10 @@ export function createHttp({ server, userAgent, proxy, tls, limiter }: HttpDeps)
     warm: (count) => warm?.open(count),
     measureRoundTrip: async () => warm?.measure(),
     roundTripMs: () => warm?.roundTripMs(),
+    rest() {
+      const idle = [agents.http, agents.https].flatMap(({ freeSockets }) => Object.values(freeSockets))
+      for (const socket of idle.flatMap((sockets) => sockets ?? [])) socket.destroy()
+    },
 
     async request({ method, path, headers, json, body, limitMs, idleMs, signal }) {
       signal.throwIfAborted()

@@ -22,6 +22,8 @@ export interface JobsDeps extends Omit<JobDeps, 'onBegun' | 'view' | 'signal'> {
   state: State
   /** Called when a listed job that was left can be started now: the list must be asked for again. */
   onWanted: () => void
+  /** Called with how many run now. */
+  onCount: (count: number) => void
 }
 
 interface Running {
@@ -39,7 +41,7 @@ const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
 /** The jobs of one session: what the server lists, kept equal to what runs. */
 export function createJobs(deps: JobsDeps): Jobs {
-  const { api, log, state, progress, onWanted } = deps
+  const { api, log, state, progress, onWanted, onCount } = deps
   const running = new Map<string, Running>()
   /** Jobs that were dropped though they may be open: how often, and until when (monotonic ms) they rest. */
   const resting = new Map<string, { drops: number; until: number }>()
@@ -103,6 +105,7 @@ export function createJobs(deps: JobsDeps): Jobs {
       if (!signal.aborted) log.error({ id: job.id }, `cannot report the end of the job: ${printable(messageOf(error))}`)
     }
     running.delete(job.id)
+    onCount(running.size)
     if (running.size === 0) deps.lanes.trim()
     progress.remove(job.id)
     if (leftOver) wantAgain()
@@ -121,6 +124,7 @@ export function createJobs(deps: JobsDeps): Jobs {
       status: 'opening',
     }
     running.set(job.id, { view, abort, ended: lifeOf(job, view, signal) })
+    onCount(running.size)
   }
 
   /** A list holds only the first open jobs: one that is not in it can be over, or just further down. */

@@ -1,3 +1,5 @@
+// oxlint-disable-next-line import/no-unassigned-import -- before anything else is loaded, for it begins the process anew
+import './malloc.ts'
 import { access } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { CommanderError } from 'commander'
@@ -6,6 +8,7 @@ import { messageOf } from '../shared/errors.ts'
 import { formatBytes, printable } from '../shared/format.ts'
 import { homeFolder } from '../shared/home.ts'
 import { createLog, type Log } from '../shared/log.ts'
+import { createNotify } from '../shared/notify.ts'
 import { createProgress } from '../shared/progress.ts'
 import { defaultFile, writeSampleFile } from '../shared/sample.ts'
 import { onShutdown } from '../shared/shutdown.ts'
@@ -14,6 +17,7 @@ import { pause } from '../shared/wait.ts'
 import { createAgent } from './agent.ts'
 import { readConfig, type AgentConfig } from './config.ts'
 import { keyFiles, openKeys } from './credential.ts'
+import { warnOfHidden } from './hidden.ts'
 import { createHttp } from './http.ts'
 import { checkKeyMode } from './key-mode.ts'
 import { createLimiter } from './limiter.ts'
@@ -21,12 +25,15 @@ import { createReadLog } from './read-log.ts'
 import { createRetry } from './retry.ts'
 import { createRules } from './rules.ts'
 import { createSchedule } from './schedule.ts'
+import { createStanding } from './standing.ts'
 import { openState } from './state.ts'
 import { serviceSecrets } from './service/paths.ts'
 import { serveStatus } from './status.ts'
 
 /** How long what is under way may take to end after a signal, in ms. */
 const STOP_WITHIN_MS = 1500
+/** A request and the ones that belong to it may take so long, in ms: no reason for a watchdog to end the agent. */
+const SHORTEST_WATCHDOG_MS = 180_000
 
 function configure(): AgentConfig {
   try {
@@ -64,6 +71,7 @@ async function main(config: AgentConfig): Promise<void> {
   const log = await createLog({ level: config.logLevel, progress })
   const stop = new AbortController()
   const server = withoutPassword(config.server)
+  const notify = createNotify({ env: process.env, log })
   let ended: Promise<unknown> = Promise.resolve()
   onShutdown(
     async (signal) => {
@@ -78,12 +86,18 @@ async function main(config: AgentConfig): Promise<void> {
     { clientId, server, proxy: proxy?.shown, version, file: printable(file), roots: roots.map(printable), labels },
     'agent starting',
   )
+  if (notify.watchdogMs < SHORTEST_WATCHDOG_MS)
+    log.warn(
+      { watchdogMs: notify.watchdogMs },
+      'WatchdogSec= is short: a slow line can look like a standstill. Set 3min or more',
+    )
   const made = makeSample(config, log, stop.signal)
   ended = made
   await made
   const shared = [file, ...roots]
   const state = await openState({ dir: stateDir, server, log })
   await checkKeyMode({ dir: stateDir, log })
+  await warnOfHidden({ shared: { file, roots }, log })
   const limiter = createLimiter()
   const schedule = createSchedule({ timetable: config.limit, file: config.limitFile, limiter, log })
   await schedule.start(stop.signal)
@@ -95,7 +109,10 @@ async function main(config: AgentConfig): Promise<void> {
       tls: config.tls,
       limiter,
     }),
-    retry: createRetry({ log }),
+    retry: createRetry({ log, notify }),
+    standing: createStanding({ notify, server }),
+    // A third, for the watchdog of a service waits for an end of something.
+    longestPollMs: notify.watchdogMs / 3,
     state,
     log,
     progress,

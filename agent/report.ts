@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { printable } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
 import { isRefused, type Api } from './api.ts'
-import type { JobFailure } from './failure.ts'
+import { JobFailure } from './failure.ts'
 
 /**
  * Tells the server why a job cannot be done.
@@ -37,6 +37,11 @@ export async function reportFailure({
     return true
   } catch (error) {
     if (!isRefused(error)) throw error
+    // A server that was not updated yet does not know the code; the sentence tells it all the same.
+    if (isRefused(error, 'invalid') && failure.code === 'hidden') {
+      const known = new JobFailure('not-found', failure.message)
+      return reportFailure({ api, log, id, attempt, failure: known, signal })
+    }
     log.info({ id }, `the server has no use for the failure: ${printable(error.message)}`)
     return isRefused(error, 'job-gone', 'download-unknown')
   }

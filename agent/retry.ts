@@ -2,6 +2,7 @@ import pRetry from 'p-retry'
 import { messageOf } from '../shared/errors.ts'
 import { printable } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
+import type { Notify } from '../shared/notify.ts'
 import { fullJitter, pause } from '../shared/wait.ts'
 
 /** Something that may well go better later: a broken connection, a busy server, an answer that is not ours. */
@@ -65,6 +66,8 @@ export interface Retry {
    * @throws whatever else the operation throws, and the signal's reason
    */
   persist<T>(operation: () => Promise<T>, options: PersistOptions): Promise<T>
+  /** Waits so many ms, or until the signal aborts; never throws. */
+  rest(ms: number, signal: AbortSignal): Promise<void>
 }
 
 const URGENT_FOR_MS = 10 * 60_000
@@ -79,8 +82,20 @@ export interface RetryClock {
 
 const realClock: RetryClock = { now: () => performance.now(), pause }
 
-/** The one owner of retries: nothing else in the agent repeats a request. */
-export function createRetry({ log, clock = realClock }: { log: Log; clock?: RetryClock }): Retry {
+/**
+ * The one owner of retries: nothing else in the agent repeats a request.
+ * @param notify hears of every try that ended, and of every part of a wait: a dead line is no standstill
+ */
+export function createRetry({
+  log,
+  clock = realClock,
+  notify,
+}: {
+  log: Log
+  clock?: RetryClock
+  notify?: Pick<Notify, 'progress' | 'watchdogMs'>
+}): Retry {
+  const longestRest = (notify?.watchdogMs ?? Number.POSITIVE_INFINITY) / 4
   let lineBack = new AbortController()
   let heardAt = clock.now()
 
@@ -92,13 +107,23 @@ export function createRetry({ log, clock = realClock }: { log: Log; clock?: Retr
     lineBack = new AbortController()
   }
 
+  const rest = async (ms: number, signal: AbortSignal): Promise<void> => {
+    for (let left = ms; left >= 0 && !signal.aborted; left -= longestRest) {
+      await clock.pause(Math.min(left, longestRest), signal)
+      notify?.progress()
+    }
+  }
+
   return {
+    rest,
+
     persist<T>(operation: () => Promise<T>, { what, signal, urgent, firstDelayMs }: PersistOptions): Promise<T> {
       let firstFailure: number | undefined
 
       const tryOnce = async (): Promise<T> => {
         const result = await operation()
         heard()
+        notify?.progress()
         return result
       }
 
@@ -118,6 +143,7 @@ export function createRetry({ log, clock = realClock }: { log: Log; clock?: Retr
         minTimeout: 0,
         signal,
         async onFailedAttempt({ error, attemptNumber }) {
+          notify?.progress()
           if (!(error instanceof TransientError)) return
           const wait = delayMs(error, attemptNumber)
           // At powers of two: seen at once, and no flood in an outage of a week.
@@ -126,7 +152,7 @@ export function createRetry({ log, clock = realClock }: { log: Log; clock?: Retr
             { try: attemptNumber, againInMs: Math.round(wait) },
             `cannot ${what}: ${printable(messageOf(error))}`,
           )
-          await clock.pause(wait, error.unanswered ? AbortSignal.any([signal, lineBack.signal]) : signal)
+          await rest(wait, error.unanswered ? AbortSignal.any([signal, lineBack.signal]) : signal)
         },
         shouldRetry: ({ error }) => error instanceof TransientError,
       })

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { printable } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
 import { PROTOCOL, type Session, type SessionRequest } from '../shared/protocol.ts'
-import { pause } from '../shared/wait.ts'
 import type { Admission } from './admission.ts'
 import { isRefused } from './api.ts'
 import type { Retry } from './retry.ts'
+import type { Standing } from './standing.ts'
 import type { State } from './state.ts'
 
 export interface Sessions {
@@ -27,12 +27,14 @@ export function createSessions({
   identity,
   state,
   log,
+  standing,
 }: {
   admit: Admission
   retry: Retry
   identity: Identity
   state: Pick<State, 'underWay'>
   log: Log
+  standing: Pick<Standing, 'refused'>
 }): Sessions {
   /** One instance, asked for until there is an answer: a lost answer must not make a second session. */
   const ask = (takeover: boolean, signal: AbortSignal): Promise<Session> => {
@@ -55,7 +57,8 @@ export function createSessions({
           // Another agent is alive under this id: two that take over from each other would never end.
           if (isRefused(error, 'session-held', 'session-superseded')) patient = true
           log.warn(`no session: ${printable(error.message)} Asking again in about a minute`)
-          await pause(ASK_AGAIN_MS * (0.75 + Math.random() / 2), signal)
+          standing.refused(error.message)
+          await retry.rest(ASK_AGAIN_MS * (0.75 + Math.random() / 2), signal)
           signal.throwIfAborted()
         }
       }

@@ -4,6 +4,7 @@ import { messageOf, systemCode } from '../shared/errors.ts'
 import type { FailureCode } from '../shared/protocol.ts'
 import { isAbsent, isDefaultFile, isShared, locate, type Shared } from './allow.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
+import { hiddenBy, hiddenFailure } from './hidden.ts'
 
 /** One opened version of a file. */
 export interface Source {
@@ -88,6 +89,9 @@ export async function openSource({
     const stats = await file.stat({ bigint: true })
     if (!stats.isFile()) throw failure('not-a-file', shown)
     if (stats.nlink === 0n) throw failure('not-found', shown)
+    // Who may read everything may also read what a sandbox puts over a file.
+    const hidden = isEmptyAndClosed(stats) ? await hiddenFailure(path, shown, shared) : undefined
+    if (hidden) throw hidden
     const real = await realPathOf(file, path, stats)
     if (real !== undefined && (await isGone(real, stats))) {
       throw new JobFailure('changed', `${shown} was replaced or removed while it was opened. Ask again.`)
@@ -99,9 +103,11 @@ export async function openSource({
     return createSource({ file, path: real, shown, stats, policy })
   } catch (error) {
     await file?.close()
-    throw asFailure(error, shown)
+    throw (await hiddenBy(error, shown, shared)) ?? asFailure(error, shown)
   }
 }
+
+const isEmptyAndClosed = ({ size, mode }: BigIntStats): boolean => size === 0n && (mode & 0o777n) === 0n
 
 /** The path of the *opened* file: a folder on the way can have been swapped for a link since it was looked at. */
 async function realPathOf(file: FileHandle, path: string, opened: BigIntStats): Promise<string | undefined> {

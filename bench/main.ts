@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { agent } from './agent.ts'
 import type { Bench, Part } from './bench.ts'
 import { dispatch } from './dispatch.ts'
 import { growth } from './growth.ts'
@@ -37,7 +38,16 @@ const scripts = [
   },
 ]
 
-const parts: readonly Part<object>[] = [loopback, wan, log, memory, dispatch, growth, ...scripts.map(createScriptPart)]
+const parts: readonly Part<object>[] = [
+  loopback,
+  wan,
+  log,
+  memory,
+  agent,
+  dispatch,
+  growth,
+  ...scripts.map(createScriptPart),
+]
 
 /** Options that say nothing about what is measured. */
 const ofThisMachine = ['--net', '--folder', '--out', '--json']

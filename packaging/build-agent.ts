@@ -17,7 +17,8 @@ const program = {
     'hash-worker.ts': await bundle('agent/hash-worker.ts'),
     'backhaul-agent.service': await readFile(join(projectFolder, 'packaging/agent/backhaul-agent.service'), 'utf8'),
   },
-  nodeOptions: nodeOptionsOf('agent'),
+  // Types are stripped by WebAssembly, which there is none of without a JIT: only here, where nothing is left to strip.
+  nodeOptions: [...nodeOptionsOf('agent'), '--jitless'],
 }
 const files = await buildProgram('backhaul-agent', { program, makeDeb: makeAgentDeb }, { ...options, folder })
 const key = await openKey(options.key)

@@ -80,6 +80,7 @@ export const failureCodes = [
   'not-found',
   'not-allowed',
   'denied',
+  'hidden',
   'not-a-file',
   'locked',
   'changed',

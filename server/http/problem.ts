@@ -59,6 +59,7 @@ const statuses: Record<ErrorCode, number> = {
   'not-found': 404,
   'not-allowed': 403,
   denied: 403,
+  hidden: 403,
   'not-a-file': 409,
   locked: 423,
   changed: 409,

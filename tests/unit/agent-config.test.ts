@@ -1,5 +1,8 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { readConfig, type AgentConfig } from '../../agent/config.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
 
 const read = (argv: string[], env: Record<string, string> = {}): AgentConfig =>
   readConfig({ argv, env, defaultFile: '/home/x/file_to_download.txt', home: '/home/x', version: '1.2.3' })
@@ -37,6 +40,24 @@ describe('configuration of the agent', () => {
       logLevel: 'info',
       sample: false,
     })
+  })
+
+  test('an enrolment token from systemd is taken where none is given, is never sent, and may be empty', async () => {
+    const { folder, remove } = await temporaryFolder()
+    try {
+      const env = { CREDENTIALS_DIRECTORY: folder }
+      const token = join(folder, 'enrol-token')
+      expect(read(['--id', 'a'], env)).toMatchObject({ enrolToken: undefined, secrets: [token] })
+      await writeFile(token, '')
+      expect(read(['--id', 'a'], env).enrolToken).toBeUndefined()
+      await writeFile(token, 'bhe_given\n')
+      expect(read(['--id', 'a'], env).enrolToken).toBe('bhe_given')
+      expect(read(['--id', 'a'], { ...env, ENROL_TOKEN: 'bhe_own' }).enrolToken).toBe('bhe_own')
+      await writeFile(token, 'two words')
+      expect(mistakes(['--id', 'a'], env)).toEqual([expect.stringMatching(/enrol-token holds no enrolment token/)])
+    } finally {
+      await remove()
+    }
   })
 
   test('flags in both forms win over variables, lists are joined', () => {

@@ -61,6 +61,21 @@ describe('retries', () => {
     expect(lateMs).toBeLessThanOrEqual(MINUTE)
   })
 
+  test('a watchdog hears of a dead line at least four times in its time, and of nothing once the wait is over', async () => {
+    const fast = fastClock()
+    const heardAt: number[] = []
+    const notify = { watchdogMs: MINUTE, progress: () => void heardAt.push(fast.now()) }
+    const retry = createRetry({ log, clock: fast.clock, notify })
+    const operation = async (): Promise<string> => {
+      if (fast.now() < 60 * MINUTE) throw new TransientError('busy', { retryAfterMs: 5 * MINUTE })
+      return 'answered'
+    }
+    await retry.persist(operation, { what: 'try', signal: never, urgent: () => false })
+    const gaps = heardAt.map((at, index) => at - (heardAt[index - 1] ?? 0))
+    expect(Math.max(...gaps)).toBeLessThan(MINUTE / 4 + 1)
+    expect(heardAt.at(-1)).toBe(fast.now())
+  })
+
   test('the pauses are spread over the whole time up to the cap', async () => {
     const { pauses } = await awayFor(24 * 60 * MINUTE, false, dead)
     const late = pauses.slice(10).map(({ ms }) => ms)

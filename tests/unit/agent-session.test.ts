@@ -30,6 +30,7 @@ test('what a server says of a session it refuses can neither start a line of the
     },
     state: { underWay: () => false },
     log,
+    standing: { refused: () => undefined },
   })
   await expect(sessions.begin(true, stop.signal)).rejects.toThrow('stopped')
   expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
