@@ -107,6 +107,8 @@ export const sessionRequestSchema = z.strictObject({
     version: z.string().max(100).refine(noControls),
     platform: z.string().max(100).refine(noControls),
     hostname: z.string().max(255).refine(noControls),
+    /** Whether it can be updated from here: it is a service that was installed by the script, and the site allows it. */
+    updates: z.boolean().optional(),
   }),
   /** What the site shares, for people to read; it gives the server no rights. */
   shared: z.array(pathSchema).max(100),
@@ -144,7 +146,33 @@ export const jobSchema = z.object({
 })
 export type Job = z.infer<typeof jobSchema>
 
-export const jobsSchema = z.object({ rev: z.int(), jobs: z.array(jobSchema) })
+/** Of an agent, as its release names it. */
+export const versionPattern = /^[0-9A-Za-z.+-]{1,60}$/
+const version = z.string().regex(versionPattern, 'must be 1 to 60 of 0-9 A-Z a-z . + -')
+
+/** An order of the operator's: this agent is to become that version. */
+const updateOrderSchema = z.object({ id: z.string(), version })
+export type UpdateOrder = z.infer<typeof updateOrderSchema>
+
+export const jobsSchema = z.object({
+  rev: z.int(),
+  jobs: z.array(jobSchema),
+  /** There until the agent has said how it ended. */
+  update: updateOrderSchema.optional(),
+})
+
+/** `fetched` is waiting to be installed; the other two are how an order ends. */
+export const updateStates = ['fetching', 'fetched', 'installed', 'failed'] as const
+
+/** What an agent tells of an order. */
+export const updateReportSchema = z.strictObject({
+  id: z.string(),
+  state: z.enum(updateStates),
+  /** Of one that failed: what happened, in a line. */
+  detail: z.string().max(1000).refine(noControls).optional(),
+})
+export type UpdateReport = z.infer<typeof updateReportSchema>
+
 
 export const beginRequestSchema = z.strictObject({
   /** The agent's validator of the opened file; compared byte by byte and never parsed. */
