@@ -173,7 +173,6 @@ export const updateReportSchema = z.strictObject({
 })
 export type UpdateReport = z.infer<typeof updateReportSchema>
 
-
 export const beginRequestSchema = z.strictObject({
   /** The agent's validator of the opened file; compared byte by byte and never parsed. */
   source: z.string().min(1).max(200),
