@@ -52,30 +52,28 @@ export async function startMachine(): Promise<Machine> {
   const ask = (command: string, ...args: string[]): Promise<string> =>
     inside(command, ...args).catch((error: { stdout?: string }) => error.stdout ?? '')
 
-  /** Waits for a leader other than the one before, and for what it starts. */
-  const booted = async (before: number): Promise<void> => {
-    await until(
-      'the machine to boot',
-      async () => {
-        leader = await childOf(container)
-        return leader !== 0 && leader !== before && /running|degraded/.test(await ask('systemctl', 'is-system-running'))
-      },
-      BOOT_MS,
-    )
-  }
   const boot = async (): Promise<void> => {
     container = spawn('systemd-nspawn', ['-D', root, '--register=no', '--keep-unit', '--boot', '--quiet'], {
       stdio: 'ignore',
       env: { PATH: administratorsPath, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
     })
-    await booted(0)
+    await until(
+      'the machine to boot',
+      async () => {
+        leader = await childOf(container)
+        return leader !== 0 && /running|degraded/.test(await ask('systemctl', 'is-system-running'))
+      },
+      BOOT_MS,
+    )
   }
-  const end = async (): Promise<void> => {
-    if (container.exitCode !== null || container.signalCode !== null) return
-    const ended = once(container, 'exit')
-    if (leader !== 0) process.kill(leader, 'SIGKILL')
-    else container.kill('SIGKILL')
-    await ended
+  const running = (): boolean => container.exitCode === null && container.signalCode === null
+  /** Waits for the end of the container: it ends at a reboot, too, for whoever started it to start it again. */
+  const ended = async (): Promise<void> => {
+    if (running()) await once(container, 'exit')
+  }
+  const kill = async (): Promise<void> => {
+    if (running()) process.kill(leader === 0 ? container.pid! : leader, 'SIGKILL')
+    await ended()
   }
   await boot()
 
@@ -86,17 +84,16 @@ export async function startMachine(): Promise<Machine> {
     read: (path) => readFile(join(root, path), 'utf8'),
     exists: (path) => existsSync(join(root, path)),
     async reboot() {
-      const before = leader
       await ask('systemctl', 'reboot')
-      await booted(before)
+      await ended()
+      await boot()
     },
     async cutPower() {
-      await end()
-      leader = 0
+      await kill()
       await boot()
     },
     async stop() {
-      await end()
+      await kill()
       await run('umount', root)
       await rm(place, { recursive: true })
     },
