@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { run } from './commands.ts'
 import { administratorsPath } from './lacking.ts'
 import { until } from './until.ts'
@@ -23,7 +23,11 @@ export interface Machine {
   ask(command: string, ...args: string[]): Promise<string>
   /** Copies a file of ours into it. */
   give(from: string, to: string): Promise<void>
+  /** Writes a file in it, with its folder. */
+  write(path: string, text: string): Promise<void>
   read(path: string): Promise<string>
+  /** What of a name is left anywhere: files, units, users; nothing when it has gone. The journal may keep its words. */
+  leftOf(name: string): Promise<string>
   exists(path: string): boolean
   reboot(): Promise<void>
   /** As a power cut does: nothing is stopped in order; then it boots again. */
@@ -81,6 +85,15 @@ export async function startMachine(): Promise<Machine> {
     run: inside,
     ask,
     give: (from, to) => cp(from, join(root, to)),
+    async write(path, text) {
+      await mkdir(dirname(join(root, path)), { recursive: true })
+      await writeFile(join(root, path), text)
+    },
+    async leftOf(name) {
+      const files = await inside('find', '/', '-xdev', '-iname', `*${name}*`)
+      const units = await ask('systemctl', 'list-units', '--all', '--no-legend', '--plain', `*${name}*`)
+      return [files, units, await ask('grep', name, '/etc/passwd', '/etc/group')].join('')
+    },
     read: (path) => readFile(join(root, path), 'utf8'),
     exists: (path) => existsSync(join(root, path)),
     async reboot() {
