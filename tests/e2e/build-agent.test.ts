@@ -115,7 +115,9 @@ describe('what npm run build:agent makes', () => {
   const cross = '/usr/aarch64-linux-gnu/lib/libstdc++.so.6'
   testWith({ long, programs: ['qemu-aarch64-static'], path: cross }, 'runs on another processor', async () => {
     const arm64 = join(dist, `backhaul-agent-${version}-linux-arm64`)
-    const { stdout } = await run('qemu-aarch64-static', ['-L', '/usr/aarch64-linux-gnu', arm64, '--version'])
+    // Under the emulator a program cannot begin itself anew, as agent/malloc.ts does without that variable.
+    const env = { PATH: process.env['PATH'], MALLOC_ARENA_MAX: '1' }
+    const { stdout } = await run('qemu-aarch64-static', ['-L', '/usr/aarch64-linux-gnu', arm64, '--version'], { env })
     expect(stdout).toBe(`${version}\n`)
   })
 })
