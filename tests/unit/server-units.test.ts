@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
+import { blocksOf, fitted } from '../helpers/page.ts'
 import { projectFolder } from '../helpers/process.ts'
+import { makeRelease } from '../helpers/release.ts'
+import { startStack } from '../helpers/stack.ts'
 
 const run = promisify(execFile)
 const units = ['backhaul-server.service', 'backhaul-server-backup.service', 'backhaul-server-backup.timer']
@@ -37,4 +40,31 @@ describe("the server's units", () => {
       expect((await run('systemd-analyze', args)).stdout).toContain('Overall exposure level')
     }
   })
+
+  testWith(
+    { programs: ['systemd-tmpfiles', 'systemd-sysusers'], root: true },
+    'a release that is put where docs/OPERATIONS.md says is handed out',
+    async () => {
+      const machine = join(folder, 'machine')
+      const [block = ''] = blocksOf('docs/OPERATIONS.md', 'sh')
+      const settings = await readFile(join(projectFolder, 'packaging/server/server.env'), 'utf8')
+      const releases = /^RELEASES=(.*)$/m.exec(settings)?.[1] ?? ''
+      await mkdir(join(machine, 'etc'), { recursive: true })
+      for (const program of ['sysusers', 'tmpfiles']) {
+        const file = join(projectFolder, 'packaging/server', `${program}.conf`)
+        await run(`systemd-${program}`, [`--root=${machine}`, ...(program === 'tmpfiles' ? ['--create'] : []), file])
+      }
+      await makeRelease(join(folder, 'dist'), { keyFile: join(folder, 'release.key') })
+      const command = fitted(block, { 'sudo ': '', [`${releases}/`]: `${machine}${releases}/` })
+      await writeFile(join(folder, 'dist', 'backhaul-agent_9.8.7_amd64.deb'), 'not listed')
+      await run('sh', ['-ec', command], { cwd: folder })
+      const stack = await startStack({ RELEASES: machine + releases })
+      try {
+        expect((await fetch(`${stack.url}/install.sh`)).status).toBe(200)
+        expect((await fetch(`${stack.url}/agents/SHA256SUMS.sig`)).status).toBe(200)
+      } finally {
+        await stack.stop()
+      }
+    },
+  )
 })
