@@ -77,10 +77,10 @@ const haproxy = withTls('haproxy.md', (upstream) => ({
 const caddy = withTls('caddy.md', (upstream) => ({
   // It keeps what it makes in folders of its user.
   command: 'env',
-  args: (folder) => [
-    ...['CONFIG', 'DATA'].map((what) => `XDG_${what}_HOME=${folder}`),
-    ...['caddy', 'run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile'],
-  ],
+  args: (folder) =>
+    `XDG_CONFIG_HOME=${folder} XDG_DATA_HOME=${folder} caddy run --adapter caddyfile --config ${folder}/Caddyfile`.split(
+      ' ',
+    ),
   files: ({ host, port, folder }) => {
     const [block = ''] = blocksOf('docs/proxies/caddy.md', 'caddy')
     const here = fitted(block, {

@@ -54,14 +54,15 @@ describe("the server's units", () => {
         const file = join(projectFolder, 'packaging/server', `${program}.conf`)
         await run(`systemd-${program}`, [`--root=${machine}`, ...(program === 'tmpfiles' ? ['--create'] : []), file])
       }
-      await makeRelease(join(folder, 'dist'), { keyFile: join(folder, 'release.key') })
+      const release = await makeRelease(join(folder, 'dist'), { keyFile: join(folder, 'release.key') })
       const command = fitted(block, { 'sudo ': '', [`${releases}/`]: `${machine}${releases}/` })
-      await writeFile(join(folder, 'dist', 'backhaul-agent_9.8.7_amd64.deb'), 'not listed')
       await run('sh', ['-ec', command], { cwd: folder })
       const stack = await startStack({ RELEASES: machine + releases })
       try {
-        expect((await fetch(`${stack.url}/install.sh`)).status).toBe(200)
-        expect((await fetch(`${stack.url}/agents/SHA256SUMS.sig`)).status).toBe(200)
+        const names = ['install.sh', 'agents/SHA256SUMS', 'agents/SHA256SUMS.sig', 'agents/release.pub']
+        for (const name of [...names, ...release.names.map((packed) => `agents/${packed}`)]) {
+          expect([name, (await fetch(`${stack.url}/${name}`)).status]).toEqual([name, 200])
+        }
       } finally {
         await stack.stop()
       }
