@@ -102,7 +102,8 @@ describe.each(proxyPages)('docs/proxies/$page', ({ program, start, notices }) =>
     const stored = answerOf(upload)
     upload.write(content.subarray(0, 9 * MiB))
     const reading = await answerOf(begin({ path: `/downloads/${id}/content`, headers: admin }).end())
-    const ended = once(reading, 'end')
+    expect(reading.statusCode).toBe(200)
+    const ended = once(reading, 'end').catch((error: Error) => error)
     const pieces: Buffer[] = []
     let got = 0
     reading.on('data', (piece: Buffer) => {
@@ -115,7 +116,7 @@ describe.each(proxyPages)('docs/proxies/$page', ({ program, start, notices }) =>
     const whole = await stored
     whole.resume()
     expect(whole.statusCode).toBe(200)
-    await ended
+    expect(await ended).toEqual([])
     expect(sha256Of(Buffer.concat(pieces))).toBe(sha256Of(content))
   })
 
