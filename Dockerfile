@@ -39,9 +39,9 @@ CMD ["node", "--expose-gc", "--max-semi-space-size=1", "--max-old-space-size=64"
 FROM base AS server
 COPY server server
 COPY cli cli
-RUN chmod -R a+rX package.json shared deploy server cli && install -d -m 0700 -o node -g node data downloads
-# Platforms set PORT themselves; this is what they take for granted.
-ENV HOST=0.0.0.0 PORT=8080
+RUN chmod -R a+rX package.json shared deploy server cli && install -d -m 0700 -o node -g node data downloads && mkdir /releases
+# Platforms set PORT themselves; this is what they take for granted. What sites install is mounted at /releases.
+ENV HOST=0.0.0.0 PORT=8080 RELEASES=/releases
 EXPOSE 8080
 VOLUME /app/data /app/downloads
 USER node

@@ -9,6 +9,9 @@ for %%S in (restaurant-001 restaurant-002 restaurant-003) do call :file %%S || e
 powershell -NoProfile -Command "$ErrorActionPreference = 'Stop'; $lines = Get-ChildItem test-files/*/file_to_download.txt | ForEach-Object { (Get-FileHash -Algorithm MD5 $_.FullName).Hash.ToLower() + '  test-files/' + $_.Directory.Name + '/' + $_.Name }; [IO.File]::WriteAllText((Join-Path (Get-Location) 'checksums.txt'), ($lines -join [char]10) + [char]10)" || exit /b 1
 echo made:   checksums.txt
 
+rem Where releases of the agent are made, which the server hands out.
+if not exist dist mkdir dist || exit /b 1
+
 if exist .env (
   echo kept:   .env
 ) else (

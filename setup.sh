@@ -27,6 +27,9 @@ for file in test-files/*/file_to_download.txt; do
 done >checksums.txt
 echo 'made:   checksums.txt'
 
+# Where releases of the agent are made, which the server hands out; an engine would make it as root.
+mkdir -p dist
+
 [ -e .env ] || (umask 077 && : >.env)
 chmod 600 .env
 # One that somebody else wrote may end without a line break.

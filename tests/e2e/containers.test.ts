@@ -6,6 +6,7 @@ import { needsOfContainers } from '../helpers/containers.ts'
 import { sha256OfFile } from '../helpers/folder.ts'
 import { lacking } from '../helpers/lacking.ts'
 import { testWith } from '../helpers/needs.ts'
+import { makeRelease } from '../helpers/release.ts'
 import type { Json } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
@@ -55,6 +56,7 @@ describe('containers', () => {
     if (lacking(needs).length > 0) return
     stack = await startComposeStack()
     await stack.run('./setup.sh')
+    await makeRelease(join(stack.folder, 'dist'), { keyFile: join(stack.folder, 'release.key') })
     await build('backhaul-agent', '--target', 'agent')
     await build('backhaul-server')
     await stack.compose('up', '-d')
@@ -104,6 +106,14 @@ describe('containers', () => {
     },
     5 * MINUTES,
   )
+
+  testWith(needs, 'the server hands out the release that lies in dist', async () => {
+    expect(await stack.run('curl', '-fsS', 'http://localhost:3000/install.sh')).toContain(
+      "server='http://localhost:3000'",
+    )
+    const sums = await stack.run('curl', '-fsS', 'http://localhost:3000/agents/SHA256SUMS')
+    expect(sums).toBe((await readFile(join(stack.folder, 'dist/SHA256SUMS'), 'utf8')).trim())
+  })
 
   testWith(needs, 'the guide says what does not work, and ends with 1', async () => {
     expect(await stack.guide('3', '7')).toMatchObject({ code: 1, output: expect.stringContaining('no restaurant 7') })

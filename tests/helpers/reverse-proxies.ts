@@ -85,7 +85,7 @@ export async function startNginx(options: NginxOptions): Promise<ReverseProxy> {
 }
 
 /** A certificate for an address, signed by itself. */
-function makeCertificate(host: string): { certificate: string; key: string } {
+export function makeCertificate(host: string): { certificate: string; key: string } {
   const made = spawnSync(
     'openssl',
     [

@@ -20,3 +20,15 @@ test('the images start server and agent with the flags of the npm scripts', asyn
   // What was compiled with other flags is of no use.
   expect(flagsOf((/^RUN node (.*) && /m.exec(dockerfile ?? '')?.[1] ?? '').split(' '))).toEqual(agent)
 })
+
+test('the release that docker-compose.yml mounts is where the image looks for it, and where it is built', async () => {
+  const [dockerfile, compose, builder] = await Promise.all(
+    ['Dockerfile', 'docker-compose.yml', 'packaging/build-agent.ts'].map((name) =>
+      readFile(join(projectFolder, name), 'utf8'),
+    ),
+  )
+  const releases = /^ENV .*RELEASES=(\S+)/m.exec(dockerfile ?? '')?.[1]
+  const built = /buildOptions\('(\S+)'\)/.exec(builder ?? '')?.[1]
+  expect(releases).toMatch(/^\//)
+  expect(compose).toContain(`'./${built}:${releases}:ro,z'`)
+})
