@@ -36,6 +36,8 @@ export function createSessions({
   log: Log
   standing: Pick<Standing, 'refused'>
 }): Sessions {
+  let { agent } = identity
+
   /** One instance, asked for until there is an answer: a lost answer must not make a second session. */
   const ask = (takeover: boolean, signal: AbortSignal): Promise<Session> => {
     const json: SessionRequest = {
@@ -43,6 +45,7 @@ export function createSessions({
       instance: randomBytes(18).toString('base64url'),
       takeover,
       ...identity,
+      agent,
     }
     return retry.persist(() => admit(json, signal), { what: 'begin a session', signal, urgent: state.underWay })
   }
@@ -54,6 +57,12 @@ export function createSessions({
           return await ask(!patient, signal)
         } catch (error) {
           if (!isRefused(error)) throw error
+          if (isRefused(error, 'invalid') && agent.updates) {
+            // A server of before there were updates takes nothing that it does not know.
+            const { updates: _, ...known } = agent
+            agent = known
+            continue
+          }
           // Another agent is alive under this id: two that take over from each other would never end.
           if (isRefused(error, 'session-held', 'session-superseded')) patient = true
           log.warn(`no session: ${printable(error.message)} Asking again in about a minute`)

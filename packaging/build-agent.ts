@@ -11,11 +11,13 @@ import { openKey, publish, signSums, writeInstaller } from './release.ts'
 // them; and their digests with a signature.
 const options = buildOptions('dist')
 const folder = await buildingFolder(options)
+const read = (name: string): Promise<string> => readFile(join(projectFolder, 'packaging/agent', name), 'utf8')
+const units = ['backhaul-agent.service', 'backhaul-agent-update.path', 'backhaul-agent-update.service']
 const program = {
   main: await bundle('agent/main.ts'),
   assets: {
     'hash-worker.ts': await bundle('agent/hash-worker.ts'),
-    'backhaul-agent.service': await readFile(join(projectFolder, 'packaging/agent/backhaul-agent.service'), 'utf8'),
+    ...Object.fromEntries(await Promise.all(units.map(async (name) => [name, await read(name)]))),
   },
   // Types are stripped by WebAssembly, which there is none of without a JIT: only here, where nothing is left to strip.
   nodeOptions: [...nodeOptionsOf('agent'), '--jitless'],
