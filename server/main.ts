@@ -38,9 +38,11 @@ async function main(config: Config): Promise<void> {
   const stores = await openStores(config)
   const metrics = createMetrics()
   const teller = createObserver({ log, progress, bytes: stores.bytes })
+  const releases = await openReleases(config.releases)
   const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
   const domain = createDomain({
     ...stores,
+    releases,
     observer: bothObservers(teller, metrics),
     clock,
     pollWaitMs: defaults.waitSeconds * 1000,
@@ -58,7 +60,7 @@ async function main(config: Config): Promise<void> {
     origins: config.origins,
     unwritten: (entry) => log.error({ audit: entry }, 'the audit cannot be written: this waits until it can'),
   })
-  metrics.watch({ jobs: stores.jobs, presence: domain.presence })
+  metrics.watch({ ...domain, jobs: stores.jobs })
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'something failed that nobody waited for'))
   await recover(domain, log)
 
@@ -76,7 +78,7 @@ async function main(config: Config): Promise<void> {
     inFlight,
     trustProxy: config.trustProxy,
     tls: config.tls !== undefined,
-    releases: await openReleases(config.releases),
+    releases,
     origins: config.origins,
   }).callback()
   const hold = createHeldPolls({

@@ -1,14 +1,16 @@
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+import { finalUpdateStates } from '../shared/operator.ts'
 import { finalStatuses } from '../shared/protocol.ts'
 import type { DownloadRecord, JobStore, Observer } from './ports.ts'
 import type { Presence } from './domain/presence.ts'
+import type { Updates } from './domain/updates.ts'
 
 export interface Metrics extends Observer {
   contentType: string
   /** The metrics as Prometheus reads them. */
   text(): Promise<string>
   /** Shows who is there; to be called once. */
-  watch(sources: { jobs: JobStore; presence: Presence }): void
+  watch(sources: { jobs: JobStore; presence: Presence; updates: Updates }): void
 }
 
 /** Counts what happens. Labels are of few values: never an id or a path. */
@@ -33,6 +35,13 @@ export function createMetrics(): Metrics {
     registers,
   })
 
+  const updates = new Counter({
+    name: 'backhaul_updates_ended_total',
+    help: 'Orders to update an agent that have ended since the server started, by how.',
+    labelNames: ['state'],
+    registers,
+  })
+
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
@@ -44,8 +53,11 @@ export function createMetrics(): Metrics {
       if (download.status === 'completed') received.inc(download.size ?? 0)
     },
     progress: () => undefined,
+    updated(_clientId, update) {
+      if (update && finalUpdateStates.includes(update.state)) updates.inc({ state: update.state })
+    },
 
-    watch({ jobs, presence }) {
+    watch({ jobs, presence, updates: orders }) {
       registry.registerMetric(
         new Gauge({
           name: 'backhaul_agents_online',
@@ -53,6 +65,16 @@ export function createMetrics(): Metrics {
           registers: [],
           collect() {
             this.set(presence.onlineCount())
+          },
+        }),
+      )
+      registry.registerMetric(
+        new Gauge({
+          name: 'backhaul_clients_outdated',
+          help: 'Clients whose agent is older than the release of this server.',
+          registers: [],
+          async collect() {
+            this.set(await orders.countOutdated())
           },
         }),
       )

@@ -43,6 +43,13 @@ export function createObserver({ log, progress, bytes }: { log: Log; progress: P
       loggedAt.set(id, performance.now())
       log.info({ id, clientId, bytesReceived, size }, 'transferring')
     },
+
+    updated(clientId, update) {
+      if (!update) return log.info({ clientId }, 'update taken back')
+      const { id, version, state, detail } = update
+      if (state === 'failed') log.warn({ id, clientId, version, detail }, 'update failed')
+      else log.info({ id, clientId, version }, `update ${state}`)
+    },
   }
 }
 
@@ -55,6 +62,10 @@ export function bothObservers(first: Observer, second: Observer): Observer {
     progress(download) {
       first.progress(download)
       second.progress(download)
+    },
+    updated(clientId, update) {
+      first.updated(clientId, update)
+      second.updated(clientId, update)
     },
   }
 }

@@ -3,6 +3,7 @@ import type { ChunkDigest, Sha256 } from '../shared/digest.ts'
 import type { ErrorCode } from '../shared/errors.ts'
 import type { Policy, SessionRequest, Status } from '../shared/protocol.ts'
 import type { Range } from '../shared/ranges.ts'
+import type { UpdateRecord } from './update-ports.ts'
 
 /** What the domain needs of the world. Times are epoch milliseconds, sizes bytes, ranges half-open. */
 
@@ -17,6 +18,8 @@ export interface ClientRecord {
   labels: Record<string, string>
   lastSeen: number
   conflicts: { count: number; lastAt: number | null; lastHostname: string | null }
+  /** The newest order to become another version. */
+  update: UpdateRecord | null
 }
 
 export interface DownloadRecord {
@@ -127,6 +130,9 @@ export interface CommitState {
   overlapping: Chunk[]
 }
 
+/** Sees a client under lock, and gives its order; undefined to leave all as it is. Throws to refuse. */
+export type UpdateChange = (client: ClientRecord) => UpdateRecord | null | undefined
+
 /** A call that changes something returns once that is durable, and with it everything that it has seen. */
 export interface JobStore {
   findClient(id: string): Promise<ClientRecord | undefined>
@@ -135,11 +141,17 @@ export interface JobStore {
   recordContacts(contacts: readonly { clientId: string; at: number }[]): Promise<void>
   recordConflict(conflict: { clientId: string; at: number; hostname: string }): Promise<void>
   /**
-   * Makes a session the client's newest, raising its revision; the same instance gets its session again.
+   * Makes a session the client's newest, raising its revision; the same instance gets its session again. An order for
+   * the version that a new session is of is `installed` by that.
    * @param mayReplace sees the client as it is before another instance's session is replaced, and throws to refuse
    * @throws AppError `session-superseded` when the instance had a session that is not the newest any more
    */
   beginSession(request: SessionRequest, at: number, mayReplace: (current: ClientRecord) => void): Promise<ClientRecord>
+
+  /** Changes a client's order, and raises its revision unless the new state is `fetching` or `fetched`. */
+  changeUpdate(clientId: string, change: UpdateChange): Promise<ClientRecord | undefined>
+  /** How many clients have which agent. */
+  countAgents(): Promise<{ version: string; platform: string; count: number }[]>
 
   /**
    * Inserts all drafts, or none, and raises their clients' revisions. A key used before answers what it made then.
@@ -270,11 +282,13 @@ export interface WakeBus {
   subscribe(topic: string, listener: () => void): () => void
 }
 
-/** Hears of a download's life, for logs and progress bars; never decides anything. */
+/** Hears of what happens to downloads and orders, for logs and progress bars; never decides anything. */
 export interface Observer {
   changed(download: DownloadRecord): void
   /** More bytes of a running download are durable. */
   progress(download: DownloadRecord): void
+  /** A client's order was given, has moved on, or was taken back (null). */
+  updated(clientId: string, update: UpdateRecord | null): void
 }
 
 export interface Clock {
@@ -282,18 +296,4 @@ export interface Clock {
   now(): number
   /** ms since some moment; it never goes back. */
   monotonic(): number
-}
-
-/** A file of a release, opened. */
-export interface ReleaseFile {
-  size: number
-  sha256: Sha256
-  read(range: Range): AsyncIterable<Uint8Array>
-  close(): Promise<void>
-}
-
-/** What sites install. */
-export interface ReleaseStore {
-  /** One of the files that the release lists; undefined when it has none of this name, or there is no release. */
-  open(name: string): Promise<ReleaseFile | undefined>
 }

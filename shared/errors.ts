@@ -35,6 +35,7 @@ export const errorCodes = [
   'client-timeout',
   'download-unknown',
   'release-unknown',
+  'update-unknown',
   'content-removed',
   // the state does not allow it
   'session-held',
@@ -51,6 +52,9 @@ export const errorCodes = [
   'not-retryable',
   'already-finished',
   'not-finished',
+  'update-unsupported',
+  'up-to-date',
+  'already-fetched',
   'range-not-satisfiable',
   'begin-timeout',
   'content-broken',

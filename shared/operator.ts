@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { clientIdSchema, FILE_KIND, labelsSchema, pathSchema, policies, statuses } from './protocol.ts'
+import { clientIdSchema, FILE_KIND, labelsSchema, pathSchema, policies, statuses, updateStates } from './protocol.ts'
 
 /** What operators send and get: the API that curl, the CLI and pages use. */
 const seconds = z
@@ -81,6 +81,23 @@ export type DownloadList = z.infer<typeof downloadListSchema>
 export const batchSchema = z.object({ batchId: z.string(), count: z.int(), downloads: z.array(downloadSchema) })
 export type Batch = z.infer<typeof batchSchema>
 
+/** How far an order is, from when it is given. */
+export const updateOrderStates = ['ordered', ...updateStates] as const
+export type UpdateState = (typeof updateOrderStates)[number]
+/** States that an order is left in. */
+export const finalUpdateStates: readonly UpdateState[] = ['installed', 'failed']
+
+export const updateSchema = z.object({
+  id: z.string(),
+  version: z.string(),
+  state: z.enum(updateOrderStates),
+  /** Of one that failed: why. */
+  detail: z.string().nullable(),
+  orderedAt: z.string(),
+  changedAt: z.string(),
+})
+export type Update = z.infer<typeof updateSchema>
+
 export const clientSchema = z.object({
   id: z.string(),
   status: z.enum(['online', 'offline']),
@@ -89,6 +106,14 @@ export const clientSchema = z.object({
   /** The same as `lastSeen`, by the name that older systems gave it. */
   lastHeartbeat: z.string().nullable(),
   agent: z.object({ version: z.string(), platform: z.string(), hostname: z.string() }).nullable(),
+  /** The agent's, if there is one. Servers before updates tell none of these four. */
+  version: z.string().nullable().default(null),
+  /** Older than the release of this server. */
+  outdated: z.boolean().default(false),
+  /** Can be updated from here. */
+  updates: z.boolean().default(false),
+  /** The newest order, however it stands. */
+  update: updateSchema.nullable().default(null),
   shared: z.array(z.string()),
   labels: z.record(z.string(), z.string()),
   /** Sessions refused because another agent was alive under the same id. */

@@ -9,6 +9,7 @@ import type {
   Observer,
   WakeBus,
 } from '../ports.ts'
+import type { ReleaseStore } from '../update-ports.ts'
 import { createAnnounced } from './announced.ts'
 import { createAttempts, type Attempts } from './attempts.ts'
 import { createChunks } from './chunks.ts'
@@ -24,6 +25,7 @@ import { createSessions, type Sessions } from './sessions.ts'
 import { createSweeper, type Sweeper } from './sweeper.ts'
 import { bytesTopic, downloadTopic } from './topics.ts'
 import { createUploads, type Uploads } from './uploads.ts'
+import { createUpdates, type Updates } from './updates.ts'
 import { createVerifier } from './verifier.ts'
 import { createWaiting, type WaitOptions, type Waiting } from './waiting.ts'
 import { createWholeUploads, type WholeUploads } from './whole.ts'
@@ -40,6 +42,7 @@ export interface Domain {
   completion: Completion
   contents: Contents
   sweeper: Sweeper
+  updates: Updates
   waiting: Waiting
   findClient(id: string): Promise<ClientRecord | undefined>
   listClients(filter: { labels?: Readonly<Record<string, string>> }): Promise<ClientRecord[]>
@@ -54,6 +57,7 @@ export interface Domain {
 export interface DomainDeps {
   jobs: JobStore
   bytes: ByteStore
+  releases: ReleaseStore
   wakes: WakeBus
   observer: Observer
   clock: Clock
@@ -87,11 +91,12 @@ export function createDomain(deps: DomainDeps): Domain {
     attempts,
     completion,
     uploads: createUploads({ ...deps, chunks, completion, announced }),
-    sessions: createSessions({ jobs, presence, wakes, clock }),
+    sessions: createSessions({ ...deps, presence }),
     polls: createPolls({ jobs, presence, waiting, clock }),
     whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion, later }),
     contents: createContents({ jobs, bytes, downloads, presence, waiting }),
     sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later }),
+    updates: createUpdates(deps),
     findClient: jobs.findClient,
     listClients: jobs.listClients,
     listDownloads: jobs.listDownloads,

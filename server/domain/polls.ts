@@ -1,7 +1,9 @@
+import type { UpdateOrder } from '../../shared/protocol.ts'
 import type { Clock, DownloadRecord, JobStore } from '../ports.ts'
 import { checkSession } from './guards.ts'
 import type { Presence } from './presence.ts'
 import { clientTopic } from './topics.ts'
+import { toldOrder } from './updates.ts'
 import type { Waiting } from './waiting.ts'
 
 /** More open jobs than this are told once some of these are done. */
@@ -12,10 +14,16 @@ const TIMER_STEP = 50
 export interface PollRequest {
   clientId: string
   session?: string | undefined
-  /** The revision that the agent knows; without one, it waits for a first open job. */
+  /** The revision that the agent knows; without one, it waits for a first open job, or an order. */
   seen?: number | undefined
   /** How long the agent is ready to wait for an answer, in ms. */
   waitMs: number
+}
+
+export interface News {
+  rev: number
+  jobs: DownloadRecord[]
+  update: UpdateOrder | undefined
 }
 
 export interface Polls {
@@ -30,23 +38,22 @@ export interface Polls {
    * The open jobs, if they differ from what was seen; hands nothing over, and waits for nothing.
    * @throws AppError `session-superseded`, `session-unknown`; `shutting-down` once the server stops and there is no news
    */
-  answer(poll: PollRequest): Promise<{ rev: number; jobs: DownloadRecord[] } | undefined>
+  answer(poll: PollRequest): Promise<News | undefined>
 }
 
 export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting: Waiting; clock: Clock }): Polls {
   const { jobs, presence, waiting, clock } = deps
 
-  const read = async (
-    { clientId, session, seen }: PollRequest,
-    limit: number,
-  ): Promise<{ rev: number; jobs: DownloadRecord[] } | undefined> => {
+  const read = async ({ clientId, session, seen }: PollRequest, limit: number): Promise<News | undefined> => {
     const { client, jobs: open } = await jobs.openJobs(clientId, limit)
     // Before the poll counts as a sign of life: one that is refused is none.
     if (session !== undefined) checkSession(client?.session ?? null, session)
     else if (!client) await jobs.recordContacts([{ clientId, at: clock.now() }])
     if (!client) return undefined
-    const news = seen === undefined ? open.length > 0 : client.rev !== seen
-    return news ? { rev: client.rev, jobs: open } : undefined
+    // Who is in no session cannot tell what became of an order.
+    const update = session === undefined ? undefined : toldOrder(client)
+    const news = seen === undefined ? open.length > 0 || update !== undefined : client.rev !== seen
+    return news ? { rev: client.rev, jobs: open, update } : undefined
   }
 
   return {

@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
 import { defaults, PROTOCOL, type Session, type SessionRequest } from '../../shared/protocol.ts'
-import type { Clock, JobStore, WakeBus } from '../ports.ts'
+import type { Clock, JobStore, Observer, WakeBus } from '../ports.ts'
 import type { Presence } from './presence.ts'
 import { clientTopic } from './topics.ts'
 
@@ -18,8 +18,15 @@ export interface Sessions {
   spread(): number
 }
 
-export function createSessions(deps: { jobs: JobStore; presence: Presence; wakes: WakeBus; clock: Clock }): Sessions {
-  const { jobs, presence, wakes, clock } = deps
+export interface SessionsDeps {
+  jobs: JobStore
+  presence: Presence
+  wakes: WakeBus
+  observer: Observer
+  clock: Clock
+}
+
+export function createSessions({ jobs, presence, wakes, observer, clock }: SessionsDeps): Sessions {
   const spread = (): number =>
     Math.min(MAX_SPREAD_SECONDS, Math.ceil(presence.aboutOnline() / RECONNECTS_PER_SECOND) + 1)
 
@@ -29,7 +36,8 @@ export function createSessions(deps: { jobs: JobStore; presence: Presence; wakes
         protocol: PROTOCOL,
       })
     }
-    const client = await jobs.beginSession(request, clock.now(), (current) => {
+    const at = clock.now()
+    const client = await jobs.beginSession(request, at, (current) => {
       if (request.takeover || current.session === null || !presence.isOnline(current)) return
       throw new AppError(
         'session-held',
@@ -37,6 +45,8 @@ export function createSessions(deps: { jobs: JobStore; presence: Presence; wakes
       )
     })
     presence.contact(request.clientId)
+    const { update } = client
+    if (update?.state === 'installed' && update.changedAt === at) observer.updated(request.clientId, update)
     // A poll of the session before is held no longer.
     wakes.wake([clientTopic(request.clientId)])
     const { chunk, parallel, waitSeconds: wait } = defaults

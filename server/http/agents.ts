@@ -14,6 +14,7 @@ import {
   defaults,
   failRequestSchema,
   headers,
+  type jobsSchema,
   sessionRequestSchema,
   type Begun,
   type JobState,
@@ -21,6 +22,7 @@ import {
   type SessionRequest,
 } from '../../shared/protocol.ts'
 import type { Domain } from '../domain/index.ts'
+import type { News } from '../domain/polls.ts'
 import { callerGone } from './body.ts'
 import { bodyOf, jsonBody, valid } from './json.ts'
 import { answerDownload, type Present } from './present.ts'
@@ -65,7 +67,7 @@ export function agentRoutes(router: Router, { domain, access, present }: RouteDe
     ctx.set(headers.spread, String(domain.sessions.spread()))
     const renewed = await renewedToken(ctx, access)
     if (renewed !== undefined) ctx.set(headers.sessionToken, renewed)
-    if (news) ctx.body = { rev: news.rev, jobs: news.jobs.map(present.job) }
+    if (news) ctx.body = listOf(news, present)
     else ctx.status = 204
   })
 
@@ -113,6 +115,10 @@ export function agentRoutes(router: Router, { domain, access, present }: RouteDe
       await domain.downloads.fail(downloadIdOf(ctx), ctx.get(headers.session) || undefined, request),
     )
   })
+}
+
+function listOf({ rev, jobs, update }: News, present: Present): z.infer<typeof jobsSchema> {
+  return { rev, jobs: jobs.map(present.job), ...(update ? { update } : {}) }
 }
 
 /** A session is begun by a proof that was made for it, or with a bearer token of the client. */

@@ -13,15 +13,22 @@ import { checkPath } from './permitted.ts'
 import { clientIdOf, integerQuery, labelsQuery, parameter, query } from './request.ts'
 
 const shown = z.enum(['online', 'offline', 'all'])
+const yesOrNo = z.enum(['true', 'false']).optional()
 
 /** The operator's calls about clients, and a client's file straight through. */
 export function clientRoutes(router: Router, { domain, present }: RouteDeps): void {
   router.get('/clients', async (ctx) => {
     const status = valid(shown, query(ctx, 'status') ?? 'online', 'status')
+    const outdated = valid(yesOrNo, query(ctx, 'outdated'), 'outdated')
     const principal = principalOf(ctx)
     const known = await domain.listClients({ labels: labelsQuery(ctx) })
-    const clients = known.filter((client) => mayClient(principal, client.id)).map(present.client)
-    const matching = clients.filter((client) => status === 'all' || client.status === status)
+    const release = await domain.updates.release()
+    const mine = known.filter(({ id }) => mayClient(principal, id)).map((client) => present.client(client, release))
+    const matching = mine.filter(
+      (client) =>
+        (status === 'all' || client.status === status) &&
+        (outdated === undefined || client.outdated === (outdated === 'true')),
+    )
     ctx.body = { clients: matching, count: matching.length } satisfies ClientList
   })
 
@@ -29,7 +36,7 @@ export function clientRoutes(router: Router, { domain, present }: RouteDeps): vo
     const id = clientIdOf(ctx)
     const client = await domain.findClient(id)
     if (!client) throw unknownClient(id)
-    ctx.body = present.client(client) satisfies Client
+    ctx.body = present.client(client, await domain.updates.release()) satisfies Client
   })
 
   router.get(['/clients/:id/files', '/clients/:id/files/*path'], async (ctx) => {

@@ -1,15 +1,18 @@
 import type { Context } from 'koa'
-import type { Batch, Client, Download } from '../../shared/operator.ts'
+import type { Batch, Client, Download, Update } from '../../shared/operator.ts'
 import { PROTOCOL, type Job } from '../../shared/protocol.ts'
 import { baseName } from '../domain/names.ts'
 import type { Presence } from '../domain/presence.ts'
+import type { Release } from '../domain/updates.ts'
 import type { ByteStore, ClientRecord, DownloadRecord } from '../ports.ts'
+import type { UpdateRecord } from '../update-ports.ts'
 
 /** Records as callers see them. */
 export interface Present {
   download(download: DownloadRecord): Download
   batch(batchId: string, downloads: DownloadRecord[]): Batch
-  client(client: ClientRecord): Client
+  /** @param release what a client's agent is compared with */
+  client(client: ClientRecord, release: Release): Client
   job(download: DownloadRecord): Job
 }
 
@@ -54,7 +57,7 @@ export function createPresent({ bytes, presence }: { bytes: ByteStore; presence:
     download,
     batch: (batchId, records) => ({ batchId, count: records.length, downloads: records.map(download) }),
 
-    client(record) {
+    client(record, release) {
       const lastSeen = iso(presence.lastSeen(record))
       return {
         id: record.id,
@@ -63,6 +66,10 @@ export function createPresent({ bytes, presence }: { bytes: ByteStore; presence:
         lastSeen,
         lastHeartbeat: lastSeen,
         agent: record.agent,
+        version: record.agent?.version ?? null,
+        outdated: release.isOutdated(record.agent),
+        updates: record.agent?.updates ?? false,
+        update: record.update && presentUpdate(record.update),
         shared: record.shared,
         labels: record.labels,
         conflicts: { ...record.conflicts, lastAt: iso(record.conflicts.lastAt) },
@@ -81,6 +88,11 @@ export function createPresent({ bytes, presence }: { bytes: ByteStore; presence:
       attempt: record.attempt,
     }),
   }
+}
+
+function presentUpdate({ id, version, state, detail, orderedAt, changedAt }: UpdateRecord): Update {
+  const [ordered, changed] = [new Date(orderedAt), new Date(changedAt)]
+  return { id, version, state, detail, orderedAt: ordered.toISOString(), changedAt: changed.toISOString() }
 }
 
 function percentOf({ size, bytesReceived, status }: DownloadRecord): number | null {

@@ -3,7 +3,7 @@ import type { Context } from 'koa'
 import { formatDigest } from '../../shared/digest.ts'
 import { AppError } from '../../shared/errors.ts'
 import { headers } from '../../shared/protocol.ts'
-import type { ReleaseFile, ReleaseStore } from '../ports.ts'
+import type { ReleaseFile, ReleaseStore } from '../update-ports.ts'
 import { parameter } from './request.ts'
 import { closeWith, sendStored } from './stored.ts'
 

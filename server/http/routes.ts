@@ -14,6 +14,7 @@ import { metricsRoutes } from './metrics.ts'
 import { openapiRoutes } from './openapi.ts'
 import { releaseRoutes, type ReleaseDeps } from './releases.ts'
 import type { Present } from './present.ts'
+import { updateRoutes } from './updates.ts'
 import { uploadRoutes } from './uploads.ts'
 
 export interface RoutesDeps extends ReleaseDeps {
@@ -34,6 +35,7 @@ export function createRouter(deps: RoutesDeps): Router {
   downloadRoutes(router, deps)
   contentRoutes(router, deps)
   clientRoutes(router, deps)
+  updateRoutes(router, deps)
   accessRoutes(router, deps)
   auditRoutes(router, deps.access)
   healthRoutes(router, deps)

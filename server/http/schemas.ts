@@ -31,6 +31,7 @@ import {
   problemSchema,
   sessionRequestSchema,
   sessionSchema,
+  updateReportSchema,
 } from '../../shared/protocol.ts'
 
 /** The messages by the names that the API's description gives them. */
@@ -44,6 +45,7 @@ export const schemas = {
   Begun: beginSchema,
   CompleteRequest: completeRequestSchema,
   FailRequest: failRequestSchema,
+  UpdateReport: updateReportSchema,
   DownloadRequest: downloadRequestSchema,
   Download: downloadSchema,
   DownloadList: downloadListSchema,

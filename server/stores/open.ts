@@ -1,5 +1,6 @@
 import type { AccessStore } from '../access-ports.ts'
-import type { ByteStore, JobStore, ReleaseStore, WakeBus } from '../ports.ts'
+import type { ByteStore, JobStore, WakeBus } from '../ports.ts'
+import type { ReleaseStore } from '../update-ports.ts'
 
 /** Where jobs and bytes lie, as read from the URLs of the configuration. */
 export interface StoreAddresses {

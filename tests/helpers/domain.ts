@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { createDomain, type Domain } from '../../server/domain/index.ts'
-import { openStores, type Stores } from '../../server/stores/open.ts'
+import { openReleases, openStores, type Stores } from '../../server/stores/open.ts'
 
 /** The server's domain over its real stores, in a folder, without HTTP. */
 export interface OpenDomain {
@@ -20,7 +20,8 @@ export async function openDomain(folder: string): Promise<OpenDomain> {
   const reported: unknown[] = []
   const domain = createDomain({
     ...stores,
-    observer: { changed: () => undefined, progress: () => undefined },
+    releases: await openReleases(join(folder, 'release')),
+    observer: { changed: () => undefined, progress: () => undefined, updated: () => undefined },
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
     pollWaitMs: 1000,
     clientQuota: undefined,

@@ -5,6 +5,7 @@ import type { ClientRecord, JobStore } from '../../ports.ts'
 import type { Database, Row } from './database.ts'
 import { labelled } from './labels.ts'
 import { toClient } from './rows.ts'
+import { noteArrival } from './updates.ts'
 
 /** How many past instances a client's row remembers, so that a late copy of an old request never takes over. */
 const PAST_INSTANCES = 32
@@ -63,6 +64,7 @@ export function createClientStore({ db }: { db: Database }): ClientStore {
           if (row) mayReplace(toClient(row))
           replaceSession(db, request, at, [...past, request.instance].slice(-PAST_INSTANCES))
           replaceLabels(db, request, String(row?.['labels'] ?? '{}'))
+          noteArrival(db, row ? toClient(row).update : null, request, at)
         }
         return toClient(find(request.clientId)!) satisfies ClientRecord
       })

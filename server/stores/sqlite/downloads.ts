@@ -11,6 +11,8 @@ type DownloadStore = Omit<
   | 'recordContacts'
   | 'recordConflict'
   | 'beginSession'
+  | 'changeUpdate'
+  | 'countAgents'
   | 'insertChunk'
   | 'overlappingChunks'
   | 'chunksFrom'

@@ -10,6 +10,7 @@ import { openDatabase } from './database.ts'
 import { createDownloadStore } from './downloads.ts'
 import { createDownloadLists } from './lists.ts'
 import { checkRestored, databaseLock } from './restored.ts'
+import { createUpdateStore } from './updates.ts'
 import { openWal } from './wal.ts'
 
 type Durably = <A extends unknown[], T>(change: (...args: A) => Promise<T>) => (...args: A) => Promise<T>
@@ -34,6 +35,7 @@ export async function openSqlite({ path }: { path: string }): Promise<{ jobs: Jo
     }
 
   const clients = createClientStore({ db })
+  const updates = createUpdateStore({ db })
   const downloads = createDownloadStore({ db })
   const chunks = createChunkStore({ db, wal })
   const jobs: JobStore = {
@@ -41,6 +43,8 @@ export async function openSqlite({ path }: { path: string }): Promise<{ jobs: Jo
     recordContacts: durably(clients.recordContacts),
     recordConflict: durably(clients.recordConflict),
     beginSession: durably(clients.beginSession),
+    ...updates,
+    changeUpdate: durably(updates.changeUpdate),
     ...downloads,
     ...createDownloadLists({ db }),
     createDownloads: durably(downloads.createDownloads),

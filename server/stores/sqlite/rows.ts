@@ -21,6 +21,7 @@ export function toClient(row: Row): ClientRecord {
       lastAt: numberOrNull(row['conflict_at']),
       lastHostname: textOrNull(row['conflict_hostname']),
     },
+    update: row['update_order'] === null ? null : JSON.parse(String(row['update_order'])),
   }
 }
 

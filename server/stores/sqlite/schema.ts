@@ -173,4 +173,8 @@ export const migrations: readonly string[] = [
   CREATE TRIGGER audit_keeps_rows BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
   CREATE TRIGGER audit_keeps_values BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
   `,
+  `
+  -- The newest order to become another version, as JSON.
+  ALTER TABLE clients ADD COLUMN update_order TEXT;
+  `,
 ]
