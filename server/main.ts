@@ -1,5 +1,6 @@
 import { isAppError } from '../shared/errors.ts'
 import { createLog, type Log } from '../shared/log.ts'
+import { createNotify } from '../shared/notify.ts'
 import { createProgress } from '../shared/progress.ts'
 import { defaults } from '../shared/protocol.ts'
 import { onShutdown } from '../shared/shutdown.ts'
@@ -131,6 +132,7 @@ async function main(config: Config): Promise<void> {
     { host: address, port, tls: config.tls !== undefined, storage: stores.bytes.location(''), pid: process.pid },
     'listening',
   )
+  createNotify({ env: process.env, log }).ready()
 }
 
 /** Nobody is served before the repairs are done: a store that is locked or full is waited for. */

@@ -135,15 +135,10 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /** The token has done its work: who finds it could pose as a new site. */
-async function connected(plan: Plan, { paths, systemd, say }: InstallDeps): Promise<void> {
+async function connected(plan: Plan, { paths, say }: InstallDeps): Promise<void> {
   say(`${SERVICE} ${version} is running, and connected to ${withoutUser(plan.server)} as ${plan.clientId}`)
   if ((await textOf(paths.enrolToken)) === undefined) return
   await rm(paths.enrolToken)
-  const dropIn = join(paths.dropIns, 'credentials.conf')
-  const left = ((await textOf(dropIn)) ?? '').split('\n').filter((line) => !/enrol-token/.test(line))
-  const empty = !left.some((line) => line.startsWith('LoadCredential='))
-  await writeFiles([{ path: dropIn, text: empty ? undefined : left.join('\n'), mode: 0o644 }])
-  await systemd.control('daemon-reload')
   say('the site is enrolled; the enrolment token was removed from this machine')
 }
 

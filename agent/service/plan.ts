@@ -83,8 +83,9 @@ export function planInstall(input: PlanInput): Plan {
     ...(asked.updates === undefined ? {} : { UPDATES: asked.updates ? undefined : 'off' }),
     ...Object.fromEntries(publicPaths),
   }
-  const secrets = Object.values(taken)
-    .filter(({ name, secret }) => secret && (input.kept.includes(name) || named.some(([, one]) => one.name === name)))
+  // The enrolment token is not among them: the unit itself loads it.
+  const secrets = [taken.key]
+    .filter(({ name }) => input.kept.includes(name) || named.some(([, one]) => one.name === name))
     .map(({ name, variable }) => ({ name, file: join(paths.config, name), variable }))
   const readAll = asked.readAll ?? installed.readAll
   const dropIns = renderDropIns({ roots, file: given['FILE'], groups, readAll, secrets })

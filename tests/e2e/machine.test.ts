@@ -1,80 +1,75 @@
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
-import { ADMIN, bearer } from '../helpers/admin.ts'
-import { run } from '../helpers/commands.ts'
-import { sha256OfFile, temporaryFolder, writeRandom } from '../helpers/folder.ts'
+import { sha256OfFile } from '../helpers/folder.ts'
 import { lacking } from '../helpers/lacking.ts'
-import { machineNeeds, startMachine, type Machine } from '../helpers/machine.ts'
+import { machineNeeds } from '../helpers/machine.ts'
+import { startMachineSite, type MachineSite } from '../helpers/machine-site.ts'
 import { testWith } from '../helpers/needs.ts'
-import { startProxy } from '../helpers/proxy.ts'
-import { startStack, type Stack } from '../helpers/stack.ts'
-import { until } from '../helpers/until.ts'
 
 const MiB = 1024 * 1024
 const LONG = 600_000
 
 describe('an agent on a machine of its own, without Node', () => {
-  let place: Awaited<ReturnType<typeof temporaryFolder>>
-  let stack: Stack
-  let machine: Machine
-  /** The line to the site, which can be slow. */
-  let line: Awaited<ReturnType<typeof startProxy>>
+  let site: MachineSite
 
   beforeAll(async () => {
-    if (lacking(machineNeeds).length > 0) return
-    place = await temporaryFolder()
-    const dist = join(place.folder, 'dist')
-    const key = join(place.folder, 'release.key')
-    await run('npm', 'run', '-s', 'build:agent', '--', '--platform', 'linux-x64', '--to', dist, '--key', key)
-    stack = await startStack({ AUTH: 'on', ADMIN_TOKEN: ADMIN, RELEASES: dist })
-    line = await startProxy(stack.url)
-    machine = await startMachine()
+    if (lacking(machineNeeds).length === 0) site = await startMachineSite()
   }, LONG)
-  afterAll(async () => {
-    await machine?.stop()
-    await line?.close()
-    await stack?.stop()
-    await place?.remove()
-  }, LONG)
+  afterAll(() => site?.close(), LONG)
 
-  /** A file at the site. @returns its SHA-256 */
-  const write = async (name: string, size: number): Promise<string> => {
-    const file = join(place.folder, name)
-    const sha256 = await writeRandom(file, size)
-    await machine.run('mkdir', '-p', '/var/log/pos')
-    await machine.give(file, `/var/log/pos/${name}`)
-    return sha256
+  /** Asks for a file, does something to the machine in the middle of it, and expects the file whole. */
+  const inMidUpload = async (name: string, act: () => Promise<unknown>): Promise<void> => {
+    const sha256 = await site.write(name, 64 * MiB)
+    site.line.slow(8 * MiB)
+    const id = await site.ask('shop_1', name)
+    await site.received(id, 24 * MiB)
+    await act()
+    site.line.slow(Infinity)
+    const whole = await site.ended(id)
+    expect(whole).toMatchObject({ status: 'completed', verified: true, sha256, attempt: 1 })
+    expect(await sha256OfFile(String(whole['filePath']))).toBe(sha256)
   }
 
   testWith(
     machineNeeds,
     'one line installs and enrols it, and a file arrives; after a reboot in mid-upload it goes on by itself',
     async () => {
-      expect(await machine.ask('sh', '-c', 'command -v node')).toBe('')
-      const [small, large] = [await write('till.csv', MiB), await write('video.bin', 64 * MiB)]
-      const { secret } = (await stack.post('/enrolments', { clients: 'shop_1' }, bearer(ADMIN))).body
-      const script = `curl -fsSL ${line.url}/install.sh | sh -s -- --enrol ${secret} --root /var/log/pos --id shop_1`
-      const said = await machine.run('sh', '-c', script)
-      expect(said).toContain('shop_1')
+      expect(await site.machine.ask('sh', '-c', 'command -v node')).toBe('')
+      expect(await site.install('shop_1')).toContain('connected to')
+      const sha256 = await site.write('till.csv', MiB)
+      const first = await site.ended(await site.ask('shop_1', 'till.csv'))
+      expect(first).toMatchObject({ status: 'completed', verified: true, sha256 })
+      // The token has done its work.
+      expect(site.machine.exists('/etc/backhaul-agent/enrol-token')).toBe(false)
 
-      const first = await stack.ask({ clientId: 'shop_1', path: '/var/log/pos/till.csv' })
-      expect(await stack.reached(first['id'], 'completed')).toMatchObject({ verified: true, sha256: small })
+      await inMidUpload('video.bin', () => site.machine.reboot())
+    },
+    LONG,
+  )
 
-      line.slow(8 * MiB)
-      const { id } = await stack.ask({ clientId: 'shop_1', path: '/var/log/pos/video.bin' })
-      await until('half of it', async () => Number((await stack.get(`/downloads/${id}`))['bytesReceived']) > 24 * MiB)
-      await machine.reboot()
-      line.slow(Infinity)
-      const whole = await until(
-        'the rest',
-        async () => {
-          const found = await stack.get(`/downloads/${id}`)
-          return found['status'] === 'completed' && found
-        },
-        120_000,
+  testWith(
+    machineNeeds,
+    'killed, or the power cut, in mid-upload: it goes on by itself',
+    async () => {
+      await inMidUpload('killed.bin', () =>
+        site.machine.run('systemctl', 'kill', '--signal=KILL', '--kill-whom=main', 'backhaul-agent'),
       )
-      expect(whole).toMatchObject({ verified: true, sha256: large, attempt: 1 })
-      expect(await sha256OfFile(String(whole['filePath']))).toBe(large)
+      await inMidUpload('power.bin', () => site.machine.cutPower())
+    },
+    LONG,
+  )
+
+  testWith(
+    machineNeeds,
+    'run again, the one line keeps what was set and updates nothing that is there; --uninstall leaves nothing behind',
+    async () => {
+      const { machine } = site
+      const again = await machine.run('sh', '-c', `curl -fsSL ${site.line.url}/install.sh | sh`)
+      expect(again).toContain('is here already')
+      expect(again).toContain('connected to')
+      expect(again).toContain('as shop_1')
+
+      await machine.run('sh', '-c', `curl -fsSL ${site.line.url}/install.sh | sh -s -- --uninstall`)
+      expect(await machine.leftOf('backhaul')).toBe('')
     },
     LONG,
   )

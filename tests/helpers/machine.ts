@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { run } from './commands.ts'
 import { administratorsPath } from './lacking.ts'
 import { until } from './until.ts'
@@ -23,7 +23,11 @@ export interface Machine {
   ask(command: string, ...args: string[]): Promise<string>
   /** Copies a file of ours into it. */
   give(from: string, to: string): Promise<void>
+  /** Writes a file in it, with its folder. */
+  write(path: string, text: string): Promise<void>
   read(path: string): Promise<string>
+  /** What of a name is left anywhere: files, units, users; nothing when it has gone. The journal may keep its words. */
+  leftOf(name: string): Promise<string>
   exists(path: string): boolean
   reboot(): Promise<void>
   /** As a power cut does: nothing is stopped in order; then it boots again. */
@@ -52,30 +56,28 @@ export async function startMachine(): Promise<Machine> {
   const ask = (command: string, ...args: string[]): Promise<string> =>
     inside(command, ...args).catch((error: { stdout?: string }) => error.stdout ?? '')
 
-  /** Waits for a leader other than the one before, and for what it starts. */
-  const booted = async (before: number): Promise<void> => {
-    await until(
-      'the machine to boot',
-      async () => {
-        leader = await childOf(container)
-        return leader !== 0 && leader !== before && /running|degraded/.test(await ask('systemctl', 'is-system-running'))
-      },
-      BOOT_MS,
-    )
-  }
   const boot = async (): Promise<void> => {
     container = spawn('systemd-nspawn', ['-D', root, '--register=no', '--keep-unit', '--boot', '--quiet'], {
       stdio: 'ignore',
       env: { PATH: administratorsPath, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
     })
-    await booted(0)
+    await until(
+      'the machine to boot',
+      async () => {
+        leader = await childOf(container)
+        return leader !== 0 && /running|degraded/.test(await ask('systemctl', 'is-system-running'))
+      },
+      BOOT_MS,
+    )
   }
-  const end = async (): Promise<void> => {
-    if (container.exitCode !== null || container.signalCode !== null) return
-    const ended = once(container, 'exit')
-    if (leader !== 0) process.kill(leader, 'SIGKILL')
-    else container.kill('SIGKILL')
-    await ended
+  const running = (): boolean => container.exitCode === null && container.signalCode === null
+  /** Waits for the end of the container: it ends at a reboot, too, for whoever started it to start it again. */
+  const ended = async (): Promise<void> => {
+    if (running()) await once(container, 'exit')
+  }
+  const kill = async (): Promise<void> => {
+    if (running()) process.kill(leader === 0 ? container.pid! : leader, 'SIGKILL')
+    await ended()
   }
   await boot()
 
@@ -83,20 +85,28 @@ export async function startMachine(): Promise<Machine> {
     run: inside,
     ask,
     give: (from, to) => cp(from, join(root, to)),
+    async write(path, text) {
+      await mkdir(dirname(join(root, path)), { recursive: true })
+      await writeFile(join(root, path), text)
+    },
+    async leftOf(name) {
+      const files = await inside('find', '/', '-xdev', '-iname', `*${name}*`)
+      const units = await ask('systemctl', 'list-units', '--all', '--no-legend', '--plain', `*${name}*`)
+      return [files, units, await ask('grep', name, '/etc/passwd', '/etc/group')].join('')
+    },
     read: (path) => readFile(join(root, path), 'utf8'),
     exists: (path) => existsSync(join(root, path)),
     async reboot() {
-      const before = leader
       await ask('systemctl', 'reboot')
-      await booted(before)
+      await ended()
+      await boot()
     },
     async cutPower() {
-      await end()
-      leader = 0
+      await kill()
       await boot()
     },
     async stop() {
-      await end()
+      await kill()
       await run('umount', root)
       await rm(place, { recursive: true })
     },
