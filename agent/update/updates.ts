@@ -46,8 +46,8 @@ const TELL_TIMES = 5
 export function createUpdates(deps: UpdatesDeps): Updates {
   const { api, log, clientId, version, dir, outcomeFile } = deps
   let current: { id: string; abort: AbortController; ended: Promise<void> } | undefined
-  let before: Promise<void> = Promise.resolve()
   let clean = false
+  const stopping = new AbortController()
 
   const report = async (id: string, state: UpdateReport['state'], detail: string | undefined, signal: AbortSignal) => {
     await api.call({
@@ -123,12 +123,30 @@ export function createUpdates(deps: UpdatesDeps): Updates {
     }
   }
 
+  /** What comes beside an order; no reason to end. */
+  const quietly = async (work: () => Promise<void>): Promise<void> => {
+    await work().catch((error: unknown) => {
+      if (!stopping.signal.aborted && !isRefused(error)) log.warn(`of an update: ${printable(messageOf(error))}`)
+    })
+  }
+
+  /**
+   * A version that began a session and was taken back all the same: for the server the order has ended well, and is listed no
+   * more. It takes that word again as often as it is said.
+   */
+  const tellRollBack = async (): Promise<void> => {
+    const last = outcomeFile && (await readOutcome(outcomeFile))
+    if (last && last.outcome === 'rolled-back') await report(last.id, 'failed', last.detail, stopping.signal)
+  }
+
   const end = (): void => {
     if (!current) return
     current.abort.abort(new Error('the order is over, or the session is'))
     before = current.ended
     current = undefined
   }
+
+  let before = quietly(tellRollBack)
 
   return {
     reconcile(order) {
@@ -142,10 +160,11 @@ export function createUpdates(deps: UpdatesDeps): Updates {
       } else if (!clean) {
         clean = true
         // What cannot be removed now will be with the next order.
-        before = before.then(() => rm(dir, { recursive: true, force: true })).catch(() => undefined)
+        before = before.then(() => quietly(() => rm(dir, { recursive: true, force: true })))
       }
     },
     async stop() {
+      stopping.abort(new Error('the session is over'))
       end()
       await before
     },
