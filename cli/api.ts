@@ -39,6 +39,8 @@ type Query = [string, string][]
 export interface Api {
   clients(query: Query): Promise<Answer<ClientList>>
   client(id: string): Promise<Answer<Client>>
+  orderUpdate(id: string): Promise<Answer<Client>>
+  takeUpdateBack(id: string): Promise<Answer<Client>>
   downloads(query: Query): Promise<Answer<DownloadList>>
   download(id: string): Promise<Answer<Download>>
   /** The download as soon as anything in it differs from what `etag` stood for; undefined when it did not within `waitSeconds`. */
@@ -76,11 +78,14 @@ export function createApi({ http }: { http: Http }): Api {
   const revoke = async (path: string): Promise<void> => {
     await http.ask({ method: 'DELETE', path })
   }
+  const clientPath = (id: string): string => `clients/${encodeURIComponent(id)}`
   const downloadPath = (id: string): string => `downloads/${encodeURIComponent(id)}`
 
   return {
     clients: (query) => ask(clientListSchema, { method: 'GET', path: 'clients', query }),
-    client: (id) => ask(clientSchema, { method: 'GET', path: `clients/${encodeURIComponent(id)}` }),
+    client: (id) => ask(clientSchema, { method: 'GET', path: clientPath(id) }),
+    orderUpdate: (id) => ask(clientSchema, { method: 'POST', path: `${clientPath(id)}/update` }),
+    takeUpdateBack: (id) => ask(clientSchema, { method: 'DELETE', path: `${clientPath(id)}/update` }),
     downloads: (query) => ask(downloadListSchema, { method: 'GET', path: 'downloads', query }),
     download: (id) => ask(downloadSchema, { method: 'GET', path: downloadPath(id) }),
 
@@ -114,7 +119,7 @@ export function createApi({ http }: { http: Http }): Api {
     file: (clientId, path) =>
       http.stream({
         method: 'GET',
-        path: `clients/${encodeURIComponent(clientId)}/files`,
+        path: `${clientPath(clientId)}/files`,
         query: [['path', path]],
         patience: siteSilence,
       }),

@@ -1,5 +1,5 @@
 import { formatBytes, formatSeconds } from '../shared/format.ts'
-import type { Client, Download } from '../shared/operator.ts'
+import type { Client, Download, Update } from '../shared/operator.ts'
 import { CliError } from './errors.ts'
 
 /** A download as lines of `name: value`, without what is not known. */
@@ -46,11 +46,23 @@ export function clientRow(client: Client): string[] {
     client.id,
     client.conflicts.count > 0 ? `${client.status}, ${client.conflicts.count} conflicts` : client.status,
     client.lastSeen ?? '-',
-    client.agent?.version ?? '-',
+    describeAgent(client),
     client.agent?.hostname ?? '-',
     labels.join(' ') || '-',
     client.shared.join(' ') || '-',
   ]
+}
+
+/** `0.1.0, old, 0.2.0 fetching`: what it is, and what it is to become, unless it has. */
+function describeAgent({ version, outdated, update }: Client): string {
+  if (version === null) return '-'
+  const order = update && update.state !== 'installed' ? [describeUpdate(update)] : []
+  return [version, ...(outdated ? ['old'] : []), ...order].join(', ')
+}
+
+/** An order as `0.2.0 fetching`. */
+export function describeUpdate({ version, state }: Update): string {
+  return `${version} ${state}`
 }
 
 /** How far a download is, as `37 %`; `-` when its size is not known. */

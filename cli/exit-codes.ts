@@ -20,7 +20,7 @@ const codesOf: readonly [ExitCode, readonly string[]][] = [
   [exitCodes.interrupted, ['interrupted']],
   [
     exitCodes.failed,
-    [...failureCodes, 'cancelled', 'expired', 'content-broken', 'connection-broken', 'source-changed'],
+    [...failureCodes, 'cancelled', 'expired', 'content-broken', 'connection-broken', 'source-changed', 'update-failed'],
   ],
 ]
 
@@ -36,7 +36,7 @@ export function exitCodeOf(code: string, status = 500): ExitCode {
 
 export const exitCodeHelp = `Exit codes:
   0    it worked
-  1    the download failed, was cancelled, expired or arrived damaged
+  1    the download failed, was cancelled, expired or arrived damaged; an update failed
   2    wrong usage, or the server refused what was asked
   3    not found: no such client, no such download, no such file at the site
   4    the client is offline, or did not begin in time

@@ -20,26 +20,35 @@ export interface FollowOptions {
 export async function follow({ api, screen, signal, id }: FollowOptions): Promise<Answer<Download>> {
   const { progress } = screen
   const show = createReporter(screen)
-  let lastTrouble = ''
+  const trouble = createTrouble(screen)
   try {
     return await waitForDownload({
       api,
       id,
       signal,
       onChange(download) {
-        lastTrouble = ''
+        trouble.over()
         show(download)
       },
-      onTrouble({ message }) {
-        if (message !== lastTrouble) screen.note(`${message} Trying again.`)
-        lastTrouble = message
-      },
+      onTrouble: trouble.tell,
     })
   } catch (error) {
     if (signal.aborted) screen.note(`Download ${id} goes on without this program.`)
     throw error
   } finally {
     progress.remove(id)
+  }
+}
+
+/** Tells what keeps the server from being asked, once until it is another or over. */
+export function createTrouble(screen: Screen): { tell: (error: Error) => void; over: () => void } {
+  let last = ''
+  return {
+    tell({ message }) {
+      if (message !== last) screen.note(`${message} Trying again.`)
+      last = message
+    },
+    over: () => void (last = ''),
   }
 }
 

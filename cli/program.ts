@@ -9,6 +9,7 @@ import { addFetch } from './commands/fetch.ts'
 import { addLogin } from './commands/login.ts'
 import { addStatus } from './commands/status.ts'
 import { addTokens } from './commands/tokens.ts'
+import { addUpdate } from './commands/update.ts'
 import type { Connect, Surroundings } from './context.ts'
 import { exitCodeHelp } from './exit-codes.ts'
 import { parseServerOption } from './options.ts'
@@ -22,6 +23,7 @@ const commands = [
   addDownloads,
   addCancel,
   addRetry,
+  addUpdate,
   addLogin,
   addTokens,
   addEnrol,

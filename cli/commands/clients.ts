@@ -7,6 +7,7 @@ interface Flags {
   all?: boolean
   status?: string
   label?: string[]
+  outdated?: boolean
 }
 
 const examples = `
@@ -14,6 +15,7 @@ Examples:
   backhaul clients
   backhaul clients --status offline
   backhaul clients --all --label region=west
+  backhaul clients --all --outdated             whose agent is older than the release of the server
   backhaul clients --json | jq -r '.clients[].id'`
 
 /** `backhaul clients`: who is online, or who else is known. */
@@ -25,13 +27,21 @@ export function addClients(program: Command, connect: Connect): void {
     .addOption(new Option('--all', 'those that are offline too').conflicts('status'))
     .addOption(new Option('--status <status>', 'which ones').choices(['online', 'offline', 'all']))
     .option('--label <key=value>', 'only clients with this label; may be repeated', collectLabel)
+    .option('--outdated', 'only clients whose agent is older than the release of the server')
     .addHelpText('after', examples)
     .action((flags: Flags, command: Command) => listClients(connect(command), flags))
 }
 
-async function listClients({ api, screen, program }: Context, { all, status, label = [] }: Flags): Promise<void> {
+async function listClients(
+  { api, screen, program }: Context,
+  { all, status, label = [], outdated = false }: Flags,
+): Promise<void> {
   const wanted = all ? 'all' : (status ?? 'online')
-  const answer = await api.clients([['status', wanted], ...label.map((text): [string, string] => ['label', text])])
+  const answer = await api.clients([
+    ['status', wanted],
+    ...label.map((text): [string, string] => ['label', text]),
+    ...(outdated ? [['outdated', 'true'] satisfies [string, string]] : []),
+  ])
   if (screen.asJson) return screen.json(answer.raw)
   const { clients } = answer.value
   screen.table(clientHeading, clients.map(clientRow))

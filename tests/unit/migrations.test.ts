@@ -8,7 +8,7 @@ import { contentOf, databaseOf, downloadsBeside, fillOld, opened } from '../help
 import { start } from '../helpers/process.ts'
 
 /** Of each migration that is in use somewhere, the first 16 digits of its SHA-256: what they did there is done. */
-const shipped = ['b64360097364465d', 'ae8aa43da48c4521', '4e1527f9f970c28e', '6847eeee7b67a87c']
+const shipped = ['b64360097364465d', 'ae8aa43da48c4521', '4e1527f9f970c28e', '6847eeee7b67a87c', '416ce48d4541888b']
 let folder: string
 let remove: () => Promise<void>
 
