@@ -44,10 +44,10 @@ export async function install(argv: readonly string[], deps: InstallDeps): Promi
   const plan = await prepare(parseInstall(argv), deps)
   await checkGroups(plan.groups)
   for (const root of plan.roots) if (!(await isFolder(root))) say(`note: ${printable(root)} is no folder now`)
-  const changed = await writeFiles(plan.files)
-  for (const path of changed) say(`wrote ${path}`)
+  if (!plan.updates && (await textOf(deps.paths.update.pathUnit)) !== undefined) await stopWatching(systemd)
+  for (const path of await writeFiles(plan.files)) say(`wrote ${path}`)
   await systemd.control('daemon-reload')
-  await watchUpdates(plan, changed, deps)
+  if (plan.updates) await watchUpdates(deps)
   await systemd.control('enable', '--quiet', UNIT)
   await systemd.control('reset-failed', UNIT).catch(() => undefined)
   // A start that fails is told by what the agent said of it.
@@ -59,17 +59,11 @@ export async function install(argv: readonly string[], deps: InstallDeps): Promi
   return contact.connected
 }
 
-/** Root's part of updates, by this program: it is here because somebody who may wanted it. */
-async function watchUpdates(
-  { updates }: Plan,
-  changed: readonly string[],
-  { paths: { update }, systemd, executable }: InstallDeps,
-): Promise<void> {
-  if (updates) {
-    await pointTo(update.updater, executable)
-    await systemd.control('enable', '--quiet', UPDATE_PATH_UNIT)
-    await systemd.control('restart', UPDATE_PATH_UNIT)
-  } else if (changed.includes(update.pathUnit)) await stopWatching(systemd)
+/** Has root's part of updates done by this program: it is here because somebody who may wanted it. */
+async function watchUpdates({ paths: { update }, systemd, executable }: InstallDeps): Promise<void> {
+  await pointTo(update.updater, executable)
+  await systemd.control('enable', '--quiet', UPDATE_PATH_UNIT)
+  await systemd.control('restart', UPDATE_PATH_UNIT)
 }
 
 /** What is to be done, from what was asked for and what is there. */

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Outcome } from '../../agent/update/files.ts'
 import { version as OWN } from '../../shared/version.ts'
+import { diskNeeds, makeDisk } from '../helpers/disk.ts'
 import { temporaryFolder, writeRandom } from '../helpers/folder.ts'
+import { testWith } from '../helpers/needs.ts'
 import type { Running } from '../helpers/process.ts'
 import { startProxy } from '../helpers/proxy.ts'
 import { makeSigned } from '../helpers/signed.ts'
@@ -34,8 +36,8 @@ describe("the agent's part of an update", () => {
   const publish = (version: string, size: number): Promise<string> =>
     makeSigned(release, { version, content: randomBytes(size), keyFile: join(place.folder, 'key'), platform })
   const packed = (version: string): string => `backhaul-agent-${version}-${platform}.gz`
-  const start = (id: string, url = stack.url): Promise<Running> =>
-    stack.online(id, ['--server', url, '--root', place.folder], { UPDATE_OUTCOME: outcomeFile })
+  const start = (id: string, url = stack.url, args: string[] = []): Promise<Running> =>
+    stack.online(id, ['--server', url, '--root', place.folder, ...args], { UPDATE_OUTCOME: outcomeFile })
   const staged = (id: string, name: string): string => join(stack.folder, 'state', id, 'update', name)
   const order = async (id: string): Promise<Json> => {
     const { status, body } = await stack.post(`/clients/${id}/update`, {})
@@ -86,10 +88,7 @@ describe("the agent's part of an update", () => {
 
     await tell({ id, version, outcome: 'refused', detail: 'the signature of the release is wrong' })
     expect(await reached('till', 'failed')).toMatchObject({ id, detail: 'the signature of the release is wrong' })
-    await until(
-      'it to be tidy',
-      async () => (await readdir(join(stack.folder, 'state', 'till'))).includes('update') === false,
-    )
+    await until('it to be tidy', async () => !(await readdir(join(stack.folder, 'state', 'till'))).includes('update'))
     await agent.kill('SIGTERM')
     await line.close()
   })
@@ -105,6 +104,20 @@ describe("the agent's part of an update", () => {
     expect((await reached('other', 'failed'))['detail']).toContain('is not what its SHA256SUMS says')
     expect(await readdir(join(stack.folder, 'state', 'other'))).not.toContain('report.bin')
     await agent.kill('SIGTERM')
+  })
+
+  testWith(diskNeeds, 'says where there is no room for it, and leaves the disk as it was', async () => {
+    const disk = await makeDisk({ size: 40 * MB })
+    const stateDir = join(disk.folder, 'state')
+    const agent = await start('full', stack.url, ['--state-dir', stateDir])
+    await publish('9.0.2', 10 * MB)
+    await order('full')
+    expect((await reached('full', 'failed'))['detail']).toMatch(/no room for the update .* are needed$/)
+    expect(agent.child.exitCode).toBe(null)
+    const part = join(stateDir, 'update', `${packed('9.0.2')}.part`)
+    expect((await stat(part).catch(() => undefined))?.size ?? 0).toBeLessThan(MB)
+    await agent.kill('SIGTERM')
+    await disk.remove()
   })
 
   test('tells of a version that began a session, and was taken back all the same', async () => {

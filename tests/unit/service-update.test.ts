@@ -113,6 +113,27 @@ describe("root's part of an update", () => {
     expect(await readdir(paths.update.own)).toEqual(['outcome.json'])
   })
 
+  test('goes on wherever the power was cut', async () => {
+    await expect(run()).rejects.toThrow('the power is cut')
+    const trial = await readFile(paths.update.trial)
+    const file = await readlink(paths.update.command)
+    const installed = async (): Promise<void> => {
+      expect(await run(plugged('session begun'))).toBe(true)
+      expect((await outcome())['outcome']).toBe('installed')
+      expect([await readlink(paths.update.command), await readlink(paths.update.updater)]).toEqual([file, file])
+      expect(await there(paths.update.trial)).toBe(false)
+    }
+    // Before the link was swapped.
+    await rm(paths.update.command)
+    await symlink(join(paths.update.library, `backhaul-agent-${OLD}`), paths.update.command)
+    await writeFile(`${paths.update.command}.new`, '')
+    await installed()
+    // Before it was noted that all is well.
+    await writeFile(paths.update.trial, trial)
+    await installed()
+    expect(await readdir(dirname(paths.update.command))).toEqual(['backhaul-agent'])
+  })
+
   test.each([
     ['failed', 'it ended with exit status 0'],
     ['agent starting', 'it did not reach its server within 0 s'],

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { createGunzip } from 'node:zlib'
 import { messageOf } from '../../../shared/errors.ts'
@@ -39,8 +40,9 @@ export async function unpack({
   try {
     const file = await open(unfinished, 'w', 0o755)
     try {
-      for await (const bytes of createReadStream(packed).pipe(createGunzip()) as AsyncIterable<Buffer>)
-        await file.writeFile(bytes)
+      await pipeline(createReadStream(packed), createGunzip(), async (unpacked: AsyncIterable<Buffer>) => {
+        for await (const bytes of unpacked) await file.writeFile(bytes)
+      })
       await file.chmod(0o755)
       await file.sync()
     } finally {
