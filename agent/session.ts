@@ -36,10 +36,8 @@ export function createSessions({
   log: Log
   standing: Pick<Standing, 'refused'>
 }): Sessions {
-  let { agent } = identity
-
   /** One instance, asked for until there is an answer: a lost answer must not make a second session. */
-  const ask = (takeover: boolean, signal: AbortSignal): Promise<Session> => {
+  const ask = (takeover: boolean, agent: Identity['agent'], signal: AbortSignal): Promise<Session> => {
     const json: SessionRequest = {
       protocol: PROTOCOL,
       instance: randomBytes(18).toString('base64url'),
@@ -52,9 +50,10 @@ export function createSessions({
 
   return {
     async begin(takeover, signal) {
+      let { agent } = identity
       for (let patient = !takeover; ;) {
         try {
-          return await ask(!patient, signal)
+          return await ask(!patient, agent, signal)
         } catch (error) {
           if (!isRefused(error)) throw error
           if (isRefused(error, 'invalid') && agent.updates) {

@@ -84,7 +84,7 @@ async function chosen({ api, screen }: Context, { share = 100, cancel }: Flags):
   if (old.length === 0) screen.note('No client that can be updated from here is older than the release.')
   else if (share < 100)
     screen.note(
-      `${share} % of those that can be updated are ${part.length}, of which ${old.length} are older than the release.`,
+      `${share} % of those that can be updated: ${part.length}, of which ${old.length} older than the release.`,
     )
   return idsOf(old)
 }

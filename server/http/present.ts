@@ -59,16 +59,17 @@ export function createPresent({ bytes, presence }: { bytes: ByteStore; presence:
 
     client(record, release) {
       const lastSeen = iso(presence.lastSeen(record))
+      const { agent } = record
       return {
         id: record.id,
         status: presence.isOnline(record) ? 'online' : 'offline',
         connectedAt: iso(record.sessionAt),
         lastSeen,
         lastHeartbeat: lastSeen,
-        agent: record.agent,
-        version: record.agent?.version ?? null,
-        outdated: release.isOutdated(record.agent),
-        updates: record.agent?.updates ?? false,
+        agent: agent && { version: agent.version, platform: agent.platform, hostname: agent.hostname },
+        version: agent?.version ?? null,
+        outdated: release.isOutdated(agent),
+        updates: agent?.updates ?? false,
         update: record.update && presentUpdate(record.update),
         shared: record.shared,
         labels: record.labels,

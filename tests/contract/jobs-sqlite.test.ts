@@ -3,6 +3,7 @@ import { openSqlite } from '../../server/stores/sqlite/index.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { jobStoreChunksContract } from './jobs-chunks.ts'
 import { jobStoreRoomContract } from './jobs-room.ts'
+import { jobStoreUpdatesContract } from './jobs-updates.ts'
 import { jobStoreContract } from './jobs.ts'
 
 const place = async () => {
@@ -13,3 +14,4 @@ const place = async () => {
 jobStoreContract('sqlite', place)
 jobStoreChunksContract('sqlite', place)
 jobStoreRoomContract('sqlite', place)
+jobStoreUpdatesContract('sqlite', place)

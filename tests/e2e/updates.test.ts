@@ -1,5 +1,6 @@
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ADMIN, bearer } from '../helpers/admin.ts'
 import { openPolls } from '../helpers/open-polls.ts'
@@ -124,7 +125,14 @@ describe('updates', () => {
     const next = (await order('undecided')).body['update'].id
     await site.report(next, 'fetched')
     expect(await takeBack('undecided')).toMatchObject({ status: 409, body: { code: 'already-fetched' } })
-    await site.report(next, 'failed')
+    // What nobody has installed after an hour, nobody is about to.
+    const db = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'))
+    const earlier = `json_set(update_order, '$.changedAt', update_order ->> 'changedAt' - 3601000)`
+    db.exec(`UPDATE clients SET update_order = ${earlier} WHERE id = 'undecided'`)
+    db.close()
+    expect(await takeBack('undecided')).toMatchObject({ status: 200, body: { update: null } })
+    const last = (await order('undecided')).body['update'].id
+    await site.report(last, 'failed')
     expect(await takeBack('undecided')).toMatchObject({ status: 409, body: { code: 'already-finished' } })
   })
 
@@ -178,6 +186,11 @@ describe('updates', () => {
     await rm(join(place.folder, 'SHA256SUMS'))
     expect(await outdated()).toEqual([])
     expect((await order('age-2')).body['code']).toBe('release-unknown')
+    // What cannot be read keeps nobody from looking at clients, and is told once.
+    await mkdir(join(place.folder, 'SHA256SUMS'))
+    expect([await outdated(), await outdated()]).toEqual([[], []])
+    expect(stack.server.output().split('the release cannot be read')).toHaveLength(2)
+    await rm(join(place.folder, 'SHA256SUMS'), { recursive: true })
     await release('0.2.0')
     expect((await stack.get('/clients?outdated=yes'))['code']).toBe('invalid')
   })

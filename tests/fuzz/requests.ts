@@ -52,6 +52,7 @@ const queries = [
   'wait',
   'actor',
   'batch',
+  'outdated',
 ]
 
 /** All of a file, as one chunk that nothing is wrong with. */
@@ -143,6 +144,8 @@ const likely = {
   name: 'n',
   role: 'reader',
   clients: 'fuzz_*',
+  id: 'u',
+  state: 'failed',
 }
 
 const fields: Record<string, readonly string[]> = {
@@ -150,6 +153,7 @@ const fields: Record<string, readonly string[]> = {
   BeginRequest: ['source', 'size'],
   CompleteRequest: ['attempt', 'size', 'sha256'],
   FailRequest: ['attempt', 'code'],
+  UpdateReport: ['id', 'state'],
   DownloadRequest: ['clientId', 'path'],
   TokenRequest: ['name', 'role'],
   EnrolmentRequest: ['clients'],
