@@ -25,6 +25,7 @@ import type { Retry } from './retry.ts'
 import { createSessions, type Identity } from './session.ts'
 import type { Standing } from './standing.ts'
 import type { State } from './state.ts'
+import { createUpdates, type UpdatesDeps } from './update/updates.ts'
 
 export interface AgentView {
   connected: boolean
@@ -60,6 +61,8 @@ export interface AgentDeps {
   limiter: Limiter
   /** Told of everything that whoever runs the machine wants to know. */
   standing: Standing
+  /** How this agent is updated. */
+  update: Pick<UpdatesDeps, 'dir' | 'outcomeFile'>
   /** No poll is to stay open for longer, in ms. */
   longestPollMs: number
 }
@@ -122,6 +125,7 @@ export function createAgent(deps: AgentDeps): Agent {
       onWanted: () => poll.refresh(),
       onCount,
     })
+    const updates = createUpdates({ ...deps, ...deps.update, ...identity.agent, clientId: identity.clientId, api })
     const poll = createPoll({
       api,
       retry,
@@ -130,6 +134,7 @@ export function createAgent(deps: AgentDeps): Agent {
       spread: current.spread,
       urgent: jobs.busy,
       onJobs: jobs.reconcile,
+      onUpdate: updates.reconcile,
       onContact,
     })
     jobViews = jobs.views
@@ -146,7 +151,7 @@ export function createAgent(deps: AgentDeps): Agent {
       if (code === undefined) log.error(`the session ended unexpectedly: ${messageOf(error)}`)
       return code ?? 'unexpected'
     } finally {
-      await jobs.stop()
+      await Promise.all([jobs.stop(), updates.stop()])
     }
   }
 

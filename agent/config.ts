@@ -47,6 +47,8 @@ export interface AgentConfig {
   keyAge: number | undefined
   /** Of `GET /status` on loopback; 0 for any, undefined for none. */
   port: number | undefined
+  /** Where root's part says how an update ended; undefined where the agent is not updated from its server. */
+  updateOutcome: string | undefined
   logLevel: LogLevel
   sample: boolean
 }
@@ -104,6 +106,7 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
       reader.parsed('ENROL_TOKEN', '', parseToken) ??
       reader.parsed(credential, '', () => readCredential(credential)),
     keyAge: reader.parsed('--key-days (KEY_DAYS)', '', parseDays),
+    updateOutcome: env['UPDATES'] === 'off' ? undefined : env['UPDATE_OUTCOME'] || undefined,
     logLevel: reader.oneOf('LOG_LEVEL', 'info', logLevels),
     sample,
   }

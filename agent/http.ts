@@ -37,6 +37,8 @@ export interface HttpRequest {
 export interface Answer {
   status: number
   headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The body. */
+  bytes: Uint8Array
   /** The body, if it is JSON. */
   json: unknown
   /** The body, if it is a problem of ours (RFC 9457 with a `code`). */
@@ -89,6 +91,7 @@ export function createHttp({ server, userAgent, proxy, tls, limiter }: HttpDeps)
     retry: { limit: 0 },
     throwHttpErrors: false,
     followRedirect: false,
+    responseType: 'buffer',
   })
 
   return {
@@ -203,6 +206,7 @@ function toAnswer(response: Response, quietMs: number): Answer {
   return {
     status: response.statusCode,
     headers: response.headers,
+    bytes: bytesOf(response),
     json,
     problem: isProblem && problem.success ? problem.data : undefined,
     retryAfterMs: retryAfterMs(response.headers['retry-after'], response.headers.date),
@@ -210,11 +214,17 @@ function toAnswer(response: Response, quietMs: number): Answer {
   }
 }
 
-function parseJson({ headers, body }: Response): unknown {
-  if (typeof body !== 'string' || !/^application\/(problem\+)?json\b/.test(headers['content-type'] ?? ''))
-    return undefined
+/** None of one that was cut off. */
+function bytesOf(response: Response): Buffer {
+  const body: unknown = response.body
+  return ArrayBuffer.isView(body) ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : Buffer.alloc(0)
+}
+
+function parseJson(response: Response): unknown {
+  const { headers } = response
+  if (!/^application\/(problem\+)?json\b/.test(headers['content-type'] ?? '')) return undefined
   try {
-    return JSON.parse(body) as unknown
+    return JSON.parse(bytesOf(response).toString()) as unknown
   } catch {
     // Cut short, or a proxy's idea of JSON: an answer that is not ours.
     return undefined

@@ -2,6 +2,7 @@
 import './malloc.ts'
 import { access } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { CommanderError } from 'commander'
 import { ConfigError } from '../shared/env.ts'
 import { messageOf } from '../shared/errors.ts'
@@ -118,7 +119,12 @@ async function main(config: AgentConfig): Promise<void> {
     progress,
     identity: {
       clientId,
-      agent: { version, platform: `${process.platform}-${process.arch}`, hostname: hostname() },
+      agent: {
+        version,
+        platform: `${process.platform}-${process.arch}`,
+        hostname: hostname(),
+        ...(config.updateOutcome === undefined ? {} : { updates: true }),
+      },
       shared,
       labels,
     },
@@ -134,6 +140,7 @@ async function main(config: AgentConfig): Promise<void> {
     keys: openKeys({ dir: stateDir, clientId }),
     keyAge: config.keyAge,
     enrolToken: config.enrolToken,
+    update: { dir: join(stateDir, 'update'), outcomeFile: config.updateOutcome },
     readLog: createReadLog({ dir: stateDir, log, now: () => new Date() }),
   })
   if (port !== undefined) {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { headers, jobsSchema, type Job } from '../shared/protocol.ts'
+import { headers, jobsSchema, type Job, type UpdateOrder } from '../shared/protocol.ts'
 import { pause } from '../shared/wait.ts'
 import { interpret, type Api } from './api.ts'
 import type { Answer } from './http.ts'
@@ -25,6 +25,7 @@ export interface PollDeps {
   spread: number
   urgent: () => boolean
   onJobs: (jobs: readonly Job[]) => void
+  onUpdate: (order: UpdateOrder | undefined) => void
   onContact: (connected: boolean) => void
 }
 
@@ -39,7 +40,17 @@ const GIVE_WAY_MS = 30
 const SHORTEST_MS = 900
 
 /** One poll after the other, for as long as the session lasts: the heartbeat, and how jobs and cancellations arrive. */
-export function createPoll({ api, retry, pace, clientId, spread, urgent, onJobs, onContact }: PollDeps): Poll {
+export function createPoll({
+  api,
+  retry,
+  pace,
+  clientId,
+  spread,
+  urgent,
+  onJobs,
+  onUpdate,
+  onContact,
+}: PollDeps): Poll {
   let seen: number | undefined
   let current: AbortController | undefined
   let spreadSeconds = spread
@@ -94,6 +105,7 @@ export function createPoll({ api, retry, pace, clientId, spread, urgent, onJobs,
       if (list) {
         seen = list.rev
         onJobs(list.jobs)
+        onUpdate(list.update)
       }
       // Something on the way does not let a poll wait, or answers from memory: no reason to ask a thousand times.
       await pause(news ? GIVE_WAY_MS : startedAt + SHORTEST_MS - performance.now(), either)

@@ -37,23 +37,31 @@ export function createSessions({
   standing: Pick<Standing, 'refused'>
 }): Sessions {
   /** One instance, asked for until there is an answer: a lost answer must not make a second session. */
-  const ask = (takeover: boolean, signal: AbortSignal): Promise<Session> => {
+  const ask = (takeover: boolean, agent: Identity['agent'], signal: AbortSignal): Promise<Session> => {
     const json: SessionRequest = {
       protocol: PROTOCOL,
       instance: randomBytes(18).toString('base64url'),
       takeover,
       ...identity,
+      agent,
     }
     return retry.persist(() => admit(json, signal), { what: 'begin a session', signal, urgent: state.underWay })
   }
 
   return {
     async begin(takeover, signal) {
+      let { agent } = identity
       for (let patient = !takeover; ;) {
         try {
-          return await ask(!patient, signal)
+          return await ask(!patient, agent, signal)
         } catch (error) {
           if (!isRefused(error)) throw error
+          if (isRefused(error, 'invalid') && agent.updates) {
+            // A server of before there were updates takes nothing that it does not know.
+            const { updates: _, ...known } = agent
+            agent = known
+            continue
+          }
           // Another agent is alive under this id: two that take over from each other would never end.
           if (isRefused(error, 'session-held', 'session-superseded')) patient = true
           log.warn(`no session: ${printable(error.message)} Asking again in about a minute`)

@@ -5,13 +5,13 @@ import { nodeOptionsOf } from './project.ts'
 import { openKey, publish, signSums } from './release.ts'
 import { makeServerDeb } from './server-deb.ts'
 
-// npm run build:server [-- --platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER] [--no-deb]
+// npm run build:server [-- --platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER] [--no-deb] [--version X]
 // Makes the server, for each platform an executable, compressed, and a Debian package; and their digests with a signature.
 // In a folder of their own: what sites install is signed in another.
 const options = buildOptions('dist/server')
 const folder = await buildingFolder(options)
 const program = {
-  main: await bundle('server/main.ts'),
+  main: await bundle('server/main.ts', options.version),
   assets: { 'hash-worker.ts': await bundle('server/stores/disk/hash-worker.ts') },
   nodeOptions: nodeOptionsOf('start'),
 }

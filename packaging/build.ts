@@ -15,11 +15,13 @@ export interface BuildOptions {
   key: string
   /** Where everything goes. */
   folder: string
+  /** What it says that it is: the project's version, but for tests of what becomes of the next one. */
+  version: string
   /** Whether Debian packages are wanted. */
   deb: boolean
 }
 
-/** [--platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER] [--no-deb] @param to by default, in the project */
+/** [--platform linux-x64 --platform linux-arm64] [--key FILE] [--to FOLDER] [--no-deb] [--version X] @param to by default, in the project */
 export function buildOptions(to: string): BuildOptions {
   const { values } = parseArgs({
     options: {
@@ -27,10 +29,13 @@ export function buildOptions(to: string): BuildOptions {
       key: { type: 'string', default: join(homedir(), '.config/backhaul/release.key') },
       to: { type: 'string', default: join(projectFolder, to) },
       deb: { type: 'boolean', default: true },
+      version: { type: 'string', default: version },
     },
     allowNegative: true,
   })
-  return { platforms: values.platform as Platform[], key: values.key, folder: values.to, deb: values.deb }
+  // Packages have the project's version.
+  const deb = values.deb && values.version === version
+  return { platforms: values.platform as Platform[], key: values.key, folder: values.to, version: values.version, deb }
 }
 
 /** A folder to build in, beside what was published before. What is left in it goes when the program ends. */
@@ -53,14 +58,14 @@ export type MakeDeb = (made: { executable: string; platform: Platform; folder: s
 export async function buildProgram(
   name: string,
   { program, makeDeb }: { program: Program; makeDeb: MakeDeb },
-  { platforms: wanted, folder, deb }: BuildOptions,
+  { platforms: wanted, folder, version: release, deb }: BuildOptions,
 ): Promise<string[]> {
   await mkdir(folder, { recursive: true })
   const debs = deb && (await canMakeDebs())
   if (deb && !debs) say('no Debian packages are made: dpkg-deb is not here')
   const made: string[] = []
   for (const platform of wanted) {
-    const file = `${name}-${version}-${platform}`
+    const file = `${name}-${release}-${platform}`
     const executable = join(folder, file)
     await makeExecutable(program, platform, executable)
     await compress(executable)

@@ -5,11 +5,13 @@ import { CommanderError } from 'commander'
 import { ConfigError, type Environment } from '../../shared/env.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/format.ts'
+import { version } from '../../shared/version.ts'
 import { install } from './install.ts'
 import { pathsUnder } from './paths.ts'
 import { status } from './status.ts'
 import { openSystemd } from './systemd.ts'
 import { uninstall } from './uninstall.ts'
+import { CONTACT_WITHIN_MS, STAYS_MS, update } from './update/update.ts'
 
 export interface ServiceInput {
   /** What came behind `service`. */
@@ -22,11 +24,12 @@ export interface ServiceInput {
 
 const usage = `Usage: backhaul-agent service install [FLAGS]   set it up, or change it; --help lists the flags
        backhaul-agent service status           how it is
-       backhaul-agent service uninstall        remove it, with its settings and keys`
+       backhaul-agent service uninstall        remove it, with its settings and keys
+       backhaul-agent service update           install what the agent has fetched; backhaul-agent-update.service runs it`
 
 /**
- * `backhaul-agent service install|status|uninstall`.
- * @returns the exit code: 1 when the agent is not connected or something failed, 2 for what was typed wrongly
+ * `backhaul-agent service install|status|uninstall|update`.
+ * @returns the exit code: 1 when the agent is not connected, is not updated, or something failed, 2 for what was typed wrongly
  */
 export async function runService({ argv, env, executable, say, complain }: ServiceInput): Promise<number> {
   const [name = '', ...rest] = argv
@@ -36,11 +39,16 @@ export async function runService({ argv, env, executable, say, complain }: Servi
       say(usage)
       return 0
     }
-    if (!['install', 'status', 'uninstall'].includes(name))
+    if (!['install', 'status', 'uninstall', 'update'].includes(name))
       throw new ConfigError([`${name === '' ? 'what to do' : name} is not known\n${usage}`])
     if (name !== 'install' && rest.length > 0) throw new ConfigError([`${rest[0]} is not known here\n${usage}`])
     if (!rest.includes('--help')) checkPlace(name)
     if (name === 'install') return (await install(rest, deps)) ? 0 : 1
+    if (name === 'update') {
+      const platform = `${process.platform}-${process.arch}`
+      const times = { withinMs: CONTACT_WITHIN_MS, staysMs: STAYS_MS }
+      return (await update({ ...deps, ...times, version, platform })) ? 0 : 1
+    }
     if (name === 'status') return (await status(deps)) ? 0 : 1
     await uninstall(deps)
     return 0

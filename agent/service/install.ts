@@ -13,6 +13,10 @@ import { parseInstall, type Asked } from './options.ts'
 import { SERVICE, UNIT, type ServicePaths } from './paths.ts'
 import { planInstall, secretNames, type Plan } from './plan.ts'
 import type { Systemd } from './systemd.ts'
+import { pointTo } from './update/links.ts'
+import { UPDATE_PATH_UNIT } from './update/paths.ts'
+import { planUpdates } from './update/plan.ts'
+import { stopWatching } from './update/watch.ts'
 import { writeFiles } from './write.ts'
 
 const run = promisify(execFile)
@@ -40,8 +44,10 @@ export async function install(argv: readonly string[], deps: InstallDeps): Promi
   const plan = await prepare(parseInstall(argv), deps)
   await checkGroups(plan.groups)
   for (const root of plan.roots) if (!(await isFolder(root))) say(`note: ${printable(root)} is no folder now`)
+  if (!plan.updates && (await textOf(deps.paths.update.pathUnit)) !== undefined) await stopWatching(systemd)
   for (const path of await writeFiles(plan.files)) say(`wrote ${path}`)
   await systemd.control('daemon-reload')
+  if (plan.updates) await watchUpdates(deps)
   await systemd.control('enable', '--quiet', UNIT)
   await systemd.control('reset-failed', UNIT).catch(() => undefined)
   // A start that fails is told by what the agent said of it.
@@ -51,6 +57,13 @@ export async function install(argv: readonly string[], deps: InstallDeps): Promi
   if (contact.connected) await connected(plan, deps)
   else notConnected({ plan, contact, failure, say })
   return contact.connected
+}
+
+/** Has root's part of updates done by this program: it is here because somebody who may wanted it. */
+async function watchUpdates({ paths: { update }, systemd, executable }: InstallDeps): Promise<void> {
+  await pointTo(update.updater, executable)
+  await systemd.control('enable', '--quiet', UPDATE_PATH_UNIT)
+  await systemd.control('restart', UPDATE_PATH_UNIT)
 }
 
 /** What is to be done, from what was asked for and what is there. */
@@ -67,9 +80,13 @@ export async function prepare(
   const kept: string[] = []
   for (const name of secretNames) if ((await textOf(join(paths.config, name))) !== undefined) kept.push(name)
   const packaged = await Promise.all(paths.packagedUnits.map(textOf))
-  const unit = packaged.some((text) => text !== undefined) ? undefined : renderUnit(await commandFor(executable, paths))
+  const isPackaged = packaged.some((text) => text !== undefined)
+  const unit = isPackaged ? undefined : renderUnit(await commandFor(executable, paths))
   const proxies = Object.fromEntries(proxyNames.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
-  return planInstall({ paths, installed: await readInstalled(paths), asked, contents, kept, hostname, proxies, unit })
+  const installed = await readInstalled(paths)
+  const off = installed.variables['UPDATES'] === 'off'
+  const updates = await planUpdates(asked, { paths, executable, off, packaged: isPackaged })
+  return planInstall({ paths, installed, asked, contents, kept, hostname, proxies, unit, updates })
 }
 
 const proxyNames = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'https_proxy', 'http_proxy', 'no_proxy']

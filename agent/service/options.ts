@@ -10,6 +10,10 @@ export interface Asked {
   roots: string[] | undefined
   groups: string[] | undefined
   readAll: boolean | undefined
+  /** The file with the key that signs releases, absolute. */
+  releaseKey: string | undefined
+  /** Whether the server may have this agent updated. */
+  updates: boolean | undefined
   /** Files that are taken over, absolute. */
   files: Partial<Record<FileFlag, string>>
 }
@@ -17,6 +21,14 @@ export interface Asked {
 /** Flags that name a file which the service's user may not read, or which may go. */
 export const fileFlags = ['ca', 'cert', 'key', 'enrolFile'] as const
 export type FileFlag = (typeof fileFlags)[number]
+
+/** What a service takes besides the flags of the agent. */
+interface Own {
+  group?: false | (string | true)[]
+  readAll?: boolean
+  releaseKey?: string | true
+  updates?: boolean
+}
 
 const examples = `
 Run again, it changes what is named and keeps everything else. Settings lie in /etc/backhaul-agent/agent.env.
@@ -36,10 +48,13 @@ export function parseInstall(argv: readonly string[]): Asked {
     .option('--no-group', 'be in no group again')
     .option('--read-all', 'read every file of the machine (CAP_DAC_READ_SEARCH), within what is shared')
     .option('--no-read-all', 'only what the user and its groups may read')
+    .option('--release-key [FILE]', 'take updates from the server that are signed with this key; install.sh names it')
+    .option('--updates', 'take updates from the server again')
+    .option('--no-updates', 'take none, and say so to the server')
     .addHelpText('after', examples)
     .parse(argv, { from: 'user' })
   const flags = flagsOf(program)
-  const { group, readAll } = program.opts<{ group?: false | (string | true)[]; readAll?: boolean }>()
+  const { group, readAll, releaseKey, updates } = program.opts<Own>()
   const mistakes = mistakesOf({ ...flags, group: group === false ? undefined : group })
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   return {
@@ -47,6 +62,8 @@ export function parseInstall(argv: readonly string[]): Asked {
     roots: textsOf(flags.root)?.map((root) => resolve(root)),
     groups: group === false ? [] : textsOf(group),
     readAll,
+    releaseKey: typeof releaseKey === 'string' ? resolve(releaseKey) : undefined,
+    updates,
     files: Object.fromEntries(
       fileFlags.flatMap((name) => (typeof flags[name] === 'string' ? [[name, resolve(flags[name])]] : [])),
     ),
@@ -58,7 +75,7 @@ function mistakesOf({ unknown, ...given }: Flags & { group: unknown }): string[]
     .filter(([, value]) => (Array.isArray(value) ? value.includes(true) || value.includes('') : value === ''))
     .map(([name]) => name)
   const bare = Object.entries(given)
-    .filter(([name, value]) => value === true && name !== 'readAll')
+    .filter(([name, value]) => value === true && !['readAll', 'updates'].includes(name))
     .map(([name]) => name)
   return [
     ...unknown.map((argument) => `${argument} is not known; --help lists what is`),

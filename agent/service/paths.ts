@@ -1,7 +1,8 @@
 import { join } from 'node:path'
+import { SERVICE, UNIT } from './names.ts'
+import { updatePathsUnder, type UpdatePaths } from './update/paths.ts'
 
-export const SERVICE = 'backhaul-agent'
-export const UNIT = `${SERVICE}.service`
+export { SERVICE, UNIT }
 
 /** What the service is told in confidence: never sent, whoever may read it. */
 export const serviceSecrets = ['agent.env', 'enrol-token', 'client.key'].map((name) => `/etc/${SERVICE}/${name}`)
@@ -20,6 +21,7 @@ export interface ServicePaths {
   made: readonly string[]
   /** Where the command is looked for. */
   commands: readonly string[]
+  update: UpdatePaths
 }
 
 /** @param root another place than `/`, for tests */
@@ -35,5 +37,6 @@ export function pathsUnder(root: string): ServicePaths {
     enrolToken: join(config, 'enrol-token'),
     made: ['lib', 'cache'].flatMap((kind) => [at(`/var/${kind}/private/${SERVICE}`), at(`/var/${kind}/${SERVICE}`)]),
     commands: [at(`/usr/local/bin/${SERVICE}`), at(`/usr/bin/${SERVICE}`)],
+    update: updatePathsUnder(root),
   }
 }

@@ -8,6 +8,7 @@ import { changeVariables, type Variables } from './env-file.ts'
 import type { Installed } from './installed.ts'
 import type { Asked, FileFlag } from './options.ts'
 import type { ServicePaths } from './paths.ts'
+import type { UpdatePlan } from './update/plan.ts'
 
 /** A file that is to be as `text` says, or not to be. */
 export interface Wanted {
@@ -21,6 +22,8 @@ export interface Plan {
   server: string
   roots: string[]
   groups: string[]
+  /** Whether the server may have this agent updated. */
+  updates: boolean
   files: Wanted[]
 }
 
@@ -37,6 +40,7 @@ export interface PlanInput {
   proxies: Variables
   /** The unit, rendered; undefined where a package brings its own, and there is to be none beside it. */
   unit: string | undefined
+  updates: UpdatePlan
 }
 
 const HEADER = `# Settings of the Backhaul agent, as \`backhaul-agent --help\` lists them.
@@ -59,7 +63,7 @@ export const secretNames = Object.values(taken).flatMap(({ name, secret }) => (s
  * @throws ConfigError naming every mistake, before anything is changed
  */
 export function planInstall(input: PlanInput): Plan {
-  const { paths, installed, asked, contents, hostname, proxies, unit } = input
+  const { paths, installed, asked, contents, hostname, proxies, unit, updates } = input
   const given = { ...installed.variables, ...proxies, ...asked.variables }
   const clientId = given['CLIENT_ID'] || idFrom(hostname)
   const roots = asked.roots ?? installed.roots
@@ -75,6 +79,8 @@ export function planInstall(input: PlanInput): Plan {
     ...asked.variables,
     CLIENT_ID: clientId,
     ROOTS: undefined,
+    // Kept, so that the next run of install.sh does not turn them on again.
+    ...(asked.updates === undefined ? {} : { UPDATES: asked.updates ? undefined : 'off' }),
     ...Object.fromEntries(publicPaths),
   }
   // The enrolment token is not among them: the unit itself loads it.
@@ -88,6 +94,7 @@ export function planInstall(input: PlanInput): Plan {
     server,
     roots,
     groups,
+    updates: updates.on,
     files: [
       // One of another time would win over the package's.
       { path: paths.unit, text: unit, mode: 0o644 },
@@ -98,6 +105,7 @@ export function planInstall(input: PlanInput): Plan {
         mode: secret ? 0o600 : 0o644,
       })),
       ...Object.entries(dropIns).map(([name, text]) => ({ path: join(paths.dropIns, name), text, mode: 0o644 })),
+      ...updates.files,
     ],
   }
 }

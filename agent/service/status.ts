@@ -6,6 +6,7 @@ import { askStatus, lookForContact } from './contact.ts'
 import { readInstalled } from './installed.ts'
 import { SERVICE, type ServicePaths } from './paths.ts'
 import type { Line, Systemd } from './systemd.ts'
+import { shownUpdates } from './update/shown.ts'
 
 const WARNING = 40
 const SHOWN = 5
@@ -38,6 +39,7 @@ export async function status({
   )
   row('shares', [...installed.roots, installed.variables['FILE'] ?? ''].filter(Boolean).join(', ') || 'nothing')
   row('last job', lastJob(lines))
+  row('updates', await shownUpdates({ paths, systemd, off: installed.variables['UPDATES'] === 'off' }))
   const mistakes = [...mistakesOf(installed.variables, installed.roots), ...complaints(lines)]
   if (mistakes.length === 0) row('mistakes', 'none')
   for (const mistake of mistakes) row('mistake', mistake)

@@ -30,7 +30,8 @@ export interface Line {
 export interface Systemd {
   /** @throws Error with what the command said */
   control(...args: string[]): Promise<void>
-  state(): Promise<UnitState>
+  /** @param unit by default the service */
+  state(unit?: string): Promise<UnitState>
   /** The last lines of one run, oldest first. */
   lines(invocation: string, count: number): Promise<Line[]>
 }
@@ -50,8 +51,8 @@ export function openSystemd(): Systemd {
     async control(...args) {
       await command('systemctl', args)
     },
-    async state() {
-      const text = await command('systemctl', ['show', UNIT, `--property=${Object.values(properties).join(',')}`])
+    async state(unit = UNIT) {
+      const text = await command('systemctl', ['show', unit, `--property=${Object.values(properties).join(',')}`])
       const found = new Map(text.split('\n').map((line) => [line.split('=', 1)[0], line.slice(line.indexOf('=') + 1)]))
       const of = (name: keyof typeof properties): string => found.get(properties[name]) ?? ''
       return {

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { textOf } from './installed.ts'
 import { SERVICE, UNIT, type ServicePaths } from './paths.ts'
 import type { Systemd } from './systemd.ts'
+import { stopWatching } from './update/watch.ts'
 
 /** Stops the service and removes all that it had: unit, drop-ins, settings, and the site's key. */
 export async function uninstall({
@@ -15,10 +16,12 @@ export async function uninstall({
 }): Promise<void> {
   const packaged = (await Promise.all(paths.packagedUnits.map(textOf))).some((text) => text !== undefined)
   const known = packaged || (await textOf(paths.unit)) !== undefined
+  await stopWatching(systemd)
   if (known) await systemd.control('disable', '--now', '--quiet', UNIT)
   // A package counts its settings among its own files, and removes them itself.
   const settings = packaged ? [paths.enrolToken] : [paths.config]
-  for (const path of [paths.unit, paths.dropIns, ...settings, ...paths.made])
+  const updates = [paths.update.pathUnit, paths.update.serviceUnit, paths.update.own]
+  for (const path of [...updates, paths.unit, paths.dropIns, ...settings, ...paths.made])
     await rm(path, { recursive: true, force: true })
   await systemd.control('daemon-reload')
   await systemd.control('reset-failed', UNIT).catch(() => undefined)

@@ -32,6 +32,7 @@ Installs the Backhaul agent as a service of systemd, or updates it.
   --release-key FILE      the key that the release is signed with, instead of the one in this script
   --download-only FOLDER  fetch and check the executable, and install nothing; needs no rights
   --platform PLATFORM     with --download-only: linux-x64 or linux-arm64, for another machine
+  --no-updates            this site is not updated from the server; --updates takes that back
   --uninstall             remove the service, its settings and keys, and the executable
 
 Everything else is handed to `backhaul-agent service install`, whose --help lists it.
@@ -104,7 +105,7 @@ main() {
     (umask 077 && printf '%s\n' "$enrol" >"$work/enrol-token")
     set -- "$@" --enrol-file "$work/enrol-token"
   fi
-  "$command" service install --server "$server" "$@"
+  "$command" service install --server "$server" --release-key "$work/key" "$@"
 }
 
 need_root() {
@@ -214,6 +215,7 @@ unpack() { # FOLDER-OF-THE-DOWNLOAD FILE
 install_executable() {
   file=$library/backhaul-agent-$version
   previous=$(readlink "$command" || :)
+  updater=$(readlink "$library/updater" || :)
   if [ "$(cat "$file.sha256" 2>/dev/null)" = "$digest" ] && [ "$("$file" --version 2>/dev/null)" = "$version" ]; then
     say "backhaul-agent $version is here already"
   else
@@ -229,10 +231,10 @@ install_executable() {
   mkdir -p "${command%/*}"
   ln -sf "$file" "$command.new"
   mv -f "$command.new" "$command"
-  # The one before stays, to go back to.
+  # The one before stays, to go back to, and the one that carries out updates until the new one does.
   for old in "$library"/backhaul-agent-*; do
     case ${old%.sha256} in
-      "$file" | "$previous") ;;
+      "$file" | "$previous" | "$updater") ;;
       *) rm -f "$old" ;;
     esac
   done

@@ -21,6 +21,7 @@ describe('answers to a chunk', () => {
   const answer = (status: number, code?: string, more: Record<string, unknown> = {}, headers = {}): Answer => ({
     status,
     headers,
+    bytes: Buffer.alloc(0),
     json: undefined,
     quietMs: 0,
     retryAfterMs: undefined,

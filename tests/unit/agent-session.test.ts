@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { Refused } from '../../agent/api.ts'
 import { createRetry } from '../../agent/retry.ts'
 import { createSessions } from '../../agent/session.ts'
+import type { SessionRequest } from '../../shared/protocol.ts'
 
 test('what a server says of a session it refuses can neither start a line of the log nor turn its direction', async () => {
   const lines: string[] = []
@@ -36,4 +37,39 @@ test('what a server says of a session it refuses can neither start a line of the
   expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
     'no session: session-held: a\ufffdb\ufffdc\ufffd[2J Asking again in about a minute',
   ])
+})
+
+test('a server of before there were updates is not told of them', async () => {
+  const asked: SessionRequest[] = []
+  const given = { protocol: 1, session: 's', wait: 25, chunk: { min: 1, max: 2, preferred: 2 }, parallel: 4, spread: 1 }
+  const problem = {
+    type: 'about:blank',
+    title: 'Invalid',
+    status: 400,
+    code: 'invalid',
+    detail: 'agent: unknown: updates',
+  }
+  const log = pino({ enabled: false })
+  const sessions = createSessions({
+    admit: (request) => {
+      asked.push(request)
+      return request.agent.updates ? Promise.reject(new Refused(problem, undefined)) : Promise.resolve(given)
+    },
+    retry: createRetry({ log }),
+    identity: {
+      clientId: 'a',
+      agent: { version: '1', platform: 'linux-x64', hostname: 'here', updates: true },
+      shared: [],
+      labels: {},
+    },
+    state: { underWay: () => false },
+    log,
+    standing: { refused: () => undefined },
+  })
+  const signal = AbortSignal.timeout(10_000)
+  expect(await sessions.begin(true, signal)).toBe(given)
+  expect(asked.map(({ agent }) => agent.updates)).toEqual([true, undefined])
+  // It may be another one by the next time.
+  await sessions.begin(true, signal)
+  expect(asked.map(({ agent }) => agent.updates)).toEqual([true, undefined, true, undefined])
 })

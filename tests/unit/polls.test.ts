@@ -34,7 +34,14 @@ async function polling(server: Server, agents: number): Promise<() => Promise<vo
     const api = createApi({ http, retry, session: { session: '1.a' }, onSessionEnd: () => undefined })
     const pace = createPace({ longest: 25, state, log })
     const nothing = (): void => undefined
-    const told = { clientId: `agent-${number}`, spread: 0, urgent: () => false, onJobs: nothing, onContact: nothing }
+    const told = {
+      clientId: `agent-${number}`,
+      spread: 0,
+      urgent: () => false,
+      onUpdate: () => undefined,
+      onJobs: nothing,
+      onContact: nothing,
+    }
     return createPoll({ api, retry, pace, ...told }).run(stop.signal)
   })
   return async () => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -7,6 +7,7 @@ import { prepare, renderUnit } from '../../agent/service/install.ts'
 import { parseInstall } from '../../agent/service/options.ts'
 import { pathsUnder, type ServicePaths } from '../../agent/service/paths.ts'
 import { writeFiles } from '../../agent/service/write.ts'
+import { openKey, publicKeyOf } from '../../packaging/release.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 
@@ -27,9 +28,10 @@ async function install(
   args: string[],
   env: Record<string, string> = {},
   hostname = 'till-7.example',
+  executable = '/opt/backhaul-agent',
 ): Promise<string[]> {
   const say = (): void => undefined
-  const deps = { paths, env, hostname, executable: '/opt/backhaul-agent', say }
+  const deps = { paths, env, hostname, executable, say }
   const { files } = await prepare(parseInstall(args), deps)
   return (await writeFiles(files)).map((path) => path.slice(place.folder.length))
 }
@@ -127,6 +129,42 @@ describe('service install', () => {
     await mkdir(dirname(packaged), { recursive: true })
     await writeFile(packaged, '[Service]\n')
     expect(await install(['--server', 'https://hub.example'])).toEqual(['/etc/backhaul-agent/agent.env'])
+  })
+
+  test('what install.sh installed takes updates that its key has signed, until the site wants none', async () => {
+    const key = join(place.folder, 'key.pub')
+    await writeFile(key, publicKeyOf(await openKey(join(place.folder, 'key'))))
+    const executable = join(paths.update.library, 'backhaul-agent-0.2.0')
+    for (const folder of [paths.update.library, dirname(paths.update.command)]) await mkdir(folder, { recursive: true })
+    await writeFile(executable, '')
+    await symlink(executable, paths.update.command)
+    const byScript = (...args: string[]): Promise<string[]> =>
+      install(['--server', 'https://hub.example', ...args], {}, 'till', executable)
+    const units = [
+      '/etc/systemd/system/backhaul-agent-update.path',
+      '/etc/systemd/system/backhaul-agent-update.service',
+      '/etc/systemd/system/backhaul-agent.service.d/updates.conf',
+    ]
+    expect((await byScript('--release-key', key)).slice(2)).toEqual(['/etc/backhaul-agent/release.pub', ...units])
+    expect(await text(paths.update.key)).toBe(await text(key))
+    expect(await text(join(paths.dropIns, 'updates.conf'))).toContain(`=UPDATE_OUTCOME=${paths.update.outcome}\n`)
+    expect(await byScript()).toEqual([])
+
+    expect(await byScript('--no-updates')).toEqual(['/etc/backhaul-agent/agent.env', ...units])
+    await expect(stat(paths.update.pathUnit)).rejects.toThrow('ENOENT')
+    // What a site does not want, the next run of the script does not bring.
+    expect(await byScript('--release-key', key)).toEqual([])
+    expect(await byScript('--updates')).toEqual(['/etc/backhaul-agent/agent.env', ...units])
+    // By hand from elsewhere: there is nothing that root's part could swap.
+    expect(await install([])).toEqual(['/etc/systemd/system/backhaul-agent.service', ...units])
+
+    await expect(install(['--release-key', key])).rejects.toThrow('only what install.sh installed is updated')
+    await writeFile(key, 'no key')
+    await expect(byScript('--release-key', key)).rejects.toThrow('no Ed25519 key')
+    await writeFile(key, await text(join(place.folder, 'key')))
+    await mkdir(dirname(paths.packagedUnits[0]!), { recursive: true })
+    await writeFile(paths.packagedUnits[0]!, '[Service]\n')
+    await expect(byScript('--release-key', key)).rejects.toThrow('came as a package')
   })
 
   test.each([

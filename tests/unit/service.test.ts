@@ -34,6 +34,33 @@ testWith({ programs: ['systemd-analyze'] }, 'systemd has nothing to say of the s
   })
 })
 
+testWith(
+  { programs: ['systemd-analyze'] },
+  "nor of root's part of updates, which is exposed to less than 2.0",
+  async () => {
+    const { folder, remove } = await temporaryFolder()
+    try {
+      const at = (kind: string): string => join(folder, `backhaul-agent-update.${kind}`)
+      const text = (kind: string): Promise<string> =>
+        readFile(join(projectFolder, `packaging/agent/backhaul-agent-update.${kind}`), 'utf8')
+      await writeFile(at('path'), await text('path'))
+      await writeFile(
+        at('service'),
+        (await text('service')).replace(/^ExecStart=\S+/m, `ExecStart=${process.execPath}`),
+      )
+      const env = { ...process.env, SYSTEMD_UNIT_PATH: `${folder}:` }
+      expect(await run('systemd-analyze', ['verify', at('path'), at('service')], { env })).toEqual({
+        stdout: '',
+        stderr: '',
+      })
+      const score = await run('systemd-analyze', ['security', '--offline=true', '--no-pager', at('service')], { env })
+      expect(Number(/exposure level for \S+: ([\d.]+)/.exec(score.stdout)?.[1])).toBeLessThan(2)
+    } finally {
+      await remove()
+    }
+  },
+)
+
 testWith({ programs: ['systemd-analyze'] }, 'the service is exposed to less than 2.0', async () => {
   await withUnit([], async (unit, env) => {
     const { stdout } = await run('systemd-analyze', ['security', '--offline=true', '--no-pager', unit], { env })

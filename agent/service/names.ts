@@ -1,0 +1,2 @@
+export const SERVICE = 'backhaul-agent'
+export const UNIT = `${SERVICE}.service`
