@@ -5,6 +5,7 @@ import type { FailureCode } from '../shared/protocol.ts'
 import { isAbsent, isDefaultFile, isShared, locate, type Shared } from './allow.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
 import { hiddenBy, hiddenFailure } from './hidden.ts'
+import { ownPaths } from './platform/paths.ts'
 
 /** One opened version of a file. */
 export interface Source {
@@ -116,9 +117,11 @@ async function realPathOf(file: FileHandle, path: string, opened: BigIntStats): 
   } catch (error) {
     if (!isAbsent(error)) throw error
   }
-  const real = await realpath(path)
+  // Without /proc, what the path leads to now must be what was opened.
+  const real = ownPaths.canonical(await realpath(path))
   const there = await stat(real, { bigint: true })
-  return there.dev === opened.dev && there.ino === opened.ino ? real : undefined
+  // Some network drives number no files.
+  return there.dev === opened.dev && there.ino === opened.ino && there.ino !== 0n ? real : undefined
 }
 
 /** Linux says it in the name of a file that was unlinked since it was opened: a name that no rule was made for. */
@@ -140,6 +143,8 @@ async function isAmong(paths: readonly string[], opened: BigIntStats): Promise<b
       if (isAbsent(error)) return undefined
       throw error
     })
+    // On Windows a file that cannot be opened now has no number.
+    if (there?.ino === 0n) throw failure('locked', quote(path))
     return there !== undefined && there.dev === opened.dev && there.ino === opened.ino
   })
   return (await Promise.all(same)).includes(true)
