@@ -3,6 +3,8 @@ import { posix, win32, type PlatformPath } from 'node:path'
 /** How a system names files: what is a path there, and when two names are one. */
 export interface PathRules {
   path: PlatformPath
+  /** Where the kernel tells a process of itself. Elsewhere anybody could make a folder of that name. */
+  proc?: string
   /** Whether its file systems usually know no case. */
   foldsCase: boolean
   /** What is asked for as the plain path that it means; undefined for what no file is called. */
@@ -21,7 +23,8 @@ export interface PathRules {
 
 const notEmpty = (name: string): boolean => name !== '' && name !== '.'
 
-const linux: PathRules = {
+/** As POSIX has it. */
+const plain: PathRules = {
   path: posix,
   foldsCase: false,
   plain: (requested) => requested,
@@ -35,8 +38,10 @@ const linux: PathRules = {
 /** There an é is one character or two, whichever the file was made with, and both are the same name. */
 const compose = (text: string): string => text.normalize('NFC')
 
+const linux: PathRules = { ...plain, proc: '/proc/self' }
+
 const macos: PathRules = {
-  ...linux,
+  ...plain,
   foldsCase: true,
   fold: (name) => compose(name).toLowerCase(),
   forGlobs: compose,
@@ -78,8 +83,7 @@ function isName(name: string): boolean {
 
 /** @param platform as `process.platform` has it */
 export function pathRulesOf(platform: NodeJS.Platform): PathRules {
-  if (platform === 'win32') return windows
-  return platform === 'darwin' ? macos : linux
+  return { win32: windows, darwin: macos, linux }[platform as string] ?? plain
 }
 
 export const ownPaths = pathRulesOf(process.platform)
