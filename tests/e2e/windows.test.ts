@@ -34,8 +34,22 @@ describe('an agent on Windows', () => {
       await writeFile(at(name), SECRET)
     await writeFile(at('outside', 'secret.txt'), SECRET)
     agent = await windows.start('agent/main.ts', [
-      ...['--id', 'till', '--server', stack.url, '--port', 'off', '--file', 'C:\\default.txt'],
-      ...['--root', 'c:/SHARED', '--allow', '**/*.txt', '--deny', '*.key', '--deny', 'C:\\shared\\private\\**'],
+      '--id',
+      'till',
+      '--server',
+      stack.url,
+      '--port',
+      'off',
+      '--file',
+      'C:\\default.txt',
+      '--root',
+      'c:/SHARED',
+      '--allow',
+      '**/*.txt',
+      '--deny',
+      '*.key',
+      '--deny',
+      'C:\\shared\\private\\**',
     ])
     await until('the agent to be online', async () => {
       const { status } = await stack.get('/clients/till')
