@@ -1,8 +1,8 @@
 import { lstat, readlink, realpath } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, join, normalize, resolve } from 'node:path'
 import { systemCode } from '../shared/errors.ts'
 import { JobFailure, quote } from './failure.ts'
 import { hiddenBy } from './hidden.ts'
+import { ownPaths, type PathRules } from './platform/paths.ts'
 import type { Rules } from './rules.ts'
 
 /** What the site shares, as absolute paths: one default file and any number of folders. */
@@ -12,6 +12,8 @@ export interface Shared {
   rules?: Rules
   /** Files that nobody gets, wherever they lie: what the site proves itself with. */
   secrets?: readonly string[]
+  /** Of this machine, if nothing is said. */
+  paths?: PathRules
 }
 
 interface Area {
@@ -35,21 +37,25 @@ export function isAbsent(error: unknown): boolean {
 /**
  * Finds the real path of what was asked for. Every link is followed by hand and must stay inside, so that neither the
  * answer nor its code tells whether something outside exists.
- * @param requested null for the default file; relative paths are tried under each root in order, then from `/`
+ * @param wanted null for the default file; relative paths are tried under each root in order, then from `/`
  * @throws JobFailure `not-allowed`, `not-found`, `hidden`; a system error where the shared area itself refuses
  */
-export async function locate(requested: string | null, shared: Shared): Promise<string> {
-  const shown = quote(requested ?? shared.file)
-  if (requested?.includes('\0')) throw new JobFailure('not-allowed', `${shown} contains NUL; no path does.`)
+export async function locate(wanted: string | null, shared: Shared): Promise<string> {
+  const shown = quote(wanted ?? shared.file)
+  const { paths = ownPaths } = shared
+  if (wanted?.includes('\0')) throw new JobFailure('not-allowed', `${shown} contains NUL; no path does.`)
+  const requested = wanted === null ? null : paths.plain(wanted)
+  // Some of them act, or call another machine, as soon as they are looked at.
+  if (requested === undefined) throw new JobFailure('not-allowed', `${shown} is no path of a file on this system.`)
   const areas = await surveyAreas(shared)
   let inside = false
   let hidden: JobFailure | undefined
   for (const candidate of candidates(requested, shared)) {
-    const place = anchor(candidate, areas)
+    const place = anchor(candidate, areas, paths)
     if (!place) continue
     inside = true
     try {
-      const found = await walk(place, areas)
+      const found = await walk(place, areas, paths)
       if (found !== undefined) return found
     } catch (error) {
       if (!isAbsent(error)) throw error
@@ -62,7 +68,7 @@ export async function locate(requested: string | null, shared: Shared): Promise<
     )
   }
   if (hidden) throw hidden
-  if (inside || staysBelow(requested))
+  if (inside || staysBelow(requested, paths))
     throw new JobFailure('not-found', `${shown} does not exist at the client. Check the name and where the file lies.`)
   throw new JobFailure(
     'not-allowed',
@@ -71,13 +77,13 @@ export async function locate(requested: string | null, shared: Shared): Promise<
 }
 
 /** A relative path names something among what is shared: where nothing is shared under it, it is not there. */
-function staysBelow(requested: string | null): boolean {
-  return requested !== null && !isAbsolute(requested) && !/^\.\.(\/|$)/.test(normalize(requested))
+function staysBelow(requested: string | null, { path }: PathRules): boolean {
+  return requested !== null && !path.isAbsolute(requested) && path.normalize(requested).split(path.sep)[0] !== '..'
 }
 
 /** Whether a path without symlinks lies within what is shared at this moment. */
 export async function isShared(real: string, shared: Shared): Promise<boolean> {
-  return contains(real, await surveyAreas(shared))
+  return contains(real, await surveyAreas(shared), shared.paths)
 }
 
 /** Whether a path without symlinks is the default file's. */
@@ -86,12 +92,12 @@ export async function isDefaultFile(real: string, shared: Shared): Promise<boole
   return area?.real === real
 }
 
-function surveyAreas({ file, roots }: Shared): Promise<Area[]> {
+function surveyAreas({ file, roots, paths = ownPaths }: Shared): Promise<Area[]> {
   return Promise.all(
     [file, ...roots].map(async (base, index) => {
       const exact = index === 0
       try {
-        return { base, real: await realpath(base), error: undefined, exact }
+        return { base, real: paths.canonical(await realpath(base)), error: undefined, exact }
       } catch (error) {
         return { base, real: undefined, error, exact }
       }
@@ -100,14 +106,13 @@ function surveyAreas({ file, roots }: Shared): Promise<Area[]> {
 }
 
 /** The absolute paths that a request can mean, in the order in which they are tried; `..` is resolved before anything is looked at. */
-function candidates(requested: string | null, { file, roots }: Shared): string[] {
+function candidates(requested: string | null, { file, roots, paths = ownPaths }: Shared): string[] {
+  const { isAbsolute, resolve, basename } = paths.path
   if (requested === null) return [file]
   if (isAbsolute(requested)) return [resolve(requested)]
-  const byName = requested === basename(file) ? [file] : []
+  const byName = paths.fold(requested) === paths.fold(basename(file)) ? [file] : []
   return [...byName, ...roots.map((root) => resolve(root, requested)), resolve('/', requested)]
 }
-
-const namesOf = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.')
 
 interface Place {
   area: Area
@@ -116,28 +121,29 @@ interface Place {
 }
 
 /** The area that an absolute path starts in. The path may hold `..` further on, so names are compared one by one. */
-function anchor(path: string, areas: readonly Area[]): Place | undefined {
+function anchor(path: string, areas: readonly Area[], { namesOf, fold }: PathRules): Place | undefined {
   const names = namesOf(path)
   for (const area of areas) {
     for (const top of [area.base, area.real]) {
       if (top === undefined) continue
       const own = namesOf(top)
-      if (!own.every((name, index) => names[index] === name)) continue
+      if (!own.every((name, index) => fold(names[index] ?? '') === fold(name))) continue
       if (!area.exact || own.length === names.length) return { area, rest: names.slice(own.length) }
     }
   }
   return undefined
 }
 
-function contains(real: string, areas: readonly Area[]): boolean {
+function contains(real: string, areas: readonly Area[], { path: { sep } } = ownPaths): boolean {
   return areas.some(({ real: top, exact }) => {
     if (top === undefined) return false
-    return real === top || (!exact && real.startsWith(top === '/' ? '/' : `${top}/`))
+    return real === top || (!exact && real.startsWith(top.endsWith(sep) ? top : top + sep))
   })
 }
 
 /** @returns the real path, or undefined when a link leads outside */
-async function walk(place: Place, areas: readonly Area[]): Promise<string | undefined> {
+async function walk(place: Place, areas: readonly Area[], paths: PathRules): Promise<string | undefined> {
+  const { dirname, join } = paths.path
   if (place.area.real === undefined) throw place.area.error
   let current = place.area.real
   let pending = place.rest
@@ -147,7 +153,7 @@ async function walk(place: Place, areas: readonly Area[]): Promise<string | unde
     pending = others
     if (name === '..') {
       current = dirname(current)
-      if (!contains(current, areas)) return undefined
+      if (!contains(current, areas, paths)) return undefined
       continue
     }
     const next = join(current, name)
@@ -156,7 +162,8 @@ async function walk(place: Place, areas: readonly Area[]): Promise<string | unde
       continue
     }
     links += 1
-    const target = links > MAX_LINKS ? undefined : anchor(fromLink(current, await readlink(next)), areas)
+    const led = links > MAX_LINKS ? undefined : paths.plain(await readlink(next))
+    const target = led === undefined ? undefined : anchor(fromLink(current, led, paths), areas, paths)
     if (!target) return undefined
     if (target.area.real === undefined) throw target.area.error
     current = target.area.real
@@ -166,10 +173,10 @@ async function walk(place: Place, areas: readonly Area[]): Promise<string | unde
 }
 
 /** A link's target as an absolute path. Leading `..` can be resolved at once, for `folder` has no links; later ones cannot. */
-function fromLink(folder: string, target: string): string {
-  if (isAbsolute(target)) return target
-  const names = namesOf(target)
+function fromLink(folder: string, target: string, { path, whole }: PathRules): string {
+  if (path.isAbsolute(target)) return whole(target, folder)
+  const names = target.split(path.sep).filter((name) => name !== '' && name !== '.')
   const ups = names.findIndex((name) => name !== '..')
   const count = ups === -1 ? names.length : ups
-  return [resolve(folder, ...names.slice(0, count)), ...names.slice(count)].join('/')
+  return [path.resolve(folder, ...names.slice(0, count)), ...names.slice(count)].join(path.sep)
 }

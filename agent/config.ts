@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
-import { readEnvironment, type Environment, type EnvReader } from '../shared/env.ts'
+import { ConfigError, readEnvironment, type Environment, type EnvReader } from '../shared/env.ts'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import { withoutUser } from '../shared/format.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
@@ -9,8 +8,11 @@ import { readProxy, type Proxy } from '../shared/proxy.ts'
 import { readTls, type TlsOptions } from '../shared/tls.ts'
 import { parseSize } from '../shared/units.ts'
 import { unlimited } from './bandwidth.ts'
+import { stateHome } from './platform/folders.ts'
+import { pathRulesOf, type PathRules } from './platform/paths.ts'
 import { parseFlags, typed, variables, type Flags } from './flags.ts'
 import { compileGlob } from './rules.ts'
+import { readVariables } from './service/env-file.ts'
 import { always, parseTimetable, type Timetable } from './timetable.ts'
 
 export interface AgentConfig {
@@ -38,6 +40,8 @@ export interface AgentConfig {
   limit: Timetable
   /** A file whose text counts instead while it is there, absolute. */
   limitFile: string | undefined
+  /** Where the log goes instead of standard output, absolute. */
+  logFile: string | undefined
   stateDir: string
   /** Files given here that hold a secret, absolute. */
   secrets: string[]
@@ -60,6 +64,8 @@ export interface ConfigInput {
   defaultFile: string
   home: string
   version: string
+  /** As `process.platform` has it. */
+  platform?: NodeJS.Platform
 }
 
 const tlsNames = {
@@ -75,13 +81,19 @@ const SMALLEST_CHUNK = 1024
  * Reads flags and environment; a flag wins over its variable, lists are joined.
  * @throws ConfigError naming every mistake; CommanderError after `--help` and `--version`
  */
-export function readConfig({ argv, env, defaultFile, home, version }: ConfigInput): AgentConfig {
+export function readConfig(input: ConfigInput): AgentConfig {
+  const { argv, defaultFile, version, platform = process.platform } = input
+  const paths = pathRulesOf(platform)
+  const { basename, join, resolve } = paths.path
   const flags = parseFlags(argv, version)
+  const settings = flags.settings === undefined ? undefined : resolve(String(flags.settings))
+  const env = { ...(settings === undefined ? {} : readSettings(settings)), ...input.env }
   const reader = readEnvironment(merge(flags, env))
   const sample = flags.sample ?? false
   const file = reader.text('--file (FILE)', defaultFile)
   const clientId = reader.parsed('--id (CLIENT_ID)', sample ? 'client-1' : '', parseId)
   const limitFile = reader.text('--limit-file (LIMIT_FILE)', '')
+  const logFile = reader.text('--log-file (LOG_FILE)', '')
   const credentials = env['CREDENTIALS_DIRECTORY'] ?? ''
   const credential = credentials === '' ? '' : join(credentials, 'enrol-token')
   const server = reader.parsed('--server (SERVER_URL)', 'http://localhost:3000', parseServer)
@@ -96,8 +108,18 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
     maxSize: reader.parsed('--max-size (MAX_SIZE)', '', (text) => parseSize(text, 1)),
     limit: reader.parsed('--limit (LIMIT)', 'unlimited', parseTimetable) ?? always(unlimited),
     limitFile: limitFile === '' ? undefined : resolve(limitFile),
-    stateDir: resolve(reader.text('--state-dir (STATE_DIR)', stateFolder(env, home, clientId ?? ''))),
-    secrets: [...[tlsNames.key, '--enrol-file (ENROL_FILE)'].map((name) => reader.text(name, '')), credential]
+    logFile: logFile === '' ? undefined : resolve(logFile),
+    stateDir: resolve(
+      reader.text(
+        '--state-dir (STATE_DIR)',
+        env['STATE_DIRECTORY']?.split(':')[0] || stateFolder(input, env, clientId),
+      ),
+    ),
+    secrets: [
+      ...[tlsNames.key, '--enrol-file (ENROL_FILE)'].map((name) => reader.text(name, '')),
+      credential,
+      settings ?? '',
+    ]
       .filter((path) => path !== '')
       .map((path) => resolve(path)),
     port: reader.parsed('--port (CLIENT_PORT)', '8080', parsePort),
@@ -112,9 +134,9 @@ export function readConfig({ argv, env, defaultFile, home, version }: ConfigInpu
   }
   if (basename(config.file) === '') flagMistake(reader, '--file (FILE)', 'must be a file')
   const lists = {
-    roots: parseRoots(flags, env, reader),
-    allow: parseGlobs('allow', flags.allow, env['ALLOW'], reader),
-    deny: parseGlobs('deny', flags.deny, env['DENY'], reader),
+    roots: parseRoots(flags, env, reader, paths),
+    allow: parseGlobs('allow', { flags: flags.allow, variable: env['ALLOW'], reader, paths }),
+    deny: parseGlobs('deny', { flags: flags.deny, variable: env['DENY'], reader, paths }),
     labels: parseLabels(flags, env, reader),
   }
   for (const argument of flags.unknown) flagMistake(reader, argument, 'is not known; --help lists what is')
@@ -163,22 +185,35 @@ function parsePort(text: string): number | undefined {
   throw new Error(`must be a port from 0 to 65535, or off, not "${text}"`)
 }
 
-function parseRoots({ root = [] }: Flags, env: Environment, reader: EnvReader): string[] {
-  const given = [...root, ...(env['ROOTS'] ?? '').split(':').filter((folder) => folder !== '')]
+function parseRoots({ root = [] }: Flags, env: Environment, reader: EnvReader, { path }: PathRules): string[] {
+  const given = [...root, ...(env['ROOTS'] ?? '').split(path.delimiter).filter((folder) => folder !== '')]
   if (given.some((folder) => folder === true || folder === '')) flagMistake(reader, '--root', 'needs a folder')
-  const roots = [...new Set(given.filter((folder) => typeof folder === 'string').map((folder) => resolve(folder)))]
+  const roots = [...new Set(given.filter((folder) => typeof folder === 'string').map((folder) => path.resolve(folder)))]
   if (roots.length > MAX_ROOTS)
     flagMistake(reader, '--root (ROOTS)', `can be given ${MAX_ROOTS} times at most, not ${roots.length}`)
   return roots
 }
 
-/** Separated by colons in the variable, as paths are. */
-function parseGlobs(name: string, flags: (string | true)[] = [], variable = '', reader: EnvReader): string[] {
-  const globs = [...flags, ...variable.split(':').filter((glob) => glob !== '')]
+/** Separated in the variable as paths are. */
+function parseGlobs(
+  name: string,
+  {
+    flags = [],
+    variable = '',
+    reader,
+    paths,
+  }: {
+    flags: (string | true)[] | undefined
+    variable: string | undefined
+    reader: EnvReader
+    paths: PathRules
+  },
+): string[] {
+  const globs = [...flags, ...variable.split(paths.path.delimiter).filter((glob) => glob !== '')]
   const flag = `--${name} (${name.toUpperCase()})`
   if (globs.some((glob) => glob === true || glob === '')) flagMistake(reader, flag, 'needs a glob')
   const given = globs.filter((glob) => typeof glob === 'string' && glob !== '') as string[]
-  for (const glob of given) reader.parsed(flag, '', () => compileGlob(glob))
+  for (const glob of given) reader.parsed(flag, '', () => compileGlob(paths.forGlobs(glob)))
   return given
 }
 
@@ -199,10 +234,21 @@ function parseLabels({ label = [] }: Flags, env: Environment, reader: EnvReader)
 }
 
 /** One folder per id: several agents of one user must not mix what they learned. */
-function stateFolder(env: Environment, home: string, clientId: string): string {
-  const given = env['STATE_DIRECTORY']?.split(':')[0]
-  if (given) return given
-  return join(env['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'backhaul-agent', clientId)
+function stateFolder(
+  { home, platform = process.platform }: ConfigInput,
+  env: Environment,
+  clientId: string | undefined,
+): string {
+  return pathRulesOf(platform).path.join(stateHome(platform, env, home), 'backhaul-agent', clientId ?? '')
+}
+
+/** Variables in a file, as `EnvironmentFile=` takes them, for services that are given none. @throws ConfigError */
+function readSettings(path: string): Environment {
+  try {
+    return readVariables(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new ConfigError([`--settings cannot be read: ${messageOf(error)}`])
+  }
 }
 
 /** From a file, so that it is in no list of processes. */

@@ -1,10 +1,11 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
-import { readFile, rename, rm, stat } from 'node:fs/promises'
+import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, systemCode } from '../shared/errors.ts'
 import { proofText, type ProofParts } from '../shared/proof-text.ts'
 import { makeFolder, syncFolder } from '../shared/folder.ts'
+import { renameFile } from '../shared/rename.ts'
 import { makeFile, replaceFile } from '../shared/replace-file.ts'
 
 /** What this site proves itself with: a key that is made here and never leaves, and the server's name for it. */
@@ -77,10 +78,10 @@ export function openKeys({ dir, clientId }: { dir: string; clientId: string }): 
     async promote() {
       // Whatever comes of it, the files decide.
       inUse = undefined
-      await rename(join(dir, NEXT.key), join(dir, CURRENT.key))
+      await renameFile(join(dir, NEXT.key), join(dir, CURRENT.key))
       // In this order on the disk, too: an id without its key is nobody's.
       await syncFolder(dir)
-      await rename(join(dir, NEXT.id), join(dir, CURRENT.id))
+      await renameFile(join(dir, NEXT.id), join(dir, CURRENT.id))
       await syncFolder(dir)
     },
     async drop() {

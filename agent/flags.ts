@@ -13,6 +13,8 @@ export interface Flags {
   chunkSize?: string | true
   limit?: string | true
   limitFile?: string | true
+  logFile?: string | true
+  settings?: string | true
   stateDir?: string | true
   enrolFile?: string | true
   keyDays?: string | true
@@ -38,6 +40,7 @@ export const variables = {
   maxSize: 'MAX_SIZE',
   limit: 'LIMIT',
   limitFile: 'LIMIT_FILE',
+  logFile: 'LOG_FILE',
   stateDir: 'STATE_DIR',
   ca: 'CA_FILE',
   pin: 'SERVER_PIN',
@@ -78,17 +81,22 @@ export function agentCommand(name: string): Command {
     .option('--file [PATH]', 'the default file (FILE, default $HOME/file_to_download.txt)')
     .option(
       '--root [FOLDER]',
-      'share what lies under this folder; may be repeated (ROOTS, separated by colons)',
+      'share what lies under this folder; may be repeated (ROOTS, separated by : or, on Windows, ;)',
       collect,
     )
-    .option('--allow [GLOB]', 'of the roots only what matches; may be repeated (ALLOW, separated by colons)', collect)
-    .option('--deny [GLOB]', 'nothing that matches; may be repeated (DENY, separated by colons)', collect)
+    .option('--allow [GLOB]', 'of the roots only what matches; may be repeated (ALLOW, as ROOTS)', collect)
+    .option('--deny [GLOB]', 'nothing that matches; may be repeated (DENY, as ROOTS)', collect)
     .option('--max-size [SIZE]', 'no larger files: bytes, or 512KiB, 1GB (MAX_SIZE)')
     .option('--label [KEY=VALUE]', 'what the site is known by; may be repeated (LABELS, separated by commas)', collect)
     .option('--chunk-size [SIZE]', 'send at most this much in one request: bytes, or 512KiB, 1MiB, 1MB (CHUNK_SIZE)')
     .option('--limit [LIMIT]', 'send no faster: 2mbit, 250KB/s, 30%, off, or a timetable as below (LIMIT)')
     .option('--limit-file [FILE]', 'the same in a file, which may change at any time (LIMIT_FILE)')
-    .option('--state-dir [FOLDER]', 'what must be remembered (STATE_DIR, default ~/.local/state/backhaul-agent/ID)')
+    .option(
+      '--state-dir [FOLDER]',
+      'what must be remembered (STATE_DIR, default backhaul-agent/ID in ~/.local/state, %LOCALAPPDATA% or ~/Library/Application Support)',
+    )
+    .option('--log-file [FILE]', 'write the log there and not to standard output, 10 to 20 MB of it (LOG_FILE)')
+    .option('--settings [FILE]', 'variables as below, in lines of NAME=VALUE; those of the environment win')
     .option('--key-days [N]', 'a key of the site that is older is replaced; 0: at every session (KEY_DAYS)')
     .option('--ca [FILE]', 'trust these certificate authorities, and no others (CA_FILE)')
     .option('--pin [PIN]', "the server's key must be this one, too: sha256//BASE64 (SERVER_PIN)")

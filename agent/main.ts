@@ -69,7 +69,7 @@ async function main(config: AgentConfig): Promise<void> {
   const { clientId, proxy, file, roots, labels, chunkSize, stateDir, port } = config
   const startedAt = new Date().toISOString()
   const progress = createProgress({ stream: process.stdout })
-  const log = await createLog({ level: config.logLevel, progress })
+  const log = await createLog({ level: config.logLevel, progress, file: config.logFile })
   const stop = new AbortController()
   const server = withoutPassword(config.server)
   const notify = createNotify({ env: process.env, log })

@@ -1,9 +1,10 @@
-import { open, rename, stat, type FileHandle } from 'node:fs/promises'
+import { open, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../shared/errors.ts'
 import { makeFolder } from '../shared/folder.ts'
 import { escapeJson } from '../shared/format.ts'
 import type { Log } from '../shared/log.ts'
+import { renameFile } from '../shared/rename.ts'
 
 /** What was read of this site, and for whom: kept here, whatever the server says of it. */
 export interface ReadLog {
@@ -41,7 +42,7 @@ export function createReadLog({ dir, log, now }: { dir: string; log: Log; now: (
     } finally {
       await file.close()
     }
-    if ((await stat(path)).size > LARGEST) await rename(path, `${path}.1`)
+    if ((await stat(path)).size > LARGEST) await renameFile(path, `${path}.1`)
   }
 
   const write = async (line: string): Promise<void> => {

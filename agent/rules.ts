@@ -2,6 +2,7 @@ import picomatch from 'picomatch'
 import { messageOf } from '../shared/errors.ts'
 import { formatBytes } from '../shared/format.ts'
 import { JobFailure } from './failure.ts'
+import { ownPaths, type PathRules } from './platform/paths.ts'
 
 /** What of the shared folders is meant, beyond where it lies: the site's own word, which nothing from the server widens. */
 export interface Rules {
@@ -22,19 +23,23 @@ export interface RuleSettings {
   deny: readonly string[]
   /** Bytes. */
   maxSize: number | undefined
+  /** Of this machine, if nothing is said. */
+  paths?: PathRules
 }
 
-export function createRules({ allow, deny, maxSize }: RuleSettings): Rules {
-  const allowing = allow.map((glob) => compileGlob(glob))
+export function createRules({ allow, deny, maxSize, paths = ownPaths }: RuleSettings): Rules {
+  const { foldsCase, forGlobs } = paths
+  const allowing = allow.map((glob) => compileGlob(forGlobs(glob), { ignoreCase: foldsCase }))
   // Some file systems know no case, and a key is one in capitals, too.
-  const denying = deny.map((glob) => compileGlob(glob, { ignoreCase: true }))
+  const denying = deny.map((glob) => compileGlob(forGlobs(glob), { ignoreCase: true }))
   const allowed = (path: string): boolean => allow.length === 0 || allowing.some((matches) => matches(path))
   const denied = (path: string): boolean => withFolders(path).some((each) => denying.some((matches) => matches(each)))
 
   return {
     check({ real, isDefault, size, shown }) {
-      if (denied(real)) throw new JobFailure('not-allowed', `${shown} is excluded by this agent's --deny.`)
-      if (!isDefault && !allowed(real)) {
+      const path = forGlobs(real)
+      if (denied(path)) throw new JobFailure('not-allowed', `${shown} is excluded by this agent's --deny.`)
+      if (!isDefault && !allowed(path)) {
         throw new JobFailure('not-allowed', `${shown} is not among what this agent's --allow names.`)
       }
       if (maxSize !== undefined && size > maxSize) {

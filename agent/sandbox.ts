@@ -1,5 +1,6 @@
 import { readFile, readlink } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
+import { ownPaths } from './platform/paths.ts'
 
 // What a service manager hides from a service (systemd.exec(5), Sandboxing) looks like a file that is not there.
 
@@ -37,7 +38,8 @@ const SEAL = /^\/(systemd|host)\/inaccessible\//
  * @param path absolute; links in it are followed, so it must be one whose links may be
  */
 export async function hidingOf(path: string): Promise<Hiding | undefined> {
-  const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '')
+  if (ownPaths.proc === undefined) return undefined
+  const text = await readFile(`${ownPaths.proc}/mountinfo`, 'utf8').catch(() => '')
   const mounts = parseMounts(text)
   const top = mounts.find(({ point, parent }) => point === '/' && mounts.every(({ id }) => id !== parent))
   if (!top || mounts.every(({ point }) => point !== MARK)) return undefined

@@ -5,6 +5,7 @@ import type { FailureCode } from '../shared/protocol.ts'
 import { isAbsent, isDefaultFile, isShared, locate, type Shared } from './allow.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
 import { hiddenBy, hiddenFailure } from './hidden.ts'
+import { ownPaths, type PathRules } from './platform/paths.ts'
 
 /** One opened version of a file. */
 export interface Source {
@@ -36,6 +37,8 @@ export interface Source {
 }
 
 const FRESH_MS = 2000
+/** Each a fraction of a millisecond. */
+const LOOKS = 10
 
 // Without O_NONBLOCK, opening a FIFO would wait for a writer; O_NOFOLLOW catches a link put there after it was looked at.
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0)
@@ -92,7 +95,7 @@ export async function openSource({
     // Who may read everything may also read what a sandbox puts over a file.
     const hidden = isEmptyAndClosed(stats) ? await hiddenFailure(path, shown, shared) : undefined
     if (hidden) throw hidden
-    const real = await realPathOf(file, path, stats)
+    const real = await realPathOf({ file, path, opened: stats, paths: shared.paths })
     if (real !== undefined && (await isGone(real, stats))) {
       throw new JobFailure('changed', `${shown} was replaced or removed while it was opened. Ask again.`)
     }
@@ -110,15 +113,31 @@ export async function openSource({
 const isEmptyAndClosed = ({ size, mode }: BigIntStats): boolean => size === 0n && (mode & 0o777n) === 0n
 
 /** The path of the *opened* file: a folder on the way can have been swapped for a link since it was looked at. */
-async function realPathOf(file: FileHandle, path: string, opened: BigIntStats): Promise<string | undefined> {
+async function realPathOf({
+  file,
+  path,
+  opened,
+  paths: { proc, canonical } = ownPaths,
+}: {
+  file: FileHandle
+  path: string
+  opened: BigIntStats
+  paths: PathRules | undefined
+}): Promise<string | undefined> {
   try {
-    return await readlink(`/proc/self/fd/${file.fd}`)
+    if (proc !== undefined) return await readlink(`${proc}/fd/${file.fd}`)
   } catch (error) {
     if (!isAbsent(error)) throw error
   }
-  const real = await realpath(path)
-  const there = await stat(real, { bigint: true })
-  return there.dev === opened.dev && there.ino === opened.ino ? real : undefined
+  // Without /proc, what the path leads to must be what was opened. Between any two looks it can lead elsewhere, so there are many.
+  const real = canonical(await realpath(path))
+  for (let look = 0; look < LOOKS; look += 1) {
+    const there = await stat(real, { bigint: true })
+    // Some network drives number no files.
+    if (there.dev !== opened.dev || there.ino !== opened.ino || there.ino === 0n) return undefined
+    if (canonical(await realpath(path)) !== real) return undefined
+  }
+  return real
 }
 
 /** Linux says it in the name of a file that was unlinked since it was opened: a name that no rule was made for. */
@@ -140,6 +159,8 @@ async function isAmong(paths: readonly string[], opened: BigIntStats): Promise<b
       if (isAbsent(error)) return undefined
       throw error
     })
+    // On Windows a file that cannot be opened now has no number.
+    if (there?.ino === 0n) throw failure('locked', quote(path))
     return there !== undefined && there.dev === opened.dev && there.ino === opened.ino
   })
   return (await Promise.all(same)).includes(true)

@@ -6,11 +6,11 @@ import { parseArgs } from 'node:util'
 import { compress } from './compress.ts'
 import { canMakeDebs } from './deb.ts'
 import { makeExecutable, type Program } from './executable.ts'
-import { isOwn, platforms, type Platform } from './platforms.ts'
+import { isDebian, isOwn, otherPlatforms, platforms, type OtherPlatform, type Platform } from './platforms.ts'
 import { projectFolder, version } from './project.ts'
 
 export interface BuildOptions {
-  platforms: Platform[]
+  platforms: (Platform | OtherPlatform)[]
   /** The file of the key that signs. */
   key: string
   /** Where everything goes. */
@@ -33,9 +33,17 @@ export function buildOptions(to: string): BuildOptions {
     },
     allowNegative: true,
   })
-  // Packages have the project's version.
-  const deb = values.deb && values.version === version
-  return { platforms: values.platform as Platform[], key: values.key, folder: values.to, version: values.version, deb }
+  const known: readonly string[] = [...Object.keys(platforms), ...otherPlatforms]
+  const unknown = values.platform.find((platform) => !known.includes(platform))
+  if (unknown !== undefined) throw new Error(`--platform ${unknown} is not known; there are ${known.join(', ')}`)
+  return {
+    platforms: values.platform as BuildOptions['platforms'],
+    key: values.key,
+    folder: values.to,
+    version: values.version,
+    // Packages have the project's version.
+    deb: values.deb && values.version === version,
+  }
 }
 
 /** A folder to build in, beside what was published before. What is left in it goes when the program ends. */
@@ -65,13 +73,13 @@ export async function buildProgram(
   if (deb && !debs) say('no Debian packages are made: dpkg-deb is not here')
   const made: string[] = []
   for (const platform of wanted) {
-    const file = `${name}-${release}-${platform}`
+    const file = `${name}-${release}-${platform}${isDebian(platform) ? '' : '.exe'}`
     const executable = join(folder, file)
     await makeExecutable(program, platform, executable)
     await compress(executable)
     made.push(`${file}.gz`)
     say(`made ${file}`)
-    if (debs) {
+    if (debs && isDebian(platform)) {
       made.push(await makeDeb({ executable, platform, folder }))
       say(`made ${made.at(-1)}`)
     }

@@ -3,7 +3,7 @@ import { chmod, copyFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isOwn, nodeFor, type Platform } from './platforms.ts'
+import { isOwn, nodeFor, type OtherPlatform, type Platform } from './platforms.ts'
 import { projectFolder } from './project.ts'
 
 const run = promisify(execFile)
@@ -24,7 +24,7 @@ export interface Program {
  * Makes a single executable: Node, and the program in it.
  * @param to the file; it is there as a whole, or as it was
  */
-export async function makeExecutable(program: Program, platform: Platform, to: string): Promise<void> {
+export async function makeExecutable(program: Program, platform: Platform | OtherPlatform, to: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'backhaul-build-'))
   const within = (name: string): string => join(folder, name)
   try {

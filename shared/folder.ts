@@ -1,9 +1,11 @@
 import { constants } from 'node:fs'
 import { mkdir, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { own } from './platform.ts'
 
 /** Makes the entries of a folder durable: a new, linked or removed name is not, until its folder is synced. */
 export async function syncFolder(path: string): Promise<void> {
+  if (!own.syncsFolders) return
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     await folder.sync()
@@ -19,6 +21,6 @@ export async function syncFolder(path: string): Promise<void> {
 export async function makeFolder(path: string, mode?: number): Promise<void> {
   const last = resolve(path)
   const first = await mkdir(last, mode === undefined ? { recursive: true } : { recursive: true, mode })
-  if (first === undefined) return
+  if (first === undefined || !own.syncsFolders) return
   for (let made = last; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
 }

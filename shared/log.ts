@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream'
 import { pino, type Logger } from 'pino'
 import { escapeJson } from './format.ts'
+import { openLogFile } from './log-file.ts'
 import type { Progress } from './progress.ts'
 
 export type Log = Logger
@@ -10,14 +11,27 @@ export type LogLevel = (typeof logLevels)[number]
 /** Bytes of lines that could not be written yet; more are dropped. */
 const MAX_WAITING = 1024 * 1024
 
-/** JSON lines on standard output; on a terminal, lines for people, above the progress bars. */
-export async function createLog({ level, progress }: { level: LogLevel; progress: Progress }): Promise<Log> {
+/**
+ * JSON lines on standard output; on a terminal, lines for people, above the progress bars.
+ * @param file takes the lines of JSON instead
+ * @throws Error of a file that cannot be written
+ */
+export async function createLog({
+  level,
+  progress,
+  file,
+}: {
+  level: LogLevel
+  progress: Progress
+  file?: string | undefined
+}): Promise<Log> {
   const options = {
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     hooks: { streamWrite: escapeJson },
   }
+  if (file !== undefined) return pino(options, openLogFile(file))
   if (!process.stdout.isTTY) return pino(options, lines())
   // Only people need it, and it costs memory.
   const { default: pretty } = await import('pino-pretty')

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { link, open, rename, rm } from 'node:fs/promises'
+import { link, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncFolder } from './folder.ts'
+import { renameFile } from './rename.ts'
 
 /**
  * Replaces a file so that a reader after any crash finds the old content or the new, whole, and nothing but its owner can
  * read it. It is on disk when this returns.
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
-  await written(path, text, (unfinished) => rename(unfinished, path))
+  await written(path, text, (unfinished) => renameFile(unfinished, path))
 }
 
 /** The same for a file that must not be there yet. @throws EEXIST */

@@ -6,6 +6,7 @@ import { ConfigError, type Environment } from '../../shared/env.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/format.ts'
 import { version } from '../../shared/version.ts'
+import { managerOf, runDaemon } from './daemon/command.ts'
 import { install } from './install.ts'
 import { pathsUnder } from './paths.ts'
 import { status } from './status.ts'
@@ -42,6 +43,8 @@ export async function runService({ argv, env, executable, say, complain }: Servi
     if (!['install', 'status', 'uninstall', 'update'].includes(name))
       throw new ConfigError([`${name === '' ? 'what to do' : name} is not known\n${usage}`])
     if (name !== 'install' && rest.length > 0) throw new ConfigError([`${rest[0]} is not known here\n${usage}`])
+    const manager = managerOf(process.platform, env)
+    if (manager) return await runDaemon(name, rest, { manager, env, hostname: hostname(), say })
     if (!rest.includes('--help')) checkPlace(name)
     if (name === 'install') return (await install(rest, deps)) ? 0 : 1
     if (name === 'update') {

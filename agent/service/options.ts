@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { delimiter, resolve } from 'node:path'
 import { ConfigError } from '../../shared/env.ts'
 import { agentCommand, collect, flagsOf, typed, variables, type Flags } from '../flags.ts'
 import type { Variables } from './env-file.ts'
@@ -80,6 +80,7 @@ function mistakesOf({ unknown, ...given }: Flags & { group: unknown }): string[]
   return [
     ...unknown.map((argument) => `${argument} is not known; --help lists what is`),
     ...[...empty, ...bare].map((name) => `${typed(name)} needs a value`),
+    ...(given.settings === undefined ? [] : ['--settings cannot be chosen: a service has its own']),
     ...(given.stateDir === undefined ? [] : ['--state-dir cannot be chosen: a service has its own, in /var/lib']),
     ...(textsOf(given.root) ?? [])
       .filter((root) => root.includes(':') || /\p{Cc}/u.test(root))
@@ -87,20 +88,20 @@ function mistakesOf({ unknown, ...given }: Flags & { group: unknown }): string[]
   ]
 }
 
-const textsOf = (values: unknown): string[] | undefined =>
+export const textsOf = (values: unknown): string[] | undefined =>
   Array.isArray(values) ? values.filter((value) => typeof value === 'string') : undefined
 
 /** As the agent reads them from its environment. */
-function variablesOf(flags: Flags): Variables {
+export function variablesOf(flags: Flags): Variables {
   const single = Object.entries(variables).flatMap(([flag, variable]): [string, string][] => {
     const value = flags[flag as keyof typeof variables]
     if (typeof value !== 'string' || fileFlags.includes(flag as FileFlag)) return []
-    return [[variable, flag === 'file' || flag === 'limitFile' ? resolve(value) : value]]
+    return [[variable, flag === 'file' || flag === 'limitFile' || flag === 'logFile' ? resolve(value) : value]]
   })
   const lists = { ALLOW: flags.allow, DENY: flags.deny, LABELS: flags.label }
   const joined = Object.entries(lists).flatMap(([variable, values]): [string, string][] => {
     const texts = textsOf(values)
-    return texts === undefined ? [] : [[variable, texts.join(variable === 'LABELS' ? ',' : ':')]]
+    return texts === undefined ? [] : [[variable, texts.join(variable === 'LABELS' ? ',' : delimiter)]]
   })
   return Object.fromEntries([...single, ...joined])
 }

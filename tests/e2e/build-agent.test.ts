@@ -112,6 +112,26 @@ describe('what npm run build:agent makes', () => {
     for (const name of ['Node.js 24', 'commander ', 'got ', 'pino ', 'zod ']) expect(terms).toContain(`\n${name}`)
   })
 
+  testWith(
+    { long },
+    'is made for Windows where that is asked for',
+    async () => {
+      const to = join(place.folder, 'windows')
+      const args = ['--to', to, '--key', join(place.folder, 'release.key'), '--platform', 'win-x64']
+      await run('npm', ['run', '-s', 'build:agent', '--', ...args], { cwd: projectFolder })
+      const made = await readFile(join(to, `backhaul-agent-${version}-win-x64.exe`))
+      // An executable of Windows, told that there is a program in it, and the program, as a resource with a name of UTF-16.
+      expect(made.toString('latin1', 0, 2)).toBe('MZ')
+      expect(made.includes('NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:1')).toBe(true)
+      expect(made.includes(Buffer.from('NODE_SEA_BLOB', 'utf16le'))).toBe(true)
+      expect(made.includes('runs the agent $')).toBe(true)
+      const sums = await readFile(join(to, 'SHA256SUMS'), 'utf8')
+      expect(sums).toMatch(/win-x64\.exe\.gz\n/)
+      expect(sums).not.toContain('.deb')
+    },
+    200_000,
+  )
+
   const cross = '/usr/aarch64-linux-gnu/lib/libstdc++.so.6'
   testWith({ long, programs: ['qemu-aarch64-static'], path: cross }, 'runs on another processor', async () => {
     const arm64 = join(dist, `backhaul-agent-${version}-linux-arm64`)

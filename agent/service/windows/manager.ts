@@ -1,0 +1,79 @@
+import { lstat, mkdir, rm, writeFile } from 'node:fs/promises'
+import { win32 } from 'node:path'
+import { ConfigError, type Environment } from '../../../shared/env.ts'
+import { pathRulesOf } from '../../platform/paths.ts'
+import { run, tried, type Manager, type Run } from '../daemon/manager.ts'
+import { LOCAL_SERVICE, renderTask } from './task.ts'
+
+const TASK = 'Backhaul Agent'
+/** By number: their names are other ones in other languages. */
+const SYSTEM = '*S-1-5-18'
+const ADMINISTRATORS = '*S-1-5-32-544'
+const SERVICE = `*${LOCAL_SERVICE}`
+
+/** @param env of this process: ProgramData, ProgramFiles, SystemRoot, PUBLIC */
+export function createScheduler({ env, command = run }: { env: Environment; command?: Run }): Manager {
+  const { join } = win32
+  const config = join(env['ProgramData'] || 'C:\\ProgramData', TASK)
+  const state = join(config, 'state')
+  const logs = join(config, 'logs')
+  // By their whole path: nobody else's schtasks is to be run by an administrator.
+  const system = (name: string): string => join(env['SystemRoot'] || 'C:\\Windows', 'System32', `${name}.exe`)
+  const schtasks = (...args: string[]): Promise<string> => command(system('schtasks'), args)
+  const icacls = (...args: string[]): Promise<string> => command(system('icacls'), args)
+
+  const stop = async (): Promise<void> => {
+    await tried(schtasks('/End', '/TN', TASK))
+  }
+
+  return {
+    name: 'the Task Scheduler',
+    platform: 'win32',
+    paths: pathRulesOf('win32'),
+    folders: {
+      config,
+      state,
+      logs,
+      program: join(env['ProgramFiles'] || 'C:\\Program Files', TASK, 'backhaul-agent.exe'),
+    },
+    unfit: [`${win32.dirname(env['PUBLIC'] || 'C:\\Users\\Public')}\\`],
+    // It lists filters of file systems, for administrators only, and changes nothing.
+    mayManage: async () => (await tried(command(system('fltmc'), []))) !== undefined,
+    async protect() {
+      await mkdir(config, { recursive: true })
+      // Everybody may make folders where this one lies: one that leads elsewhere, or that another owns, is not taken as it is.
+      if ((await lstat(config)).isSymbolicLink()) throw new ConfigError([`${config} is a link; remove it`])
+      await icacls(config, '/setowner', ADMINISTRATORS, '/T', '/Q')
+      await icacls(config, '/inheritance:r', '/grant:r', ...[SYSTEM, ADMINISTRATORS].map(full), reading(SERVICE), '/Q')
+      for (const folder of [state, logs]) await mkdir(folder, { recursive: true })
+      await icacls(join(config, '*'), '/reset', '/T', '/Q')
+      for (const folder of [state, logs]) await icacls(folder, '/grant', changing(SERVICE), '/Q')
+    },
+    async start(wanted) {
+      await stop()
+      const file = join(config, 'task.xml')
+      // In the only encoding that schtasks reads everywhere.
+      await writeFile(file, `\ufeff${renderTask(wanted)}`, 'utf16le')
+      try {
+        await schtasks('/Create', '/TN', TASK, '/XML', file, '/F')
+      } finally {
+        await rm(file, { force: true })
+      }
+      await schtasks('/Run', '/TN', TASK)
+    },
+    stop,
+    async remove() {
+      await stop()
+      await tried(schtasks('/Delete', '/TN', TASK, '/F'))
+    },
+    async state() {
+      const text = await tried(schtasks('/Query', '/TN', TASK, '/FO', 'CSV', '/NH'))
+      // "\Backhaul Agent","N/A","Running", in the machine's language.
+      return text === undefined ? undefined : (/"([^"]*)"\s*$/.exec(text.trim())?.[1] ?? 'unknown')
+    },
+  }
+}
+
+const full = (who: string): string => `${who}:(OI)(CI)F`
+const reading = (who: string): string => `${who}:(OI)(CI)RX`
+const changing = (who: string): string => `${who}:(OI)(CI)M`
