@@ -217,6 +217,14 @@ describe('a backup while the server', () => {
     expect(await restored(cut.id)).toMatchObject({ row: { status: 'transferring', whole: 1 }, part: undefined })
   })
 
+  test.each([[false], [true]])('holds a.new and a: neither takes the place of the other, linked: %s', async (link) => {
+    const all = ['shop_a.new', 'shop_a'].map((name) => ({ name, ...addFinished(name) }))
+    await backUp({ ...options, link, database, storage, to: to(), expect: () => undefined })
+    expect((await readdir(join(to(), 'files'))).toSorted()).toEqual(['shop_a', 'shop_a.new'])
+    const { storage: there } = await restored(all[0]?.id ?? '')
+    for (const { name, content } of all) expect((await readFile(join(there, name))).equals(content)).toBe(true)
+  })
+
   test('holds files with holes: the copies have them, too', async () => {
     const content = Buffer.alloc(8 * SIZE)
     content.write('begin', 0)
