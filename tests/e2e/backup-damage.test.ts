@@ -6,10 +6,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { restore } from '../../server/backup/restore.ts'
 import { beginByHand } from '../helpers/by-hand.ts'
-import { command, placeIn, startCommand, type Place } from '../helpers/backups.ts'
+import { command, envOf, placeIn, startCommand, type Place } from '../helpers/backups.ts'
 import { diskNeeds, makeDisk } from '../helpers/disk.ts'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
+import { start } from '../helpers/process.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
@@ -215,6 +216,32 @@ describe('a backup that is not whole', () => {
       code: 1,
       said: { error: { code: 'no-data' } },
     })
+  })
+
+  test('one of another server, or of this one before it began anew, is not replaced', async () => {
+    const backup = await damaged(async () => undefined)
+    const before = await readFile(join(backup, 'manifest.json'), 'utf8')
+    const anew = elsewhere()
+    const server = start('server/main.ts', [], { ...envOf(anew), PORT: '0' })
+    await server.line((line) => line['msg'] === 'listening')
+    try {
+      const { code, said } = await command(anew, 'backup', backup)
+      expect([code, said]).toMatchObject([
+        2,
+        { error: { code: 'not-a-backup', message: expect.stringContaining('lost') } },
+      ])
+    } finally {
+      await server.kill('SIGTERM')
+    }
+    expect(await readFile(join(backup, 'manifest.json'), 'utf8')).toBe(before)
+    const to = elsewhere()
+    expect(await command(to, 'restore', backup)).toMatchObject({ code: 0, said: { lost: [] } })
+    // What is restored from it is the same server.
+    expect(await command(to, 'backup', backup)).toMatchObject({ code: 0, said: { run: 2, files: { kept: 1 } } })
+    // Nor is one that has never started backed up.
+    await writeFile(anew.database, '')
+    const never = await command(anew, 'backup', join(stack.folder, 'nothing'))
+    expect([never.code, never.text]).toEqual([1, expect.stringContaining('ever started')])
   })
 
   test('one of a newer program is refused, with an exit code of its own', async () => {
