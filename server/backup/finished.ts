@@ -44,6 +44,7 @@ export interface Outcome {
 const SAME_TIME = 2_000
 
 const GONE = 'is not at the server'
+const DAMAGED = 'is damaged: it has not the SHA-256 that it was verified with'
 /** Another file system, one without links, somebody else's file. */
 const noLinks = ['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK']
 
@@ -117,10 +118,12 @@ export function createFinishedCopies(deps: FinishedCopiesDeps): FinishedCopies {
     }
     if (asLink) {
       moved(file.size)
+      if (verify && file.sha256 !== null && (await digestOf(from, () => undefined)) !== file.sha256)
+        return giveUp(file, DAMAGED)
       return (await linkTo(file)) ? count(file, 'linked') : giveUp(file, GONE)
     }
     if (await copy(file, from, mtime)) return count(file, 'copied')
-    await giveUp(file, 'is damaged: it has not the SHA-256 that it was verified with')
+    await giveUp(file, DAMAGED)
   }
 
   return {

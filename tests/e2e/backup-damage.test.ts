@@ -259,6 +259,13 @@ describe('a backup that is not whole', () => {
       expect(again.said).toMatchObject({ lost: [], files: { kept: 1 } })
       const anew = await command(here, 'backup', join(stack.folder, 'anew'))
       expect(anew).toMatchObject({ code: 1, said: { lost: [expect.stringContaining('damaged')] } })
+      const links = join(stack.folder, 'links')
+      expect(await command(here, 'backup', links, '--link')).toMatchObject({ code: 0, said: { files: { linked: 1 } } })
+      for (let run = 0; run < 2; run += 1) {
+        const read = await command(here, 'backup', links, '--link', '--verify')
+        expect(read).toMatchObject({ code: 1, said: { lost: [expect.stringContaining('damaged')] } })
+        expect(await readdir(join(links, 'files'))).toEqual([])
+      }
       await rm(finished['filePath'])
       const gone = await command(here, 'backup', backup)
       expect(gone).toMatchObject({ code: 1, said: { lost: [expect.stringContaining('from an earlier run')] } })
