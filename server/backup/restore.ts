@@ -63,6 +63,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
     await removeAll(database, storage)
     unlock()
     await rm(partsFolder(storage), { recursive: true, force: true })
+    if (error instanceof BackupError && error.code === 'backup-damaged') await checkSame(layout, manifest, options)
     throw tellingOfRoom(error, storage, 'free some, and restore again: nothing is left of this one')
   }
 }
@@ -80,6 +81,12 @@ async function manifestOf(from: string, layout: BackupLayout): Promise<Manifest>
     )
   }
   throw new BackupError('not-a-backup', `There is no backup in ${from}: it has no manifest.json.`)
+}
+
+/** What is missing may only be gone because the backup was made anew. @throws BackupError */
+async function checkSame(layout: BackupLayout, { run }: Manifest, { from }: RestoreOptions): Promise<void> {
+  if ((await readManifest(layout.manifest))?.run === run) return
+  throw new BackupError('in-use', `The backup in ${from} was made anew meanwhile; restore again.`)
 }
 
 async function checkEmpty(database: string, storage: string): Promise<void> {
@@ -143,6 +150,7 @@ async function restoreInto(layout: BackupLayout, manifest: Manifest, options: Re
   } finally {
     snapshot.close()
   }
+  if (lost.length > 0) await checkSame(layout, manifest, options)
   await syncFolder(partsFolder(storage))
   await syncFolder(storage)
   beginAnew(copy)
