@@ -52,9 +52,9 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const manifest = await manifestOf(resolve(options.from), layout)
   const [database, storage] = [resolve(options.database), resolve(options.storage)]
   await checkEmpty(database, storage)
-  await makeFolder(partsFolder(storage))
   await makeFolder(dirname(database))
-  const unlock = lockBoth(database, storage)
+  await makeFolder(partsFolder(storage))
+  const unlock = await lockBoth(database, storage)
   try {
     const lost = await restoreInto(layout, manifest, { ...options, database, storage })
     unlock()
@@ -98,7 +98,7 @@ async function checkEmpty(database: string, storage: string): Promise<void> {
   throw new BackupError('not-empty', `${storage} is not empty; move away what is there, or name another STORAGE_URL.`)
 }
 
-function lockBoth(database: string, storage: string): () => void {
+async function lockBoth(database: string, storage: string): Promise<() => void> {
   const refuse =
     (what: string) =>
     (cause: unknown): Error =>
@@ -112,6 +112,8 @@ function lockBoth(database: string, storage: string): () => void {
     }
   } catch (error) {
     first()
+    // Else the next one would find something there.
+    await rm(partsFolder(storage), { recursive: true, force: true })
     throw error
   }
 }

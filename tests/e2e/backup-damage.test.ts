@@ -218,6 +218,24 @@ describe('a backup that is not whole', () => {
     })
   })
 
+  test('where the database cannot be, a restore says so, and is possible there later', async () => {
+    const to = elsewhere()
+    await mkdir(`${to.database}.lock`, { recursive: true })
+    const { code, said } = await command(to, 'restore', good)
+    expect([code, said]).toMatchObject([1, { error: { message: expect.stringContaining(`${to.database}.lock`) } }])
+    await rm(join(to.database, '..'), { recursive: true })
+    await writeFile(join(to.database, '..'), '')
+    expect(await command(to, 'restore', good)).toMatchObject({ code: 1 })
+    await rm(join(to.database, '..'))
+    expect(await command(to, 'restore', good)).toMatchObject({ code: 0, said: { lost: [] } })
+  })
+
+  test("a disk's own folder among the files stays, and is no failure", async () => {
+    const backup = await damaged(async (path) => void (await mkdir(join(path, 'files', '@eaDir'))))
+    expect(await command(here, 'backup', backup)).toMatchObject({ code: 0, said: { run: 2, lost: [] } })
+    expect(await readdir(join(backup, 'files'))).toContain('@eaDir')
+  })
+
   test('one of another server, or of this one before it began anew, is not replaced', async () => {
     const backup = await damaged(async () => undefined)
     const before = await readFile(join(backup, 'manifest.json'), 'utf8')
