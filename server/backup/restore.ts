@@ -133,6 +133,8 @@ async function restoreInto(layout: BackupLayout, manifest: Manifest, options: Re
   const { database, storage } = options
   const copy = restoringPath(database)
   await copyDatabase(layout, manifest, copy)
+  // As long as it is there no server starts: before anything else is.
+  await syncFolder(dirname(copy))
   const snapshot = openSnapshot(copy)
   const lost: string[] = []
   const lose = (what: string): void => {

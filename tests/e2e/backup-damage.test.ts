@@ -194,6 +194,32 @@ describe('a backup that is not whole', () => {
     },
   )
 
+  testWith(
+    { ...diskNeeds, long: true },
+    'a power cut in mid-restore: no server begins anew beside its files',
+    async () => {
+      const disk = await makeDisk({ size: 24 * MiB })
+      try {
+        const [backup, file] = [join(stack.folder, 'to cut'), join(stack.folder, 'long')]
+        await writeFile(file, '')
+        await truncate(file, 256 * MiB)
+        await stack.online('long', ['--file', file])
+        await stack.reached((await stack.ask({ clientId: 'long' }))['id'], 'completed')
+        expect(await command(here, 'backup', backup, '--link')).toMatchObject({ code: 0 })
+        const half = { database: join(disk.folder, 'backhaul.db'), storage: join(stack.folder, 'half') }
+        const restoring = startCommand(half, 'restore', backup)
+        const brought = async (): Promise<boolean> =>
+          (await readdir(half.storage).catch((): string[] => [])).some((name) => name.endsWith('.new'))
+        await until('the first file', brought)
+        await restoring.kill('SIGKILL')
+        await disk.loseUnsynced()
+        expect(existsSync(`${half.database}.restoring`)).toBe(true)
+      } finally {
+        await disk.remove()
+      }
+    },
+  )
+
   test('one without its manifest is none', async () => {
     await refused(await damaged((path) => rm(join(path, 'manifest.json'))), 'backup-unfinished')
   })
