@@ -4,6 +4,12 @@
 set -eu
 cd "$(dirname -- "$0")"
 
+# Two at once would each make a token, and the one that is in use be replaced.
+mkdir .setup.lock || { echo 'setup: another one is at work; if there is none, remove the folder .setup.lock' >&2; exit 1; }
+trap 'rmdir .setup.lock' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 # macOS has no md5sum.
 if command -v md5sum >/dev/null 2>&1; then md5='md5sum'; else md5='md5 -r'; fi
 
@@ -35,7 +41,8 @@ chmod 600 .env
 # One that somebody else wrote may end without a line break.
 [ -z "$(tail -c 1 .env)" ] || echo >>.env
 for name in ADMIN_TOKEN=bho_ ENROL_TOKEN=bhe_; do
-  if grep -q "^${name%=*}=" .env; then
+  # As compose reads it; one without a value is none.
+  if grep -Eq "^[[:space:]]*(export[[:space:]]+)?${name%=*}[[:space:]]*=[[:space:]]*[^[:space:]]" .env; then
     echo "kept:   ${name%=*} in .env"
   else
     printf '%s=%s\n' "${name%=*}" "$(token "${name#*=}")" >>.env

@@ -5,9 +5,11 @@
 set -u
 cd "$(dirname -- "$0")" || exit 1
 
-setting() { sed -n "s/^$1=//p" .env; }
+# As compose reads it: the last one counts.
+setting() { tr -d '\r' <.env | sed -nE "s/^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=[[:space:]]*//p" | tail -n 1; }
 [ -r .env ] || { echo 'test-guide: there is no .env to read; run ./setup.sh first' >&2; exit 1; }
-token=$(setting ADMIN_TOKEN)
+# As it is written in a configuration of curl.
+token=$(setting ADMIN_TOKEN | sed 's/[\\"]/\\&/g')
 port=$(setting SERVER_PORT)
 server=${SERVER_URL:-http://localhost:${port:-3000}}
 sites='restaurant-001 restaurant-002 restaurant-003'

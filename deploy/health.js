@@ -23,7 +23,8 @@ async function ask(send, url) {
 async function server() {
   const secure = TLS_CERT !== ''
   // Of every address, the one of this container.
-  const host = ['', '0.0.0.0', '::'].includes(HOST) ? '127.0.0.1' : HOST
+  const own = ['', '0.0.0.0', '::'].includes(HOST) ? '127.0.0.1' : HOST
+  const host = own.includes(':') ? `[${own}]` : own
   const send = secure ? (await import('node:https')).get : get
   const { status, text } = await ask(send, `${secure ? 'https' : 'http'}://${host}:${PORT}/ready`)
   return status === 200 ? undefined : `GET /ready: ${status} ${text}`

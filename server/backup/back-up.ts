@@ -6,7 +6,7 @@ import { replaceFile } from '../../shared/replace-file.ts'
 import type { Part } from '../ports.ts'
 import { partsFolder } from '../stores/disk/layout.ts'
 import { lockExclusively } from '../stores/lock.ts'
-import { copyDatabase, openLive, openSnapshot, type Live, type Snapshot } from '../stores/sqlite/snapshot.ts'
+import { copyDatabase, firstOf, openLive, openSnapshot, type Live, type Snapshot } from '../stores/sqlite/snapshot.ts'
 import { digestOf, openRegular, type Moved } from './copy.ts'
 import { BackupError, tellingOfDatabase, tellingOfRoom } from './errors.ts'
 import { createFinishedCopies, type Outcome } from './finished.ts'
@@ -95,7 +95,7 @@ async function backUpInto(to: string, layout: BackupLayout, options: BackUpOptio
   await removeOtherRuns(to, before?.run)
   const run = (before?.run ?? 0) + 1
   try {
-    const backedUp = await makeRun(layout, run, options)
+    const backedUp = await makeRun(layout, { run, before: before?.run }, options)
     await replaceFile(layout.manifest, `${JSON.stringify(backedUp.manifest, null, 2)}\n`)
     await removeOtherRuns(to, run)
     await removeOtherFiles(layout.files, backedUp.files.names)
@@ -106,7 +106,11 @@ async function backUpInto(to: string, layout: BackupLayout, options: BackUpOptio
   }
 }
 
-async function makeRun(layout: BackupLayout, run: number, options: BackUpOptions): Promise<BackedUp> {
+async function makeRun(
+  layout: BackupLayout,
+  { run, before }: { run: number; before: number | undefined },
+  options: BackUpOptions,
+): Promise<BackedUp> {
   await mkdir(layout.state(run))
   await mkdir(layout.parts(run))
   await mkdir(layout.files, { recursive: true })
@@ -117,6 +121,7 @@ async function makeRun(layout: BackupLayout, run: number, options: BackUpOptions
   } catch (error) {
     throw tellingOfDatabase(error, database)
   }
+  if (before !== undefined) checkSameServer(layout, { run, before }, options)
   const { files, parts, schema } = await copyPromised(layout, run, options)
   const sealed = await seal(layout, run)
   const counted = { count: files.names.size, bytes: files.bytes }
@@ -124,6 +129,22 @@ async function makeRun(layout: BackupLayout, run: number, options: BackUpOptions
     manifest: { format: 1, version, schema, createdAt, run, database: sealed, files: counted, parts },
     files,
   }
+}
+
+/**
+ * Nothing that the backup has stays but for what the new rows promise: those of another server, or of this one begun anew
+ * on an empty disk, promise none of it.
+ * @throws BackupError
+ */
+function checkSameServer(
+  layout: BackupLayout,
+  { run, before }: { run: number; before: number },
+  { to, database }: BackUpOptions,
+): void {
+  const first = firstOf(layout.database(before))
+  if (first === undefined || first === firstOf(layout.database(run))) return
+  const whose = `${to} holds the backup of another server than ${database}, or of this one before it lost its data`
+  throw new BackupError('not-a-backup', `${whose}; restore that, or give another folder.`)
 }
 
 /** All that the copied rows promise; what is not there, they promise no more. */

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { runningDigest, sha256, type ChunkDigest, algorithmOf } from '../../shared/digest.ts'
 import { systemCode } from '../../shared/errors.ts'
 import type { Range } from '../../shared/ranges.ts'
@@ -30,12 +31,15 @@ export async function openRegular(path: string): Promise<FileHandle | undefined>
   }
 }
 
+/** Where a file is made until it is whole: no finished file has a name that begins with a dot, others may end in `.new`. */
+export const unfinishedOf = (path: string): string => join(dirname(path), `.${basename(path)}.new`)
+
 /**
  * Makes a file that is there as a whole and durable, or as it was before, but for its name: the folder is to be synced.
  * @param fill writes it, and says whether it is to have its name
  */
 export async function makeWhole(path: string, fill: (file: FileHandle) => Promise<boolean>): Promise<boolean> {
-  const unfinished = `${path}.new`
+  const unfinished = unfinishedOf(path)
   await rm(unfinished, { force: true })
   let good = false
   try {

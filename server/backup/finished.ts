@@ -2,7 +2,7 @@ import { link, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../../shared/errors.ts'
 import type { Finished, Snapshot } from '../stores/sqlite/snapshot.ts'
-import { copyFile, digestOf, makeWhole, openRegular, type Moved } from './copy.ts'
+import { copyFile, digestOf, makeWhole, openRegular, unfinishedOf, type Moved } from './copy.ts'
 import { BackupError } from './errors.ts'
 import { checkedName, type BackupLayout } from './layout.ts'
 
@@ -44,6 +44,7 @@ export interface Outcome {
 const SAME_TIME = 2_000
 
 const GONE = 'is not at the server'
+const DAMAGED = 'is damaged: it has not the SHA-256 that it was verified with'
 /** Another file system, one without links, somebody else's file. */
 const noLinks = ['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK']
 
@@ -75,9 +76,10 @@ export function createFinishedCopies(deps: FinishedCopiesDeps): FinishedCopies {
   /** @returns whether it was still there */
   const linkTo = async (file: Finished): Promise<boolean> => {
     const to = layout.file(file.name)
-    await rm(`${to}.new`, { force: true })
+    const unfinished = unfinishedOf(to)
+    await rm(unfinished, { force: true })
     try {
-      await link(join(storage, file.name), `${to}.new`)
+      await link(join(storage, file.name), unfinished)
     } catch (error) {
       const code = systemCode(error)
       if (code === 'ENOENT') return false
@@ -85,7 +87,7 @@ export function createFinishedCopies(deps: FinishedCopiesDeps): FinishedCopies {
       const why = `no hard link to ${file.name} can be made in ${layout.files} (${code})`
       throw new BackupError('no-links', `${why}: both must lie on one file system, under one owner.`, { cause: error })
     }
-    await rename(`${to}.new`, to)
+    await rename(unfinished, to)
     return true
   }
 
@@ -116,10 +118,12 @@ export function createFinishedCopies(deps: FinishedCopiesDeps): FinishedCopies {
     }
     if (asLink) {
       moved(file.size)
+      if (verify && file.sha256 !== null && (await digestOf(from, () => undefined)) !== file.sha256)
+        return giveUp(file, DAMAGED)
       return (await linkTo(file)) ? count(file, 'linked') : giveUp(file, GONE)
     }
     if (await copy(file, from, mtime)) return count(file, 'copied')
-    await giveUp(file, 'is damaged: it has not the SHA-256 that it was verified with')
+    await giveUp(file, DAMAGED)
   }
 
   return {

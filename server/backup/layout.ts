@@ -99,10 +99,10 @@ export async function removeOtherRuns(folder: string, run: number | undefined): 
   }
 }
 
-/** Removes files that no row promises any more, and those that were not finished. */
+/** Removes files that no row promises any more, and those that were not finished. Folders are none of ours: a disk's own. */
 export async function removeOtherFiles(files: string, promised: ReadonlySet<string>): Promise<void> {
-  for (const name of await readdir(files)) {
-    if (!promised.has(name)) await rm(join(files, name))
+  for (const entry of await readdir(files, { withFileTypes: true })) {
+    if (!entry.isDirectory() && !promised.has(entry.name)) await rm(join(files, entry.name))
   }
 }
 

@@ -52,9 +52,9 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const manifest = await manifestOf(resolve(options.from), layout)
   const [database, storage] = [resolve(options.database), resolve(options.storage)]
   await checkEmpty(database, storage)
-  await makeFolder(partsFolder(storage))
   await makeFolder(dirname(database))
-  const unlock = lockBoth(database, storage)
+  await makeFolder(partsFolder(storage))
+  const unlock = await lockBoth(database, storage)
   try {
     const lost = await restoreInto(layout, manifest, { ...options, database, storage })
     unlock()
@@ -63,6 +63,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
     await removeAll(database, storage)
     unlock()
     await rm(partsFolder(storage), { recursive: true, force: true })
+    if (error instanceof BackupError && error.code === 'backup-damaged') await checkSame(layout, manifest, options)
     throw tellingOfRoom(error, storage, 'free some, and restore again: nothing is left of this one')
   }
 }
@@ -82,6 +83,12 @@ async function manifestOf(from: string, layout: BackupLayout): Promise<Manifest>
   throw new BackupError('not-a-backup', `There is no backup in ${from}: it has no manifest.json.`)
 }
 
+/** What is missing may only be gone because the backup was made anew. @throws BackupError */
+async function checkSame(layout: BackupLayout, { run }: Manifest, { from }: RestoreOptions): Promise<void> {
+  if ((await readManifest(layout.manifest))?.run === run) return
+  throw new BackupError('in-use', `The backup in ${from} was made anew meanwhile; restore again.`)
+}
+
 async function checkEmpty(database: string, storage: string): Promise<void> {
   for (const path of [database, `${database}-wal`, restoringPath(database)]) {
     if (!existsSync(path)) continue
@@ -91,7 +98,7 @@ async function checkEmpty(database: string, storage: string): Promise<void> {
   throw new BackupError('not-empty', `${storage} is not empty; move away what is there, or name another STORAGE_URL.`)
 }
 
-function lockBoth(database: string, storage: string): () => void {
+async function lockBoth(database: string, storage: string): Promise<() => void> {
   const refuse =
     (what: string) =>
     (cause: unknown): Error =>
@@ -105,6 +112,8 @@ function lockBoth(database: string, storage: string): () => void {
     }
   } catch (error) {
     first()
+    // Else the next one would find something there.
+    await rm(partsFolder(storage), { recursive: true, force: true })
     throw error
   }
 }
@@ -124,6 +133,8 @@ async function restoreInto(layout: BackupLayout, manifest: Manifest, options: Re
   const { database, storage } = options
   const copy = restoringPath(database)
   await copyDatabase(layout, manifest, copy)
+  // As long as it is there no server starts: before anything else is.
+  await syncFolder(dirname(copy))
   const snapshot = openSnapshot(copy)
   const lost: string[] = []
   const lose = (what: string): void => {
@@ -143,6 +154,7 @@ async function restoreInto(layout: BackupLayout, manifest: Manifest, options: Re
   } finally {
     snapshot.close()
   }
+  if (lost.length > 0) await checkSame(layout, manifest, options)
   await syncFolder(partsFolder(storage))
   await syncFolder(storage)
   beginAnew(copy)

@@ -8,16 +8,18 @@ import { primaryCode, SQLITE_BUSY } from './sqlite/codes.ts'
  * @throws what `refusal` makes, when another process holds it; another Error where nothing can be locked
  */
 export function lockExclusively(lockFile: string, refusal: (cause: unknown) => Error): () => void {
-  const db = new DatabaseSync(lockFile)
+  let db: DatabaseSync | undefined
   try {
+    db = new DatabaseSync(lockFile)
     // The lock is all that is wanted of this database: no journal beside it.
     db.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (error) {
-    db.close()
+    db?.close()
     if (primaryCode(error) === SQLITE_BUSY) throw refusal(error)
     throw new Error(`cannot lock ${lockFile}: ${messageOf(error)}`, { cause: error })
   }
-  return () => db.close()
+  const held = db
+  return () => held.close()
 }
 
 /** The same for what one server alone may use. */

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, open, readFile, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { restore } from '../../server/backup/restore.ts'
@@ -232,6 +232,13 @@ describe('a backup that is not whole', () => {
       expect(again.said).toMatchObject({ lost: [], files: { kept: 1 } })
       const anew = await command(here, 'backup', join(stack.folder, 'anew'))
       expect(anew).toMatchObject({ code: 1, said: { lost: [expect.stringContaining('damaged')] } })
+      const links = join(stack.folder, 'links')
+      expect(await command(here, 'backup', links, '--link')).toMatchObject({ code: 0, said: { files: { copied: 0 } } })
+      for (let run = 0; run < 2; run += 1) {
+        const read = await command(here, 'backup', links, '--link', '--verify')
+        expect(read).toMatchObject({ code: 1, said: { lost: [expect.stringContaining('damaged')] } })
+        expect(await readdir(join(links, 'files'))).not.toContain(basename(finished['filePath']))
+      }
       await rm(finished['filePath'])
       const gone = await command(here, 'backup', backup)
       expect(gone).toMatchObject({ code: 1, said: { lost: [expect.stringContaining('from an earlier run')] } })

@@ -62,6 +62,29 @@ describe('setup.sh and test-guide.sh', () => {
     },
   )
 
+  testWith(needs, 'one at a time; tokens that are there are kept however they are written, and found', async () => {
+    const saved = await read('.env')
+    const own = 'quoted"and\\slashed-0123456789'
+    await writeFile(
+      join(place.folder, '.env'),
+      `ADMIN_TOKEN=an-older-one-0123456789\r\n export ADMIN_TOKEN = ${own}\r\nENROL_TOKEN=\r\n`,
+    )
+    await mkdir(join(place.folder, '.setup.lock'))
+    expect(await run('./setup.sh', ['1'])).toMatchObject({ code: 1, output: expect.stringContaining('.setup.lock') })
+    await rm(join(place.folder, '.setup.lock'), { recursive: true })
+    for (let time = 0; time < 2; time += 1) expect(await run('./setup.sh', ['1'])).toMatchObject({ code: 0 })
+    expect(await read('.env')).toMatch(
+      /^ADMIN_TOKEN=.*\r\n export ADMIN_TOKEN = .*\r\nENROL_TOKEN=\r\nENROL_TOKEN=bhe_[\w-]{43}\n$/,
+    )
+    const server = await startStack({ AUTH: 'on', ADMIN_TOKEN: own })
+    try {
+      expect(await guide(server.url, '2')).toMatchObject({ code: 0, output: expect.stringContaining('"count":0') })
+    } finally {
+      await server.stop()
+      await writeFile(join(place.folder, '.env'), saved)
+    }
+  })
+
   testWith(
     { ...needs, long: true },
     'the guide fetches, shows and verifies; it tells a file that is not as it was, and ends with 1',

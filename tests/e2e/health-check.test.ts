@@ -36,6 +36,12 @@ describe('the health check', () => {
     expect(await check('agent', agentEnv)).toEqual([1, expect.stringContaining('ECONNREFUSED')])
   })
 
+  test('of a server that is bound to an address of IPv6', async () => {
+    const six = await startStack({ HOST: '::1' }, { host: '[::1]' })
+    expect(await check('server', { PORT: portOf(six), HOST: '::1' })).toEqual([0, ''])
+    await six.stop()
+  })
+
   testWith({ programs: ['openssl'] }, 'of a server that speaks TLS, by whatever name others call it', async () => {
     const place = await temporaryFolder()
     const { cert, key } = makeAuthority(place.folder).issue()

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { newSecret } from '../../server/domain/access/secrets.ts'
 import { ADMIN, bearer } from '../helpers/admin.ts'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
@@ -61,6 +61,22 @@ describe('a platform', () => {
 
   const online = (of: Stack, id: string, proxy: ReverseProxy) =>
     of.online(id, ['--server', proxy.url, '--ca', certificateOf(proxy), '--file', file], { ENROL_TOKEN: enrol })
+
+  test('gets JSON in pieces, too, where it is longer than the limit', async () => {
+    const small = await startStack({ LENGTH_LIMIT: '1KiB' })
+    try {
+      const lengthOf = async (path: string, method = 'GET'): Promise<string | null> => {
+        const answer = await fetch(small.url + path, { method })
+        if (method === 'GET') await answer.json()
+        return answer.headers.get('content-length')
+      }
+      expect(await lengthOf('/openapi.json')).toBeNull()
+      expect(await lengthOf('/openapi.json', 'HEAD')).toMatch(/^\d{5}$/)
+      expect(await lengthOf('/api/clients')).toBe('25')
+    } finally {
+      await small.stop()
+    }
+  })
 
   testWith(needs, 'takes a file larger than its limit from a site, and hands it out', async () => {
     const proxy = await infrontOf(stack)

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { cp, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -217,6 +217,14 @@ describe('a backup while the server', () => {
     expect(await restored(cut.id)).toMatchObject({ row: { status: 'transferring', whole: 1 }, part: undefined })
   })
 
+  test.each([[false], [true]])('holds a.new and a: neither takes the place of the other, linked: %s', async (link) => {
+    const all = ['shop_a.new', 'shop_a'].map((name) => ({ name, ...addFinished(name) }))
+    await backUp({ ...options, link, database, storage, to: to(), expect: () => undefined })
+    expect((await readdir(join(to(), 'files'))).toSorted()).toEqual(['shop_a', 'shop_a.new'])
+    const { storage: there } = await restored(all[0]?.id ?? '')
+    for (const { name, content } of all) expect((await readFile(join(there, name))).equals(content)).toBe(true)
+  })
+
   test('holds files with holes: the copies have them, too', async () => {
     const content = Buffer.alloc(8 * SIZE)
     content.write('begin', 0)
@@ -230,4 +238,27 @@ describe('a backup while the server', () => {
       expect((await stat(path)).blocks * 512).toBeLessThanOrEqual(2 * 1024 * 1024)
     }
   })
+
+  test.each([[false], [true]])(
+    'makes it anew while it is restored, damage accepted: %s: that is told, and nothing is left',
+    async (acceptDamage) => {
+      addPart()
+      addFinished('shop_a')
+      await backedUp(() => undefined)
+      const [anew, aside, place] = [join(folder, 'anew'), join(folder, 'aside'), join(folder, 'place')]
+      await cp(to(), anew, { recursive: true })
+      await backUp({ ...options, database, storage, to: anew, expect: () => undefined })
+      const meanwhile = (): void => {
+        renameSync(to(), aside)
+        renameSync(anew, to())
+      }
+      const where = { from: to(), database: join(place, 'backhaul.db'), storage: join(place, 'downloads') }
+      await expect(restore({ ...options, ...where, acceptDamage, expect: meanwhile })).rejects.toMatchObject({
+        code: 'in-use',
+        message: expect.stringContaining('restore again'),
+      })
+      expect(await readdir(where.storage)).toEqual([])
+      expect(await restore({ ...options, ...where, acceptDamage, expect: () => undefined })).toMatchObject({ lost: [] })
+    },
+  )
 })

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { Chunk } from '../../ports.ts'
+import { primaryCode } from './codes.ts'
 import { textOrNull, toChunk } from './rows.ts'
 import { migrations } from './schema.ts'
 import { NewerDatabaseError, versionOf } from './migrate.ts'
@@ -64,9 +65,27 @@ export function copyDatabase(from: string, to: string): void {
   try {
     const version = versionOf(db)
     if (version > migrations.length) throw new NewerDatabaseError(version)
+    if (version === 0) throw new Error(`${from} is not the database of a server that has ever started`)
     db.prepare('VACUUM INTO ?').run(to)
   } finally {
     db.close()
+  }
+}
+
+/**
+ * The id of the first download ever: what is restored keeps it, and no other server has it.
+ * @returns undefined where there is none, or the copy is missing or damaged
+ */
+export function firstOf(path: string): string | undefined {
+  let db: DatabaseSync | undefined
+  try {
+    db = new DatabaseSync(path, { readOnly: true })
+    return textOrNull(db.prepare('SELECT id FROM downloads ORDER BY seq LIMIT 1').get()?.['id']) ?? undefined
+  } catch (error) {
+    if (primaryCode(error) === undefined) throw error
+    return undefined
+  } finally {
+    db?.close()
   }
 }
 
