@@ -61,6 +61,8 @@ main() {
         left=$((left - 1))
         ;;
     esac
+    # A variable that nobody set: never a download that becomes an installation, nor a key that is not asked for.
+    [ -n "$value" ] || fail "an empty value was given${given:+ to ${given%%=*}}"
     case ${given%%=*} in
       --enrol) enrol=$value ;;
       --enrol-file) set -- "$@" --enrol-file "$value" ;;
