@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { textOf } from './installed.ts'
 import { SERVICE, UNIT, type ServicePaths } from './paths.ts'
+import { secretNames } from './plan.ts'
 import type { Systemd } from './systemd.ts'
 
 /** Stops the service and removes all that it had: unit, drop-ins, settings, and the site's key. */
@@ -17,7 +19,7 @@ export async function uninstall({
   const known = packaged || (await textOf(paths.unit)) !== undefined
   if (known) await systemd.control('disable', '--now', '--quiet', UNIT)
   // A package counts its settings among its own files, and removes them itself.
-  const settings = packaged ? [paths.enrolToken] : [paths.config]
+  const settings = packaged ? secretNames.map((name) => join(paths.config, name)) : [paths.config]
   for (const path of [paths.unit, paths.dropIns, ...settings, ...paths.made])
     await rm(path, { recursive: true, force: true })
   await systemd.control('daemon-reload')
