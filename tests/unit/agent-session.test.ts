@@ -1,8 +1,15 @@
 import { expect, test } from '@jest/globals'
 import { pino } from 'pino'
 import { Refused } from '../../agent/api.ts'
-import { createRetry } from '../../agent/retry.ts'
+import { createRetry, TransientError } from '../../agent/retry.ts'
 import { createSessions } from '../../agent/session.ts'
+
+const identity = {
+  clientId: 'a',
+  agent: { version: '1', platform: 'linux-x64', hostname: 'here' },
+  shared: [],
+  labels: {},
+}
 
 test('what a server says of a session it refuses can neither start a line of the log nor turn its direction', async () => {
   const lines: string[] = []
@@ -22,18 +29,35 @@ test('what a server says of a session it refuses can neither start a line of the
   const sessions = createSessions({
     admit: () => Promise.reject(new Refused(problem, undefined)),
     retry: createRetry({ log }),
-    identity: {
-      clientId: 'a',
-      agent: { version: '1', platform: 'linux-x64', hostname: 'here' },
-      shared: [],
-      labels: {},
-    },
+    identity,
     state: { underWay: () => false },
     log,
-    standing: { refused: () => undefined },
+    standing: { contact: () => undefined, refused: () => undefined },
   })
   await expect(sessions.begin(true, stop.signal)).rejects.toThrow('stopped')
   expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
     'no session: session-held: a\ufffdb\ufffdc\ufffd[2J Asking again in about a minute',
   ])
+})
+
+test('an agent whose session has ended, and whose server is gone, does not stand there as connected', async () => {
+  const stop = new AbortController()
+  const contacts: boolean[] = []
+  const log = pino({ enabled: false })
+  const sessions = createSessions({
+    admit: () => {
+      stop.abort(new Error('stopped'))
+      return Promise.reject(new TransientError('ECONNREFUSED', { unanswered: true }))
+    },
+    retry: createRetry({ log }),
+    identity,
+    state: { underWay: () => false },
+    log,
+    standing: {
+      contact: (connected) => void contacts.push(connected),
+      refused: () => undefined,
+    },
+  })
+  await expect(sessions.begin(false, stop.signal)).rejects.toThrow('stopped')
+  expect(contacts).toEqual([false])
 })
