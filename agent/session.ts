@@ -4,7 +4,7 @@ import type { Log } from '../shared/log.ts'
 import { PROTOCOL, type Session, type SessionRequest } from '../shared/protocol.ts'
 import type { Admission } from './admission.ts'
 import { isRefused } from './api.ts'
-import type { Retry } from './retry.ts'
+import { TransientError, type Retry } from './retry.ts'
 import type { Standing } from './standing.ts'
 import type { State } from './state.ts'
 
@@ -34,7 +34,7 @@ export function createSessions({
   identity: Identity
   state: Pick<State, 'underWay'>
   log: Log
-  standing: Pick<Standing, 'refused'>
+  standing: Pick<Standing, 'contact' | 'refused'>
 }): Sessions {
   /** One instance, asked for until there is an answer: a lost answer must not make a second session. */
   const ask = (takeover: boolean, agent: Identity['agent'], signal: AbortSignal): Promise<Session> => {
@@ -45,7 +45,13 @@ export function createSessions({
       ...identity,
       agent,
     }
-    return retry.persist(() => admit(json, signal), { what: 'begin a session', signal, urgent: state.underWay })
+    const tryOnce = (): Promise<Session> =>
+      admit(json, signal).catch((error: unknown) => {
+        // The last session may have ended while there was a line.
+        if (error instanceof TransientError) standing.contact(false)
+        throw error
+      })
+    return retry.persist(tryOnce, { what: 'begin a session', signal, urgent: state.underWay })
   }
 
   return {

@@ -13,6 +13,9 @@ export interface Standing {
 /** A site whose line is dead starts, too: nobody waits longer than this for the server, in ms. */
 const READY_WITHIN_MS = 10_000
 
+/** How the words begin that say that the server answers: `service status` reads them, too. */
+export const CONNECTED = 'connected to '
+
 /** @param server its address, as it may be shown */
 export function createStanding({ notify, server }: { notify: Notify; server: string }): Standing {
   let where = `trying to reach ${server}`
@@ -42,7 +45,7 @@ export function createStanding({ notify, server }: { notify: Notify; server: str
   show()
   return {
     contact(connected) {
-      is(connected ? `connected to ${server}` : `no answer from ${server}, trying again`)
+      is(connected ? `${CONNECTED}${server}` : `no answer from ${server}, trying again`)
       if (connected) beReady()
     },
     refused(why) {

@@ -53,7 +53,9 @@ export async function canMakeDebs(): Promise<boolean> {
  * Debian's own tools, its time in SOURCE_DATE_EPOCH, else that of the last commit.
  * @param to the file; it is there as a whole, or as it was
  */
-export async function makeDeb(deb: Deb, to: string): Promise<void> {
+export async function makeDeb(given: Deb, to: string): Promise<void> {
+  // For Debian, 1.0.0-rc.1 is newer than 1.0.0, and 1.0.0~rc.1 is older.
+  const deb = { ...given, version: given.version.replaceAll('-', '~') }
   const folder = await mkdtemp(join(tmpdir(), 'backhaul-deb-'))
   try {
     const tree = join(folder, 'tree')

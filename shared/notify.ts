@@ -35,6 +35,8 @@ const WORDS_EVERY_MS = 5_000
 const SEND_WITHIN_MS = 10_000
 /** What was not taken is told again after so many ms: a service that is never ready is ended. */
 const AGAIN_MS = 15_000
+/** systemd lets go of messages above 4096 bytes, with all that is in them; a character is up to three bytes here. */
+const LONGEST_WORDS = 1000
 
 /**
  * Tells systemd by its own `systemd-notify`, for Node has no datagrams of Unix.
@@ -104,7 +106,7 @@ export function createNotify({
       void tell()
     },
     status(text) {
-      waiting.set('STATUS', printable(text))
+      waiting.set('STATUS', printable(text).slice(0, LONGEST_WORDS))
       tellSoon()
     },
     progress() {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { pause } from '../../shared/wait.ts'
+import { CONNECTED } from '../standing.ts'
 import type { Line, Systemd, UnitState } from './systemd.ts'
 
 /** What the agent says of itself on `GET /status`. */
@@ -48,8 +49,9 @@ export async function lookForContact({
   const unit = await systemd.state()
   const lines = await systemd.lines(unit.invocation, LINES)
   const status = unit.active === 'active' ? await askStatus(port, clientId) : undefined
-  const told = lines.some(({ msg }) => msg === 'session begun')
-  return { connected: status?.connected ?? (unit.active === 'active' && told), unit, lines }
+  // Not its log: that may tell less, and what it told once may have changed.
+  const told = unit.active === 'active' && unit.words.startsWith(CONNECTED)
+  return { connected: status?.connected ?? told, unit, lines }
 }
 
 /** Waits until the service is connected, has failed, or the time is over. @param withinMs in ms */

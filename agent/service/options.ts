@@ -82,10 +82,22 @@ function mistakesOf({ unknown, ...given }: Flags & { group: unknown }): string[]
     ...[...empty, ...bare].map((name) => `${typed(name)} needs a value`),
     ...(given.settings === undefined ? [] : ['--settings cannot be chosen: a service has its own']),
     ...(given.stateDir === undefined ? [] : ['--state-dir cannot be chosen: a service has its own, in /var/lib']),
-    ...(textsOf(given.root) ?? [])
-      .filter((root) => root.includes(':') || /\p{Cc}/u.test(root))
-      .map((root) => `--root ${JSON.stringify(root)} cannot hold a colon or a control character`),
+    // In the settings, a list is one text: what separates would make two of one, and a rule would deny something else.
+    ...holding(given, 'root', /[:\p{Cc}]/u, 'a colon or a control character'),
+    ...holding(given, 'allow', /:/, 'a colon; ? stands for any character'),
+    ...holding(given, 'deny', /:/, 'a colon; ? stands for any character'),
+    ...holding(given, 'label', /,/, 'a comma'),
   ]
+}
+
+function holding(
+  given: Partial<Flags>,
+  flag: 'root' | 'allow' | 'deny' | 'label',
+  unfit: RegExp,
+  what: string,
+): string[] {
+  const texts = (textsOf(given[flag]) ?? []).filter((text) => unfit.test(text))
+  return texts.map((text) => `--${flag} ${JSON.stringify(text)} cannot hold ${what}`)
 }
 
 export const textsOf = (values: unknown): string[] | undefined =>

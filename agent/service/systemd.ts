@@ -14,6 +14,8 @@ export interface UnitState {
   exitStatus: string
   since: string
   restarts: number
+  /** What the agent says of itself (agent/standing.ts). */
+  words: string
   /** Which run this is, or was. */
   invocation: string
 }
@@ -42,6 +44,7 @@ const properties = {
   exitStatus: 'ExecMainStatus',
   since: 'ActiveEnterTimestamp',
   restarts: 'NRestarts',
+  words: 'StatusText',
   invocation: 'InvocationID',
 }
 
@@ -61,6 +64,7 @@ export function openSystemd(): Systemd {
         exitStatus: of('exitStatus'),
         since: of('since'),
         restarts: Number(of('restarts')),
+        words: of('words'),
         invocation: of('invocation'),
       }
     },

@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { textOf } from './installed.ts'
 import { SERVICE, UNIT, type ServicePaths } from './paths.ts'
+import { secretNames } from './plan.ts'
 import type { Systemd } from './systemd.ts'
 import { stopWatching } from './update/watch.ts'
 
@@ -19,7 +21,7 @@ export async function uninstall({
   await stopWatching(systemd)
   if (known) await systemd.control('disable', '--now', '--quiet', UNIT)
   // A package counts its settings among its own files, and removes them itself.
-  const settings = packaged ? [paths.enrolToken] : [paths.config]
+  const settings = packaged ? secretNames.map((name) => join(paths.config, name)) : [paths.config]
   const updates = [paths.update.pathUnit, paths.update.serviceUnit, paths.update.own]
   for (const path of [...updates, paths.unit, paths.dropIns, ...settings, ...paths.made])
     await rm(path, { recursive: true, force: true })

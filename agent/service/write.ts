@@ -14,7 +14,9 @@ export async function writeFiles(files: readonly Wanted[]): Promise<string[]> {
       await rm(path)
       continue
     }
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+    const made = await mkdir(dirname(path), { recursive: true })
+    // Whatever the mask of who does it: the service's own user must get in, to what is public.
+    if (made !== undefined) await chmod(dirname(path), 0o755)
     await replaceFile(path, text)
     if (mode !== 0o600) await chmod(path, mode)
   }

@@ -7,6 +7,7 @@ set -eu
 server='@SERVER@'
 library=/usr/local/lib/backhaul-agent
 command=/usr/local/bin/backhaul-agent
+unit=/etc/systemd/system/backhaul-agent.service
 # Of the packed and the unpacked executable together.
 needed_kib=204800
 
@@ -62,6 +63,8 @@ main() {
         left=$((left - 1))
         ;;
     esac
+    # A variable that nobody set: never a download that becomes an installation, nor a key that is not asked for.
+    [ -n "$value" ] || fail "an empty value was given${given:+ to ${given%%=*}}"
     case ${given%%=*} in
       --enrol) enrol=$value ;;
       --enrol-file) set -- "$@" --enrol-file "$value" ;;
@@ -131,7 +134,7 @@ platform_here() {
 }
 
 need_programs() {
-  for program in curl openssl sha256sum gunzip awk; do
+  for program in curl openssl sha256sum gunzip awk flock; do
     command -v "$program" >/dev/null || fail "$program is needed, and not here: install it first"
   done
   openssl pkeyutl -help 2>&1 | grep -q rawin || fail "OpenSSL 3 is needed to check the signature, and this is $(openssl version)"
@@ -195,7 +198,8 @@ download() { # FILE
 }
 
 room() { # FOLDER
-  df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }'
+  # What is mounted can have spaces in its name: the fields are counted from the numbers on.
+  df -Pk "$1" | awk 'NR == 2 && match($0, / [0-9]+ +[0-9]+ +[0-9]+ +[0-9-]+%? /) { split(substr($0, RSTART), field); print int(field[3] / 1024) }'
 }
 
 # Fetches the executable and puts it to a file; it is there whole, or not at all.
@@ -213,13 +217,17 @@ unpack() { # FOLDER-OF-THE-DOWNLOAD FILE
 }
 
 install_executable() {
+  mkdir -p "$library"
+  # Two would write the same files at once. What ends lets go of it, however it ends.
+  exec 9>"$library/lock"
+  flock -n 9 || fail 'another install.sh is at work on this machine: wait for it, and run this again'
   file=$library/backhaul-agent-$version
   previous=$(readlink "$command" || :)
   updater=$(readlink "$library/updater" || :)
   if [ "$(cat "$file.sha256" 2>/dev/null)" = "$digest" ] && [ "$("$file" --version 2>/dev/null)" = "$version" ]; then
     say "backhaul-agent $version is here already"
   else
-    mkdir -p "$library" "$library/download"
+    mkdir -p "$library/download"
     rm -f "$file.sha256"
     unpack "$library/download" "$library/new"
     [ "$("$library/new" --version)" = "$version" ] || fail "the executable does not run here: it needs the GNU C library, and a /usr that programs may be run from"
@@ -231,8 +239,9 @@ install_executable() {
   mkdir -p "${command%/*}"
   ln -sf "$file" "$command.new"
   mv -f "$command.new" "$command"
-  # The one before stays, to go back to, and the one that carries out updates until the new one does.
-  for old in "$library"/backhaul-agent-*; do
+  # The one before stays, to go back to, also when this one is installed again; and the one that carries out updates, until
+  # the new one does.
+  [ "$previous" = "$file" ] || for old in "$library"/backhaul-agent-*; do
     case ${old%.sha256} in
       "$file" | "$previous" | "$updater") ;;
       *) rm -f "$old" ;;
@@ -242,6 +251,9 @@ install_executable() {
 
 remove() {
   ! is_packaged || fail 'the agent came as a package: apt-get purge backhaul-agent'
+  # What knows all that belongs to it is the executable.
+  [ -x "$command" ] || [ ! -e "$unit" ] ||
+    fail "$command is not here, and its service still is: install it again, and then --uninstall"
   if [ -x "$command" ]; then "$command" service uninstall; else say "$command is not here"; fi
   rm -f "$command" "$command.new"
   rm -rf "$library"

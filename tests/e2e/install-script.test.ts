@@ -147,6 +147,10 @@ describe('install.sh', () => {
     const only = ['--download-only', to]
     expect(await said(...only, '--platform', 'linux-sparc')).toContain('no executable for linux-sparc')
     expect(await said('--platform', 'linux-x64')).toContain('--platform is for --download-only')
+    // Of a variable that nobody set: else it would install, or trust another key.
+    expect(await said('--download-only', '', ...only)).toContain('an empty value was given to --download-only')
+    expect(await said(...only, '--release-key=')).toContain('an empty value was given to --release-key')
+    expect(await said(...only, '--root', '')).toContain('an empty value was given')
     expect(await said(...only, '--server')).toContain('--server needs a value')
     expect(await said(...only, '--server', 'hub')).toContain('--server https://HOST')
     expect(await said(...only, '--server', 'http://127.0.0.1:1')).toContain('cannot be fetched')

@@ -14,6 +14,7 @@ describe('whether the agent of a service has reached its server', () => {
     exitStatus: '0',
     since: '',
     restarts: 0,
+    words: '',
     invocation: 'x',
   }
 
@@ -27,6 +28,8 @@ describe('whether the agent of a service has reached its server', () => {
   beforeAll(async () => {
     stack = await startStack()
     agent = await stack.online('till', ['--port', '0'])
+    // The server knows of the session a moment before the agent does.
+    await agent.line((line) => line['msg'] === 'connected')
     port = String((await agent.line((line) => String(line['msg']).startsWith('status on')))['port'])
   })
   afterAll(() => stack.stop())
@@ -38,9 +41,12 @@ describe('whether the agent of a service has reached its server', () => {
     expect(await askStatus('off', 'till')).toBeUndefined()
   })
 
-  test('is told by what it has printed, where nothing answers on its port', async () => {
-    const systemd = around(agent)
-    expect((await lookForContact({ systemd, port: 'off', clientId: 'till' })).connected).toBe(true)
+  test('is told by its words to systemd, where nothing answers on its port', async () => {
+    const isConnected = async (words: string): Promise<boolean> =>
+      (await lookForContact({ systemd: around(agent, { words }), port: 'off', clientId: 'till' })).connected
+    expect(await isConnected(`connected to ${stack.url}, one file under way`)).toBe(true)
+    // It has begun a session, as its log says; the line may be dead since then.
+    expect(await isConnected(`no answer from ${stack.url}, trying again`)).toBe(false)
     const ended = around(agent, { active: 'failed' })
     const contact = await waitForContact({ systemd: ended, port: 'off', clientId: 'till' }, 60_000)
     expect([contact.connected, contact.unit.active]).toEqual([false, 'failed'])

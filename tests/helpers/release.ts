@@ -15,13 +15,12 @@ export interface SmallRelease {
   content: Buffer
 }
 
-/** @param size bytes of what takes the place of an executable @param keyFile made when it is missing */
+/** @param size bytes of what takes the place of an executable, or `content` itself @param keyFile made when it is missing */
 export async function makeRelease(
   folder: string,
-  { size = 100_000, keyFile = join(folder, 'key') } = {},
+  { size = 100_000, content = randomBytes(size), keyFile = join(folder, 'key') } = {},
 ): Promise<SmallRelease> {
   await mkdir(folder, { recursive: true })
-  const content = randomBytes(size)
   const packed = gzipSync(content)
   const names: [string, string] = ['backhaul-agent-9.8.7-rc.1-linux-x64.gz', 'backhaul-agent-9.8.7-rc.1-linux-arm64.gz']
   for (const name of names) await writeFile(join(folder, name), packed)

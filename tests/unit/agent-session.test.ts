@@ -1,9 +1,16 @@
 import { expect, test } from '@jest/globals'
 import { pino } from 'pino'
 import { Refused } from '../../agent/api.ts'
-import { createRetry } from '../../agent/retry.ts'
+import { createRetry, TransientError } from '../../agent/retry.ts'
 import { createSessions } from '../../agent/session.ts'
 import type { SessionRequest } from '../../shared/protocol.ts'
+
+const identity = {
+  clientId: 'a',
+  agent: { version: '1', platform: 'linux-x64', hostname: 'here' },
+  shared: [],
+  labels: {},
+}
 
 test('what a server says of a session it refuses can neither start a line of the log nor turn its direction', async () => {
   const lines: string[] = []
@@ -23,15 +30,10 @@ test('what a server says of a session it refuses can neither start a line of the
   const sessions = createSessions({
     admit: () => Promise.reject(new Refused(problem, undefined)),
     retry: createRetry({ log }),
-    identity: {
-      clientId: 'a',
-      agent: { version: '1', platform: 'linux-x64', hostname: 'here' },
-      shared: [],
-      labels: {},
-    },
+    identity,
     state: { underWay: () => false },
     log,
-    standing: { refused: () => undefined },
+    standing: { contact: () => undefined, refused: () => undefined },
   })
   await expect(sessions.begin(true, stop.signal)).rejects.toThrow('stopped')
   expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
@@ -56,15 +58,10 @@ test('a server of before there were updates is not told of them', async () => {
       return request.agent.updates ? Promise.reject(new Refused(problem, undefined)) : Promise.resolve(given)
     },
     retry: createRetry({ log }),
-    identity: {
-      clientId: 'a',
-      agent: { version: '1', platform: 'linux-x64', hostname: 'here', updates: true },
-      shared: [],
-      labels: {},
-    },
+    identity: { ...identity, agent: { ...identity.agent, updates: true } },
     state: { underWay: () => false },
     log,
-    standing: { refused: () => undefined },
+    standing: { contact: () => undefined, refused: () => undefined },
   })
   const signal = AbortSignal.timeout(10_000)
   expect(await sessions.begin(true, signal)).toBe(given)
@@ -72,4 +69,26 @@ test('a server of before there were updates is not told of them', async () => {
   // It may be another one by the next time.
   await sessions.begin(true, signal)
   expect(asked.map(({ agent }) => agent.updates)).toEqual([true, undefined, true, undefined])
+})
+
+test('an agent whose session has ended, and whose server is gone, does not stand there as connected', async () => {
+  const stop = new AbortController()
+  const contacts: boolean[] = []
+  const log = pino({ enabled: false })
+  const sessions = createSessions({
+    admit: () => {
+      stop.abort(new Error('stopped'))
+      return Promise.reject(new TransientError('ECONNREFUSED', { unanswered: true }))
+    },
+    retry: createRetry({ log }),
+    identity,
+    state: { underWay: () => false },
+    log,
+    standing: {
+      contact: (connected) => void contacts.push(connected),
+      refused: () => undefined,
+    },
+  })
+  await expect(sessions.begin(false, stop.signal)).rejects.toThrow('stopped')
+  expect(contacts).toEqual([false])
 })

@@ -60,3 +60,14 @@ testWith(
     expect(await readFile(join(extracted, 'md5sums'), 'utf8')).toMatch(/^[0-9a-f]{32}  usr\/bin\/backhaul-test\n/)
   },
 )
+
+testWith({ programs: ['dpkg-deb'] }, 'what comes before a version is older for Debian, too', async () => {
+  const versionOf = async (version: string): Promise<string> => {
+    const to = join(place.folder, 'made.deb')
+    const empty = { depends: 'libc6', summary: 'a test', description: [], copyright: '', files: [], scripts: {} }
+    await makeDeb({ name: 'backhaul-test', version, architecture: 'amd64', ...empty }, to)
+    return (await run('dpkg-deb', ['--field', to, 'Version'])).stdout.trim()
+  }
+  const [candidate, release] = [await versionOf('1.0.0-rc.1'), await versionOf('1.0.0')]
+  await run('dpkg', ['--compare-versions', candidate, 'lt', release])
+})

@@ -51,6 +51,17 @@ test('words follow each other slowly, and the last ones count', async () => {
   expect(service.heard.slice(1)).toEqual([['STATUS=connected, one\ufffdfile under way', 'READY=1']])
 })
 
+test('words that a server chose do not make a message too long for systemd, which would be none', async () => {
+  const service = createService()
+  service.notify.status(`not let in by http://hub: ${'€'.repeat(100_000)}`)
+  service.notify.ready()
+  await service.settled()
+  service.notify.progress()
+  await service.settled()
+  for (const message of service.heard) expect(Buffer.byteLength(message.join('\n'))).toBeLessThan(4096)
+  expect(service.heard.flat()).toContain('READY=1')
+})
+
 test('nobody is told where nobody listens, and a watchdog of another process is none of ours', async () => {
   const alone = createService({ NOTIFY_SOCKET: '' })
   alone.notify.ready()

@@ -1,13 +1,15 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { prepare, renderUnit } from '../../agent/service/install.ts'
 import { parseInstall } from '../../agent/service/options.ts'
 import { pathsUnder, type ServicePaths } from '../../agent/service/paths.ts'
+import { uninstall } from '../../agent/service/uninstall.ts'
 import { writeFiles } from '../../agent/service/write.ts'
 import { openKey, publicKeyOf } from '../../packaging/release.ts'
+import { makeAuthority } from '../helpers/certificates.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 
@@ -118,6 +120,18 @@ describe('service install', () => {
     expect(await install(['--no-group'])).toEqual(['/etc/systemd/system/backhaul-agent.service.d/groups.conf'])
   })
 
+  test('what the service reads by itself lies where it gets in, whatever the mask of who installs it', async () => {
+    const { ca } = makeAuthority(place.folder)
+    const mask = process.umask(0o077)
+    try {
+      await install(['--server', 'https://hub.example', '--ca', ca])
+    } finally {
+      process.umask(mask)
+    }
+    expect((await stat(paths.config)).mode & 0o777).toBe(0o755)
+    expect((await stat(join(paths.config, 'ca.pem'))).mode & 0o777).toBe(0o644)
+  })
+
   test("the way out of whoever installs it is the agent's, too", async () => {
     await install(['--server', 'https://hub.example'], { HTTPS_PROXY: 'http://proxy.example:3128', HOME: '/root' })
     expect(await text(paths.env)).toContain('\nHTTPS_PROXY=http://proxy.example:3128\n')
@@ -172,6 +186,9 @@ describe('service install', () => {
     [['--server', 'hub'], '--server (SERVER_URL) must be a URL'],
     [['--server', 'https://h', '--id', 'a b'], '--id (CLIENT_ID)'],
     [['--server', 'https://h', '--root', '/a:b'], 'cannot hold a colon'],
+    [['--server', 'https://h', '--deny', '/srv/a:b/**'], '--deny "/srv/a:b/**" cannot hold a colon'],
+    [['--server', 'https://h', '--allow', '/srv/a:b/**'], '--allow "/srv/a:b/**" cannot hold a colon'],
+    [['--server', 'https://h', '--label', 'note=a,b=c'], '--label "note=a,b=c" cannot hold a comma'],
     [['--server', 'https://h', '--root'], '--root needs a value'],
     [['--server', 'https://h', '--enrol-file', '/nowhere'], '--enrol-file (ENROL_FILE) cannot be used'],
     [['--server', 'https://h', '--state-dir', '/x'], '--state-dir cannot be chosen'],
@@ -188,6 +205,21 @@ describe('service install', () => {
     expect(await text(paths.env)).toContain('\nCLIENT_ID=K-setheke-3.local\n')
     await expect(install(['--server', 'https://hub.example', '--id', ''], {}, '---')).rejects.toThrow('--id')
   })
+})
+
+test('uninstalled beside a package, whose settings stay, it leaves no secret', async () => {
+  const [packaged = ''] = paths.packagedUnits
+  await mkdir(dirname(packaged), { recursive: true })
+  await writeFile(packaged, '[Service]\n')
+  const { cert, key } = makeAuthority(place.folder).issue()
+  await install(['--server', 'https://hub.example', '--cert', cert, '--key', key])
+  expect(await text(join(paths.config, 'client.key'))).toBe(await text(key))
+  const said: string[] = []
+  const none = () => Promise.reject(new Error('nothing is asked here'))
+  const systemd = { control: async () => undefined, state: none, lines: none }
+  await uninstall({ paths, systemd, say: (line) => void said.push(line) })
+  expect(said.join()).toContain('its keys are removed')
+  expect(await readdir(paths.config)).toEqual(['agent.env', 'client.pem'])
 })
 
 testWith(

@@ -37,13 +37,21 @@ const unplugged: Systemd = {
 
 /** As systemd tells of a service that runs what the link names; each restart is noted. */
 const restarts: string[] = []
-const unit: UnitState = { active: 'active', result: '', exitStatus: '0', since: '', restarts: 0, invocation: 'x' }
+const unit: UnitState = {
+  active: 'active',
+  result: '',
+  exitStatus: '0',
+  since: '',
+  restarts: 0,
+  invocation: 'x',
+  words: '',
+}
 const plugged = (told: string): Systemd => ({
   async control(verb) {
     if (verb === 'restart') restarts.push(await readlink(paths.update.command))
   },
-  state: () => Promise.resolve({ ...unit, active: told === 'failed' ? 'failed' : 'active' }),
-  lines: () => Promise.resolve([{ msg: told }]),
+  state: () => Promise.resolve({ ...unit, active: told === 'failed' ? 'failed' : 'active', words: told }),
+  lines: () => Promise.resolve([]),
 })
 
 const run = (systemd: Systemd = unplugged, platform = PLATFORM): Promise<boolean> =>
@@ -106,7 +114,7 @@ describe("root's part of an update", () => {
     expect(await there(paths.update.outcome)).toBe(false)
     // The agent has nothing to say in it any more.
     await rm(staged(), { recursive: true })
-    expect(await run(plugged('session begun'))).toBe(true)
+    expect(await run(plugged('connected to https://hub.example'))).toBe(true)
     expect(await outcome()).toMatchObject({ id: 'order-1', version: NEW, outcome: 'installed' })
     expect(await readlink(paths.update.updater)).toBe(file)
     expect(restarts).toEqual([file])
@@ -118,7 +126,7 @@ describe("root's part of an update", () => {
     const trial = await readFile(paths.update.trial)
     const file = await readlink(paths.update.command)
     const installed = async (): Promise<void> => {
-      expect(await run(plugged('session begun'))).toBe(true)
+      expect(await run(plugged('connected to https://hub.example'))).toBe(true)
       expect((await outcome())['outcome']).toBe('installed')
       expect([await readlink(paths.update.command), await readlink(paths.update.updater)]).toEqual([file, file])
       expect(await there(paths.update.trial)).toBe(false)
