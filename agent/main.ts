@@ -98,7 +98,8 @@ async function main(config: AgentConfig): Promise<void> {
   const shared = [file, ...roots]
   const state = await openState({ dir: stateDir, server, log })
   await checkKeyMode({ dir: stateDir, log })
-  await warnOfHidden({ shared: { file, roots }, log })
+  // Not waited for: a folder of a network that hangs must not keep the agent from its start.
+  void warnOfHidden({ shared: { file, roots }, log }).catch((error: unknown) => log.warn(messageOf(error)))
   const limiter = createLimiter()
   const schedule = createSchedule({ timetable: config.limit, file: config.limitFile, limiter, log })
   await schedule.start(stop.signal)

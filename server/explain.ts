@@ -16,6 +16,7 @@ export function explain(error: unknown): Explained {
   if (error instanceof ConfigError) return { code: 'config', lines: error.mistakes, exitCode: exitCodes.refused }
   if (error instanceof NewerDatabaseError) return explained('database-newer', exitCodes.newerDatabase)
   if (!(error instanceof BackupError)) return explained('failed', exitCodes.failed)
+  if (error.code === 'backup-newer') return explained(error.code, exitCodes.newerDatabase)
   const refused = error.code === 'not-a-backup' || error.code === 'not-empty'
   return explained(error.code, refused ? exitCodes.refused : exitCodes.failed)
 }

@@ -81,6 +81,7 @@ function mistakesOf({ unknown, ...given }: Flags & { group: unknown }): string[]
     ...unknown.map((argument) => `${argument} is not known; --help lists what is`),
     ...[...empty, ...bare].map((name) => `${typed(name)} needs a value`),
     ...(given.settings === undefined ? [] : ['--settings cannot be chosen: a service has its own']),
+    ...(given.logFile === undefined ? [] : ['--log-file cannot be chosen: a service of systemd has the journal']),
     ...(given.stateDir === undefined ? [] : ['--state-dir cannot be chosen: a service has its own, in /var/lib']),
     // In the settings, a list is one text: what separates would make two of one, and a rule would deny something else.
     ...holding(given, 'root', /[:\p{Cc}]/u, 'a colon or a control character'),

@@ -213,6 +213,8 @@ unpack() { # FOLDER-OF-THE-DOWNLOAD FILE
     fail "$2 cannot be written: $free MiB are free there"
   }
   chmod 755 "$2.new"
+  # On disk before it has the name: a power cut leaves no empty file of it.
+  sync "$2.new" 2>/dev/null || sync
   mv -f "$2.new" "$2"
 }
 

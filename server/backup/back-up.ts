@@ -11,6 +11,7 @@ import { digestOf, openRegular, type Moved } from './copy.ts'
 import { BackupError, tellingOfDatabase, tellingOfRoom } from './errors.ts'
 import { createFinishedCopies, type Outcome } from './finished.ts'
 import {
+  FORMAT,
   backupLayout,
   checkedName,
   checkedPart,
@@ -126,7 +127,7 @@ async function makeRun(
   const sealed = await seal(layout, run)
   const counted = { count: files.names.size, bytes: files.bytes }
   return {
-    manifest: { format: 1, version, schema, createdAt, run, database: sealed, files: counted, parts },
+    manifest: { format: FORMAT, version, schema, createdAt, run, database: sealed, files: counted, parts },
     files,
   }
 }

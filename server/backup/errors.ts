@@ -11,6 +11,8 @@ export type BackupCode =
   | 'not-a-backup'
   /** A backup without its manifest: it was cut off. */
   | 'backup-unfinished'
+  /** Of a newer program: this one would misunderstand it. */
+  | 'backup-newer'
   /** Its bytes are not those that it says. */
   | 'backup-damaged'
   /** Another run, or a server, has the folder. */

@@ -54,6 +54,10 @@ export function checkedPart(part: Part): string {
   throw new BackupError('backup-damaged', `The backup names a part ${JSON.stringify(name)}, which no server would.`)
 }
 
+/** What is changed when an older program would misunderstand it. */
+export const FORMAT = 1
+const newerSchema = z.object({ format: z.int().min(FORMAT + 1) })
+
 const count = z.int().min(0)
 const several = z.strictObject({ count, bytes: count })
 
@@ -62,7 +66,7 @@ const several = z.strictObject({ count, bytes: count })
  * stands for all.
  */
 const manifestSchema = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(FORMAT),
   /** Of the program. */
   version: z.string().max(100),
   /** The database's migrations. */
@@ -84,11 +88,22 @@ export async function readManifest(path: string): Promise<Manifest | undefined> 
   const text = await unlessMissing(readFile(path, 'utf8'))
   if (text === undefined) return undefined
   try {
-    return manifestSchema.parse(JSON.parse(text))
+    const manifest: unknown = JSON.parse(text)
+    const newer = newerSchema.safeParse(manifest).data
+    if (newer) throw newerBackup(path, newer.format)
+    return manifestSchema.parse(manifest)
   } catch (error) {
+    if (error instanceof BackupError) throw error
     const why = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : messageOf(error)
     throw new BackupError('backup-damaged', `${path} is not the manifest of a backup: ${why}`, { cause: error })
   }
+}
+
+function newerBackup(path: string, format: number): BackupError {
+  return new BackupError(
+    'backup-newer',
+    `${path} has format ${format}, and this program knows ${FORMAT}: restore it with the program that made it, or a newer one.`,
+  )
 }
 
 /** Removes what earlier runs left and no manifest names: runs that were cut off, and the one before. */
