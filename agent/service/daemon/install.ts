@@ -81,7 +81,11 @@ export async function planDaemon(
   const settings = join(folders.config, 'agent.env')
   const before = await textOf(settings)
   const proxies = Object.fromEntries(proxyNames.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
-  const given: Variables = { ...(before === undefined ? {} : readVariables(before)), ...proxies, ...asked.variables }
+  const given: Variables = {
+    ...(before === undefined ? {} : readVariables(before, platform)),
+    ...proxies,
+    ...asked.variables,
+  }
   const named = Object.entries(asked.files) as [FileFlag, string][]
   const clientId = given['CLIENT_ID'] || idFrom(hostname)
   const own = { CLIENT_ID: clientId, STATE_DIR: folders.state, LOG_FILE: join(folders.logs, 'agent.log') }
