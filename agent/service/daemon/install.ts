@@ -41,9 +41,11 @@ const proxyNames = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'https_proxy', 'htt
 export async function install(argv: readonly string[], deps: InstallDeps): Promise<boolean> {
   const { manager, say, withinMs = 30_000 } = deps
   const asked = parseDaemonInstall(argv, manager.name, manager.paths)
+  await manager.checkFolders()
   const plan = await planDaemon(asked, deps)
-  await manager.protect()
+  // First, for it may write in the folders that are protected now.
   await manager.stop()
+  await manager.protect()
   for (const { path, text } of plan.files) await replaceFile(path, text)
   const command = await commandOf(deps)
   await manager.protect()

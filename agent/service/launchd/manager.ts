@@ -40,8 +40,11 @@ export function createLaunchd({ root = '/', command = run }: { root?: string; co
     platform: 'darwin',
     paths: pathRulesOf('darwin'),
     folders: { config, state, logs, program: at('/usr/local/libexec/backhaul-agent') },
+    leavings: [config, logs, at('/usr/local/libexec/backhaul-agent')],
     unfit: ['/Users/', '/private/tmp/', '/tmp/', '/Volumes/'],
     mayManage: async () => process.geteuid?.() === 0,
+    // Only administrators write where they lie.
+    checkFolders: async () => undefined,
     async protect() {
       if ((await tried(command('dscl', ['.', '-read', `/Users/${USER}`, 'UniqueID']))) === undefined) {
         const uid = freeUid(await command('dscl', ['.', '-list', '/Users', 'UniqueID']))
