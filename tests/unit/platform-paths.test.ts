@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, readlink, rename, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { array, assert, constantFrom, property } from 'fast-check'
@@ -8,7 +8,6 @@ import { pathRulesOf } from '../../agent/platform/paths.ts'
 import { createRules } from '../../agent/rules.ts'
 import { changeVariables, readVariables } from '../../agent/service/env-file.ts'
 import { openSource } from '../../agent/source.ts'
-import { openLogFile } from '../../shared/log-file.ts'
 import { platformOf } from '../../shared/platform.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
@@ -267,41 +266,6 @@ test('settings are read as an editor on Windows leaves them', () => {
     FILE: 'C:\\x y',
   })
   expect(changeVariables('A=1\r\nB=2\r\n', { A: '3' })).toBe('A=3\nB=2\n')
-})
-
-test('a log in a file turns over, and loses no line in that', async () => {
-  const { folder, remove } = await temporaryFolder()
-  try {
-    const path = join(folder, 'logs', 'agent.log')
-    const { write } = openLogFile(path, 100)
-    for (let line = 0; line < 30; line += 1) write(`line ${line}\n`)
-    const [before, now] = [await readFile(`${path}.1`, 'utf8'), await readFile(path, 'utf8')]
-    expect(before.length).toBeLessThan(120)
-    const lines = (before + now).trim().split('\n')
-    expect(lines.at(-1)).toBe('line 29')
-    expect(lines).toEqual(Array.from({ length: lines.length }, (_, index) => `line ${30 - lines.length + index}`))
-  } finally {
-    await remove()
-  }
-})
-
-test('a log that is no file of its own is left where it is', async () => {
-  const { folder, remove } = await temporaryFolder()
-  try {
-    const device = join(folder, 'null')
-    await symlink('/dev/null', device)
-    const path = join(folder, 'agent.log')
-    await writeFile(join(folder, 'elsewhere'), '')
-    await symlink('elsewhere', path)
-    for (const link of [device, path]) {
-      const { write } = openLogFile(link, 10)
-      for (let line = 0; line < 3; line += 1) write(`a long line ${line}\n`)
-    }
-    expect((await readdir(folder)).toSorted()).toEqual(['agent.log', 'elsewhere', 'elsewhere.1', 'null'])
-    expect([await readlink(device), await readlink(path)]).toEqual(['/dev/null', 'elsewhere'])
-  } finally {
-    await remove()
-  }
 })
 
 test('Windows has signals of its own, and no modes', () => {
