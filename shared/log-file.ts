@@ -18,11 +18,13 @@ export function openLogFile(path: string, largest = LARGEST): { write(line: stri
   // A link stays one: the file is where it leads.
   const real = regular ? realpathSync(path) : path
   let { size } = stats
+  let torn = false
 
   const turn = (full: number): void => {
     file = undefined
     // Where it cannot be put away, for somebody reads it, it grows by as much again.
     size = 0
+    torn = false
     closeSync(full)
     renameSync(real, `${real}.1`)
   }
@@ -36,7 +38,11 @@ export function openLogFile(path: string, largest = LARGEST): { write(line: stri
       }
       try {
         file ??= open()
-        size += writeSync(file, line)
+        // What there was no room for may have left half of a line, which must not spoil this one.
+        const bytes = Buffer.from(torn ? `\n${line}` : line)
+        const written = writeSync(file, bytes)
+        size += written
+        if (written > 0) torn = written < bytes.length
       } catch {
         // There is nowhere to say so.
       }
