@@ -86,8 +86,8 @@ export function readConfig(input: ConfigInput): AgentConfig {
   const paths = pathRulesOf(platform)
   const { basename, join, resolve } = paths.path
   const flags = parseFlags(argv, version)
-  const settings = flags.settings === undefined ? undefined : resolve(String(flags.settings))
-  const env = { ...(settings === undefined ? {} : readSettings(settings)), ...input.env }
+  const settings = typeof flags.settings === 'string' ? resolve(flags.settings) : undefined
+  const env = { ...(settings === undefined ? {} : readSettings(settings, platform)), ...input.env }
   const reader = readEnvironment(merge(flags, env))
   const sample = flags.sample ?? false
   const file = reader.text('--file (FILE)', defaultFile)
@@ -243,9 +243,9 @@ function stateFolder(
 }
 
 /** Variables in a file, as `EnvironmentFile=` takes them, for services that are given none. @throws ConfigError */
-function readSettings(path: string): Environment {
+function readSettings(path: string, platform: NodeJS.Platform): Environment {
   try {
-    return readVariables(readFileSync(path, 'utf8'))
+    return readVariables(readFileSync(path, 'utf8'), platform)
   } catch (error) {
     throw new ConfigError([`--settings cannot be read: ${messageOf(error)}`])
   }

@@ -69,7 +69,13 @@ async function main(config: AgentConfig): Promise<void> {
   const { clientId, proxy, file, roots, labels, chunkSize, stateDir, port } = config
   const startedAt = new Date().toISOString()
   const progress = createProgress({ stream: process.stdout })
-  const log = await createLog({ level: config.logLevel, progress, file: config.logFile })
+  const log = await createLog({ level: config.logLevel, progress, file: config.logFile }).catch((error: unknown) =>
+    refuse(
+      config.logFile === undefined
+        ? error
+        : new ConfigError([`--log-file (LOG_FILE) cannot be written: ${messageOf(error)}`]),
+    ),
+  )
   const stop = new AbortController()
   const server = withoutPassword(config.server)
   const notify = createNotify({ env: process.env, log })

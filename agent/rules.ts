@@ -34,11 +34,14 @@ export function createRules({ allow, deny, maxSize, paths = ownPaths }: RuleSett
   const denying = deny.map((glob) => compileGlob(forGlobs(glob), { ignoreCase: true }))
   const allowed = (path: string): boolean => allow.length === 0 || allowing.some((matches) => matches(path))
   const denied = (path: string): boolean => withFolders(path).some((each) => denying.some((matches) => matches(each)))
+  // `/private/**` is meant on every drive of Windows.
+  const withoutDrive = (path: string): string => path.replace(/^[a-z]:/i, '')
 
   return {
     check({ real, isDefault, size, shown }) {
       const path = forGlobs(real)
-      if (denied(path)) throw new JobFailure('not-allowed', `${shown} is excluded by this agent's --deny.`)
+      if (denied(path) || denied(withoutDrive(path)))
+        throw new JobFailure('not-allowed', `${shown} is excluded by this agent's --deny.`)
       if (!isDefault && !allowed(path)) {
         throw new JobFailure('not-allowed', `${shown} is not among what this agent's --allow names.`)
       }
@@ -61,6 +64,9 @@ const misleading: readonly (readonly [RegExp, string])[] = [
   [/(?<!\\)\|(?![^()]*\))/, 'must not hold | outside of parentheses'],
 ]
 
+/** Parentheses without a choice in them, and nothing before them that gives them a meaning, as in `Program Files (x86)`. */
+const ASIDE = /(?<![!?*+@\\])\(([^()|]*)\)/g
+
 /**
  * A pattern without a leading slash is meant anywhere. Hidden files are files like others: what is denied must stay so.
  * @throws Error that completes "--deny …"
@@ -74,7 +80,10 @@ export function compileGlob(pattern: string, { ignoreCase = false } = {}): (path
   const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text)
   const literal = fold(`/${below}`)
   try {
-    const matches = picomatch(named.startsWith('/') ? below : `**/${below}`, {
+    // Whichever way it is meant.
+    const meant = [...new Set([below, below.replace(ASIDE, '\\($1\\)')])]
+    const anywhere = named.startsWith('/') ? meant : meant.map((each) => `**/${each}`)
+    const matches = picomatch(anywhere, {
       dot: true,
       nonegate: true,
       // [!a] is anything but a.

@@ -5,11 +5,19 @@ export type Variables = Readonly<Record<string, string | undefined>>
 
 const assignment = /^\s*([A-Za-z_]\w*)=(.*)$/
 
-/** The variables of a file that systemd reads with `EnvironmentFile=`: one a line, quoted or not. */
-export function readVariables(text: string): Record<string, string> {
-  const found = text.split('\n').flatMap((line): [string, string][] => {
-    const [, name, value] = assignment.exec(line) ?? []
-    return name === undefined || value === undefined ? [] : [[name, unquote(value.trim())]]
+/** As editors end them anywhere. */
+const LINE_END = /\r\n|\n|\r/
+
+/**
+ * The variables of a file that systemd reads with `EnvironmentFile=`: one a line, quoted or not.
+ * @param platform as `process.platform` has it: on Windows, what is not quoted means its backslashes
+ */
+export function readVariables(text: string, platform: NodeJS.Platform = 'linux'): Record<string, string> {
+  const found = text.split(LINE_END).flatMap((line): [string, string][] => {
+    const [, name, given] = assignment.exec(line) ?? []
+    if (name === undefined || given === undefined) return []
+    const value = given.trim()
+    return [[name, platform === 'win32' && !isQuoted(value) ? value : unquote(value)]]
   })
   return Object.fromEntries(found)
 }
@@ -23,7 +31,7 @@ export function changeVariables(text: string, changes: Variables): string {
     .filter(([, value]) => value !== undefined && /\p{Cc}/u.test(value))
     .map(([name]) => `${name} must not contain control characters`)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  const lines = text.split('\n')
+  const lines = text.split(LINE_END)
   while (lines.at(-1) === '') lines.pop()
   const wanted = new Map(Object.entries(changes))
   const changed = lines.flatMap((line) => {
@@ -42,6 +50,8 @@ export function changeVariables(text: string, changes: Variables): string {
 function quote(value: string): string {
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `"${value.replace(/["\\`$]/g, '\\$&')}"`
 }
+
+const isQuoted = (text: string): boolean => /^(['"]).*\1$/.test(text)
 
 function unquote(text: string): string {
   if (/^'.*'$/.test(text)) return text.slice(1, -1)

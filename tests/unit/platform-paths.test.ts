@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { array, assert, constantFrom, property } from 'fast-check'
@@ -6,8 +6,8 @@ import { locate } from '../../agent/allow.ts'
 import { readConfig, type AgentConfig } from '../../agent/config.ts'
 import { pathRulesOf } from '../../agent/platform/paths.ts'
 import { createRules } from '../../agent/rules.ts'
+import { changeVariables, readVariables } from '../../agent/service/env-file.ts'
 import { openSource } from '../../agent/source.ts'
-import { openLogFile } from '../../shared/log-file.ts'
 import { platformOf } from '../../shared/platform.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
@@ -156,6 +156,16 @@ describe('paths of Windows', () => {
       expect(check(real)).toThrow(expect.objectContaining({ code: 'not-allowed' }))
   })
 
+  test.each([
+    ['C:\\Program Files (x86)\\POS\\private\\**', 'C:\\Program Files (x86)\\POS\\private\\a.csv'],
+    ['(old)\\*', 'D:\\x\\(OLD)\\a.csv'],
+    ['\\POS\\private\\**', 'C:\\POS\\private\\a.csv'],
+    ['/POS/private', 'c:\\pos\\private\\a.csv'],
+  ])('--deny %s means what it says', (glob, real) => {
+    const rules = createRules({ allow: [], deny: [glob], maxSize: undefined, paths: windows })
+    expect(() => rules.check({ real, isDefault: false, size: 1, shown: real })).toThrow('--deny')
+  })
+
   test('settings have drives in them, so a semicolon separates', () => {
     const env = { ROOTS: 'C:\\Data;d:/till/;\\\\nas\\share\\in', DENY: 'C:\\Data\\x\\*;*.key', LOCALAPPDATA: 'C:\\L' }
     expect(config('win32', ['--file', 'C:/f.txt'], env)).toMatchObject({
@@ -239,25 +249,23 @@ test('variables in a file are settings, but for those of the environment', async
     // It can hold the password of a proxy.
     expect(read.secrets).toHaveLength(1)
     expect(() => config('linux', ['--settings', join(folder, 'none')])).toThrow('--settings cannot be read')
+    expect(() => config('linux', ['--settings'])).toThrow('--settings needs a value')
+    await writeFile(path, 'ROOTS=/srv\r\nDENY=*.key\r\n')
+    expect(config('linux', ['--settings', path])).toMatchObject({ roots: ['/srv'], deny: ['*.key'] })
   } finally {
     await remove()
   }
 })
 
-test('a log in a file turns over, and loses no line in that', async () => {
-  const { folder, remove } = await temporaryFolder()
-  try {
-    const path = join(folder, 'logs', 'agent.log')
-    const { write } = openLogFile(path, 100)
-    for (let line = 0; line < 30; line += 1) write(`line ${line}\n`)
-    const [before, now] = [await readFile(`${path}.1`, 'utf8'), await readFile(path, 'utf8')]
-    expect(before.length).toBeLessThan(120)
-    const lines = (before + now).trim().split('\n')
-    expect(lines.at(-1)).toBe('line 29')
-    expect(lines).toEqual(Array.from({ length: lines.length }, (_, index) => `line ${30 - lines.length + index}`))
-  } finally {
-    await remove()
-  }
+// What is denied there must not get lost.
+test('settings are read as an editor on Windows leaves them', () => {
+  const text = '\ufeffROOTS=C:\\POS;\\\\nas\\in\r\nDENY=C:\\POS\\private\\**\r\nFILE="C:\\\\x y"\r\n'
+  expect(readVariables(text, 'win32')).toEqual({
+    ROOTS: 'C:\\POS;\\\\nas\\in',
+    DENY: 'C:\\POS\\private\\**',
+    FILE: 'C:\\x y',
+  })
+  expect(changeVariables('A=1\r\nB=2\r\n', { A: '3' })).toBe('A=3\nB=2\n')
 })
 
 test('Windows has signals of its own, and no modes', () => {

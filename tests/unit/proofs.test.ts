@@ -110,6 +110,13 @@ describe('patterns', () => {
     ['/var/log/**', '/var/log/../../etc/passwd', false],
     ['*.csv', 'a/b.csv', false],
     ['*', '..', false],
+    // On Windows these lie in a folder of their own; elsewhere they are names in the folder.
+    ['reports/*', 'reports/private\\a.csv', false],
+    ['reports/*', 'reports/.\\private\\a.csv', false],
+    ['*.csv', 'C:\\pos\\till.csv', false],
+    ['/srv/a/**', '/srv/a\\b', false],
+    ['C:/pos/**', 'C:/pos/till.csv', true],
+    ['reports/**', 'reports/private\\a.csv', true],
   ])('%s and the path %s: %s', (pattern, path, expected) => {
     expect(mayPath(token([pattern]), path)).toBe(expected)
   })

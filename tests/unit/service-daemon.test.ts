@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -66,11 +66,13 @@ describe('launchd', () => {
       if (file === 'sysadminctl') users.add('_backhaul')
       if (file === 'dscl' && args.includes('-list')) return 'root 0\n_a 250\n_b   251\nnobody -2\n'
       if (file === 'dscl' && args.includes('-read') && !users.has('_backhaul')) throw new Error('eDSRecordNotFound')
+      if (file === 'dscl' && args.includes('-read')) return `UniqueID: ${process.getuid?.()}\n`
       return args[0] === 'print' ? 'system/backhaul-agent = {\n\tstate = running\n}' : ''
     }
     const manager = createLaunchd({ root: folder, command: recorded })
     const { config, logs, state } = manager.folders
     await manager.protect()
+    for (const path of [config, logs, state]) expect((await stat(path)).mode & 0o777).toBe(0o700)
     await manager.start(command)
     const path = join(folder, 'Library/LaunchDaemons/backhaul-agent.plist')
     expect(await readFile(path, 'utf8')).toContain('<string>/opt/a &amp; b/agent</string>')
@@ -82,18 +84,35 @@ describe('launchd', () => {
       ['dscl', '.', '-list', '/Users', 'UniqueID'],
       ['sysadminctl', '-addUser', '_backhaul', '-UID', '252', '-roleAccount'],
       ['dscl', '.', '-read', '/Users/_backhaul', 'UniqueID'],
-      ['chown', '-R', '-P', '_backhaul', config, logs],
-      ['chmod', '700', config, state, logs],
       ['launchctl', 'bootout', 'system/backhaul-agent'],
       ['launchctl', 'enable', 'system/backhaul-agent'],
       ['launchctl', 'bootstrap', 'system', path],
       ['launchctl', 'print', 'system/backhaul-agent'],
     ])
-    await uninstall({ manager, say: () => undefined })
+    await uninstall({ manager, executable: '/opt/node', say: () => undefined })
     for (const gone of [path, config, logs]) await expect(stat(gone)).rejects.toMatchObject({ code: 'ENOENT' })
     expect(told.at(-1)).toEqual(['dscl', '.', '-delete', '/Users/_backhaul'])
     expect(() => freeUid(Array.from({ length: 150 }, (_, index) => `u ${250 + index}`).join('\n'))).toThrow('taken')
   })
+})
+
+test('what the service put into its folders is given to nobody', async () => {
+  const recorded: Run = async () => `UniqueID: ${process.getuid?.()}\n`
+  const manager = createLaunchd({ root: folder, command: recorded })
+  await manager.protect()
+  const foreign = join(folder, 'sudoers')
+  const planted = join(manager.folders.config, 'agent.env')
+  await writeFile(foreign, 'root ALL', { mode: 0o440 })
+  await link(foreign, planted)
+  await expect(manager.protect()).rejects.toThrow('is no file of the service')
+  await rm(planted)
+  await symlink(foreign, planted)
+  await expect(manager.protect()).rejects.toMatchObject({ code: 'ELOOP' })
+  expect((await stat(foreign)).mode & 0o777).toBe(0o440)
+  await rm(planted)
+  await writeFile(planted, '', { mode: 0o644 })
+  await manager.protect()
+  expect((await stat(planted)).mode & 0o777).toBe(0o600)
 })
 
 describe('the Task Scheduler', () => {
@@ -124,7 +143,7 @@ describe('the Task Scheduler', () => {
       return '"\\Backhaul Agent","N/A","Wird ausgef\u00fchrt"\r\n'
     }
     const manager = createScheduler({
-      env: { ProgramData: join(folder, 'P'), SystemRoot: 'C:\\Windows' },
+      env: { ProgramData: 'C:\\P', SystemRoot: 'C:\\Windows' },
       command: recorded,
     })
     expect(manager.unfit).toEqual(['C:\\Users\\'])

@@ -25,7 +25,7 @@ export async function runDaemon(name: string, argv: readonly string[], deps: Dae
   if (!argv.includes('--help')) await checkRights(deps)
   if (name === 'status') return (await status(deps)) ? 0 : 1
   if (name === 'install') return (await install(argv, { ...deps, program: ownProgram(), copied: isSea() })) ? 0 : 1
-  await uninstall(deps)
+  await uninstall({ ...deps, executable: process.execPath })
   return 0
 }
 

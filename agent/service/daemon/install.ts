@@ -41,9 +41,11 @@ const proxyNames = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'https_proxy', 'htt
 export async function install(argv: readonly string[], deps: InstallDeps): Promise<boolean> {
   const { manager, say, withinMs = 30_000 } = deps
   const asked = parseDaemonInstall(argv, manager.name, manager.paths)
+  await manager.checkFolders()
   const plan = await planDaemon(asked, deps)
-  await manager.protect()
+  // First, for it may write in the folders that are protected now.
   await manager.stop()
+  await manager.protect()
   for (const { path, text } of plan.files) await replaceFile(path, text)
   const command = await commandOf(deps)
   await manager.protect()
@@ -81,7 +83,11 @@ export async function planDaemon(
   const settings = join(folders.config, 'agent.env')
   const before = await textOf(settings)
   const proxies = Object.fromEntries(proxyNames.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
-  const given: Variables = { ...(before === undefined ? {} : readVariables(before)), ...proxies, ...asked.variables }
+  const given: Variables = {
+    ...(before === undefined ? {} : readVariables(before, platform)),
+    ...proxies,
+    ...asked.variables,
+  }
   const named = Object.entries(asked.files) as [FileFlag, string][]
   const clientId = given['CLIENT_ID'] || idFrom(hostname)
   const own = { CLIENT_ID: clientId, STATE_DIR: folders.state, LOG_FILE: join(folders.logs, 'agent.log') }

@@ -30,10 +30,14 @@ export interface Manager {
   platform: NodeJS.Platform
   paths: PathRules
   folders: DaemonFolders
+  /** What is removed with the service. */
+  leavings: readonly string[]
   /** Folders that the service's user cannot read. */
   unfit: readonly string[]
   /** Whether this process has the rights for all of it. */
   mayManage(): Promise<boolean>
+  /** @throws ConfigError for settings that somebody without rights may have put there */
+  checkFolders(): Promise<void>
   /** Makes the user and the folders, and says who may do what there. Done again, it counts for what was written meanwhile. */
   protect(): Promise<void>
   /** Runs it now, again whenever it ends, and from every start of the machine on. */

@@ -8,7 +8,7 @@ import type { Manager } from './manager.ts'
 /** Says how the service is. @returns whether it is connected */
 export async function status({ manager, say }: { manager: Manager; say: (line: string) => void }): Promise<boolean> {
   const { folders, paths } = manager
-  const env = readVariables((await textOf(paths.path.join(folders.config, 'agent.env'))) ?? '')
+  const env = readVariables((await textOf(paths.path.join(folders.config, 'agent.env'))) ?? '', manager.platform)
   const { CLIENT_ID: clientId = '', SERVER_URL: server = '', ROOTS: roots = '', FILE: file = '' } = env
   const agent = await askStatus(env['CLIENT_PORT'], clientId)
   const connected = agent?.connected ?? false

@@ -1,5 +1,7 @@
-import { chmod, mkdir, rm } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { chmod, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { posix } from 'node:path'
+import { ConfigError } from '../../../shared/env.ts'
 import { replaceFile } from '../../../shared/replace-file.ts'
 import { pause } from '../../../shared/wait.ts'
 import { pathRulesOf } from '../../platform/paths.ts'
@@ -40,18 +42,21 @@ export function createLaunchd({ root = '/', command = run }: { root?: string; co
     platform: 'darwin',
     paths: pathRulesOf('darwin'),
     folders: { config, state, logs, program: at('/usr/local/libexec/backhaul-agent') },
+    leavings: [config, logs, at('/usr/local/libexec/backhaul-agent')],
     unfit: ['/Users/', '/private/tmp/', '/tmp/', '/Volumes/'],
     mayManage: async () => process.geteuid?.() === 0,
+    // Only administrators write where they lie.
+    checkFolders: async () => undefined,
     async protect() {
       if ((await tried(command('dscl', ['.', '-read', `/Users/${USER}`, 'UniqueID']))) === undefined) {
         const uid = freeUid(await command('dscl', ['.', '-list', '/Users', 'UniqueID']))
         await command('sysadminctl', ['-addUser', USER, '-UID', String(uid), '-roleAccount'])
-        // It says nothing of a failure.
-        await command('dscl', ['.', '-read', `/Users/${USER}`, 'UniqueID'])
       }
+      // sysadminctl says nothing of a failure.
+      const uid = uidOf(await command('dscl', ['.', '-read', `/Users/${USER}`, 'UniqueID']))
       for (const folder of [config, state, logs]) await mkdir(folder, { recursive: true, mode: 0o700 })
-      await command('chown', ['-R', '-P', USER, config, logs])
-      await command('chmod', ['700', config, state, logs])
+      const written = (await readdir(config)).map((name) => posix.join(config, name))
+      for (const path of [...written, config, logs]) await give(path, uid)
     },
     async start(wanted) {
       await bootout()
@@ -73,6 +78,30 @@ export function createLaunchd({ root = '/', command = run }: { root?: string; co
       const text = await tried(command('launchctl', ['print', TARGET]))
       return text === undefined ? undefined : (/^\s*state = (.+)$/m.exec(text)?.[1] ?? 'unknown')
     },
+  }
+}
+
+/** @param text as `dscl . -read … UniqueID` prints it */
+function uidOf(text: string): number {
+  const uid = /^UniqueID:\s*(\d+)\s*$/m.exec(text)?.[1]
+  if (uid === undefined) throw new Error(`dscl tells no number of the user ${USER}, but ${JSON.stringify(text)}`)
+  return Number(uid)
+}
+
+/**
+ * Makes the service's user the owner. That user may write in these folders: a link, or a second name of a file of somebody
+ * else, that was put there is not given away.
+ */
+async function give(path: string, uid: number): Promise<void> {
+  const opened = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const stats = await opened.stat()
+    if (!stats.isDirectory() && !(stats.isFile() && stats.nlink === 1))
+      throw new ConfigError([`${path} is no file of the service; remove it`])
+    await opened.chown(uid, stats.gid)
+    await opened.chmod(stats.isDirectory() ? 0o700 : 0o600)
+  } finally {
+    await opened.close()
   }
 }
 

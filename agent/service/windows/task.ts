@@ -5,8 +5,8 @@ import type { Command } from '../daemon/manager.ts'
 export const LOCAL_SERVICE = 'S-1-5-19'
 
 /**
- * A task of the Task Scheduler (MS-TSCH, its XML schema): it begins with the machine, never ends by itself, and is begun
- * again when it ended badly. Whatever happened, it is looked after every five minutes.
+ * A task of the Task Scheduler (MS-TSCH, its XML schema): it begins with the machine and never ends by itself. Whatever it
+ * ended with, it is begun again within five minutes; where it could not be started, within one (RestartOnFailure).
  */
 export function renderTask({ file, args, folder }: Command): string {
   return [

@@ -57,7 +57,10 @@ export function mayPath(principal: Principal, path: string | null): boolean {
   const plain = path === null ? null : normalize(path)
   // Whatever the site's system takes for a separator.
   if (plain === null || plain.split(/[/\\]/).includes('..')) return false
-  return principal.paths.some((pattern) => matcherOf(pattern)(plain))
+  // A backslash begins a folder on Windows, and is part of a name elsewhere: what the site is, its path does not say.
+  const { paths } = principal
+  const meant = [plain, normalize(plain.replaceAll('\\', '/'))]
+  return meant.every((each) => paths.some((pattern) => matcherOf(pattern)(each)))
 }
 
 /** Whether an operator's role is at least `role`. */
