@@ -4,6 +4,7 @@ import { messageOf } from '../../../shared/errors.ts'
 import { UpdateFailure } from '../../update/failure.ts'
 import {
   MAX_LIST,
+  MAX_PACKED,
   packedName,
   READY,
   readOutcome,
@@ -39,9 +40,6 @@ export interface UpdateDeps {
 /** How long a new version may take to reach its server, and must stay then, in ms. */
 export const CONTACT_WITHIN_MS = 300_000
 export const STAYS_MS = 10_000
-
-/** Bytes of a packed executable, at most. */
-const MAX_PACKED = 512 * 1024 * 1024
 
 /**
  * Root's part of an update: takes what the agent fetched, believes nothing but the signature, and has the new version prove
