@@ -132,11 +132,12 @@ export function createUpdates(deps: UpdatesDeps): Updates {
 
   /**
    * A version that began a session and was taken back all the same: for the server the order has ended well, and is listed no
-   * more. It takes that word again as often as it is said.
+   * more. It takes that word again as often as it is said; who runs that version after all, by hand, has nothing to say.
    */
   const tellRollBack = async (): Promise<void> => {
-    const last = outcomeFile && (await readOutcome(outcomeFile))
-    if (last && last.outcome === 'rolled-back') await report(last.id, 'failed', last.detail, stopping.signal)
+    const last = outcomeFile === undefined ? undefined : await readOutcome(outcomeFile)
+    if (last?.outcome === 'rolled-back' && last.version !== version)
+      await report(last.id, 'failed', last.detail, stopping.signal)
   }
 
   const end = (): void => {
