@@ -36,8 +36,8 @@ export interface UpdatesDeps extends FetchDeps {
 const FETCH_WITHIN_MS = 24 * 3600_000
 /** How often to look for what root's part says, and to tell it again, in ms: it hears nothing while it is at work. */
 const LOOK_EVERY_MS = 1000
-const TELL_EVERY_MS = 120_000
-const TELL_TIMES = 5
+const TELL_EVERY_MS = 30_000
+const TELL_TIMES = 20
 
 /**
  * Orders of one session. The agent fetches and tells; what becomes of it is the business of root's part

@@ -182,6 +182,14 @@ describe("root's part of an update", () => {
     expect(said.some((line) => line.startsWith(`cannot write down what became of ${NEW}`))).toBe(true)
   })
 
+  test('goes back where systemd does not tell how it is, instead of trying it for ever', async () => {
+    const mute: Systemd = { ...plugged('connected'), lines: () => Promise.reject(new Error('there is no journal')) }
+    expect(await run(mute)).toBe(false)
+    expect((await outcome())['detail']).toContain('nobody can tell whether it runs: there is no journal')
+    expect(await readlink(paths.update.command)).toMatch(OLD)
+    expect(await there(paths.update.trial)).toBe(false)
+  })
+
   test('leaves alone what somebody has installed by hand meanwhile', async () => {
     await expect(run()).rejects.toThrow('the power is cut')
     const other = join(paths.update.library, 'backhaul-agent-9.0.0')
