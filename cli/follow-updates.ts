@@ -1,5 +1,5 @@
 import pRetry from 'p-retry'
-import { finalUpdateStates, type Client } from '../shared/operator.ts'
+import type { Client } from '../shared/operator.ts'
 import { pause } from '../shared/wait.ts'
 import type { Api } from './api.ts'
 import { describeUpdate } from './describe.ts'
@@ -19,6 +19,8 @@ export interface FollowUpdatesOptions {
   signal: AbortSignal
   /** With the orders that are followed. */
   clients: readonly Shown[]
+  /** How long what is installed must stay so, in ms: a site that goes back tells it only then. */
+  settleMs: number
 }
 
 /** More than so many are looked at in one list, which is of all clients. */
@@ -27,14 +29,23 @@ const ONE_BY_ONE = 10
 const EVERY = { some: 1_000, list: 5_000 }
 
 /**
- * Waits until every order is over, and shows each new state. One that is taken back or replaced meanwhile is over, too.
+ * Waits until every order is over, and shows each new state. One that is taken back or replaced meanwhile is over, too; that
+ * of a site that is offline is not.
  * @returns the clients as they are at the end
  * @throws CliError when the server stays away
  */
-export async function followUpdates({ api, screen, signal, clients }: FollowUpdatesOptions): Promise<Shown[]> {
+export async function followUpdates({
+  api,
+  screen,
+  signal,
+  clients,
+  settleMs,
+}: FollowUpdatesOptions): Promise<Shown[]> {
   const orders = new Map(clients.map(({ value }) => [value.id, value.update?.id]))
   const shown = new Map<string, string>()
   const ended = new Map<string, Shown>()
+  const installedAt = new Map<string, number>()
+  let hasToldAway = false
   const trouble = createTrouble(screen)
   const retry = {
     ...retrying(usualPatience, signal),
@@ -51,15 +62,28 @@ export async function followUpdates({ api, screen, signal, clients }: FollowUpda
     const text = isOurs ? describeUpdate(update) : 'the order was taken back, or another given'
     if (shown.get(id) !== text) screen.note(`${id}: ${text}${status === 'offline' ? ' (offline)' : ''}`)
     shown.set(id, text)
-    if (!isOurs || finalUpdateStates.includes(update.state)) ended.set(id, client)
+    if (isOurs && update.state === 'installed' && !installedAt.has(id)) installedAt.set(id, performance.now())
+    if (!isOurs || update.state === 'failed' || performance.now() - (installedAt.get(id) ?? Infinity) >= settleMs)
+      ended.set(id, client)
+  }
+  /** Nobody should have to guess why it does not end. */
+  const tellAway = (left: readonly Shown[]): void => {
+    const isAway = left.length > 0 && left.every(({ value }) => value.status === 'offline')
+    if (isAway && !hasToldAway)
+      screen.note(
+        'Only sites that are offline are left. This ends when they were updated, or the orders are taken back; Ctrl+C ends it now, and what was ordered stands.',
+      )
+    hasToldAway = isAway
   }
 
   try {
     for (;;) {
       const open = [...orders.keys()].filter((id) => !ended.has(id))
       if (open.length === 0) return [...ended.values()]
-      for (const client of await pRetry(() => look(open), retry)) show(client)
+      const looked = await pRetry(() => look(open), retry)
       trouble.over()
+      for (const client of looked) show(client)
+      tellAway(looked.filter(({ value }) => !ended.has(value.id)))
       if (ended.size < orders.size) await pause(open.length > ONE_BY_ONE ? EVERY.list : EVERY.some, signal)
       signal.throwIfAborted()
     }

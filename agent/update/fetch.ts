@@ -8,7 +8,7 @@ import type { Answer } from '../http.ts'
 import type { Limiter } from '../limiter.ts'
 import { TransientError, type Retry } from '../retry.ts'
 import { UpdateFailure } from './failure.ts'
-import { MAX_LIST } from './files.ts'
+import { MAX_LIST, MAX_PACKED } from './files.ts'
 
 export interface FetchDeps {
   api: Pick<Api, 'send'>
@@ -53,7 +53,8 @@ export async function fetchFile(name: string, to: string, deps: FetchDeps, signa
     while (at < total) {
       const startedAt = performance.now()
       const piece = await next(at)
-      if (total === Number.POSITIVE_INFINITY) await checkRoom(to, piece.total - at)
+      // What the server says of it may change at any time, and is never the reason for a disk that is full.
+      if (piece.total !== total) await checkRoom(name, to, { have: at, total: piece.total })
       total = piece.total
       if (piece.start !== at) await file.truncate(0)
       await append(file, piece.bytes)
@@ -94,6 +95,11 @@ function toPiece(name: string, answer: Answer, at: number): Piece {
   // What lies there is as long as the whole, or longer: what it is will be told by its digest.
   if (answer.status === 416 && total !== undefined) return { start: at, bytes: Buffer.alloc(0), total: at }
   const { status, bytes } = judge(name, answer)
+  // It would be fetched from its begin, and broken off, for as long as an order holds.
+  if (status === 200 && (!isWhole(answer) || bytes.length === 0))
+    throw new UpdateFailure(
+      `${name} comes only as a whole, which is too much at once: what lies between this site and the server must let requests with Range through`,
+    )
   if (!isWhole(answer) || bytes.length === 0) throw new TransientError('a piece did not come as a whole')
   // Something on the way knows no ranges.
   if (status === 200) return { start: 0, bytes, total: bytes.length }
@@ -135,8 +141,10 @@ async function append(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten
 }
 
-/** @param bytes that are to come @throws UpdateFailure */
-async function checkRoom(to: string, bytes: number): Promise<void> {
+/** @param size.have bytes that are here already @throws UpdateFailure */
+async function checkRoom(name: string, to: string, { have, total }: { have: number; total: number }): Promise<void> {
+  if (total > MAX_PACKED) throw new UpdateFailure(`${name} of the server is too large to be an agent`)
+  const bytes = total - have
   const { bavail, bsize } = await statfs(dirname(to))
   const free = bavail * bsize
   if (free < bytes + LEFT_FREE)

@@ -12,6 +12,8 @@ export const SIGNATURE = 'SHA256SUMS.sig'
 
 /** Bytes of a list or a signature, at most. */
 export const MAX_LIST = 64 * 1024
+/** Bytes of a packed executable, at most. */
+export const MAX_PACKED = 512 * 1024 * 1024
 
 const version = z.string().regex(versionPattern)
 

@@ -36,8 +36,8 @@ export interface UpdatesDeps extends FetchDeps {
 const FETCH_WITHIN_MS = 24 * 3600_000
 /** How often to look for what root's part says, and to tell it again, in ms: it hears nothing while it is at work. */
 const LOOK_EVERY_MS = 1000
-const TELL_EVERY_MS = 120_000
-const TELL_TIMES = 5
+const TELL_EVERY_MS = 30_000
+const TELL_TIMES = 20
 
 /**
  * Orders of one session. The agent fetches and tells; what becomes of it is the business of root's part
@@ -132,11 +132,12 @@ export function createUpdates(deps: UpdatesDeps): Updates {
 
   /**
    * A version that began a session and was taken back all the same: for the server the order has ended well, and is listed no
-   * more. It takes that word again as often as it is said.
+   * more. It takes that word again as often as it is said; who runs that version after all, by hand, has nothing to say.
    */
   const tellRollBack = async (): Promise<void> => {
-    const last = outcomeFile && (await readOutcome(outcomeFile))
-    if (last && last.outcome === 'rolled-back') await report(last.id, 'failed', last.detail, stopping.signal)
+    const last = outcomeFile === undefined ? undefined : await readOutcome(outcomeFile)
+    if (last?.outcome === 'rolled-back' && last.version !== version)
+      await report(last.id, 'failed', last.detail, stopping.signal)
   }
 
   const end = (): void => {

@@ -7,10 +7,14 @@ import { followUpdates, listed, type Shown } from '../follow-updates.ts'
 import { given, parseClientId, wholeNumber } from '../options.ts'
 import { shareOf } from '../roll-out.ts'
 
+/** A version that ends right after it began is taken back within this time, in s. */
+const SETTLE_S = 60
+
 interface Flags {
   all?: boolean
   share?: number
   wait?: boolean
+  settle?: number
   cancel?: boolean
 }
 
@@ -35,7 +39,8 @@ export function addUpdate(program: Command, connect: Connect): void {
     .argument('[clients...]', 'ids of the clients')
     .option('--all', 'every client whose agent is older, and can be updated from here')
     .option('--share <percent>', 'with --all, only so many of them, at least one', wholeNumber(1, 100))
-    .option('--wait', 'wait until all of them are over')
+    .option('--wait', 'wait until all of them are over, those of sites that are offline, too')
+    .option('--settle <seconds>', 'with --wait, how long a new version must stay (default: 60)', wholeNumber(0, 86_400))
     .option('--cancel', 'take orders back that nothing was fetched for yet')
     .addHelpText('after', examples)
     .action((ids: string[], flags: Flags, command: Command) => update(connect(command), ids, flags))
@@ -51,7 +56,9 @@ async function update(context: Context, ids: string[], flags: Flags): Promise<vo
   checkUsage(ids, flags)
   const wanted = flags.all ? await chosen(context, flags) : [...new Set(ids.map((id) => given(parseClientId, id)))]
   const { done, refused } = await askEach(context, wanted, flags.cancel ? api.takeUpdateBack : api.orderUpdate)
-  const clients = flags.wait ? await followUpdates({ ...context, clients: done }) : done
+  const clients = flags.wait
+    ? await followUpdates({ ...context, clients: done, settleMs: (flags.settle ?? SETTLE_S) * 1000 })
+    : done
   if (screen.asJson) {
     const told = refused.map(({ id, error }) => ({ id, code: error.code, detail: error.message }))
     screen.json({ clients: clients.map(({ raw }) => raw), count: clients.length, refused: told })
@@ -59,9 +66,10 @@ async function update(context: Context, ids: string[], flags: Flags): Promise<vo
   checkOutcome(clients, refused, wanted.length)
 }
 
-function checkUsage(ids: readonly string[], { all = false, share, wait, cancel }: Flags): void {
+function checkUsage(ids: readonly string[], { all = false, share, wait, settle, cancel }: Flags): void {
   if (all === ids.length > 0) throw new CliError('usage', 'Say which clients, or --all.')
   if (share !== undefined && !all) throw new CliError('usage', '--share is a share of --all.')
+  if (settle !== undefined && !wait) throw new CliError('usage', '--settle is for --wait.')
   if (cancel && (wait || share !== undefined))
     throw new CliError('usage', '--cancel goes with neither --wait nor --share.')
 }

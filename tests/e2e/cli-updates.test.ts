@@ -8,6 +8,7 @@ import { run } from '../../cli/run.ts'
 import { shareOf } from '../../cli/roll-out.ts'
 import type { Client } from '../../shared/operator.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { testWith } from '../helpers/needs.ts'
 import { projectFolder } from '../helpers/process.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 import { updatable } from '../helpers/updatable.ts'
@@ -70,7 +71,8 @@ describe('backhaul update', () => {
   test('--wait shows each state, and tells by its exit code that one has failed', async () => {
     const names = ['wait_good', 'wait_bad']
     const [good, bad] = [await updatable(stack, 'wait_good'), await updatable(stack, 'wait_bad')]
-    const waiting = spawn(process.execPath, [program, 'update', ...names, '--wait'], { env: environment() })
+    const args = [program, 'update', ...names, '--wait', '--settle', '0']
+    const waiting = spawn(process.execPath, args, { env: environment() })
     const ended = once(waiting, 'close')
     let [out, err] = ['', '']
     waiting.stdout.on('data', (data) => (out += String(data)))
@@ -94,8 +96,35 @@ describe('backhaul update', () => {
     expect((await cli('clients', '--all')).stdout).toMatch(/^wait_good\t\w+\t\S+\t0\.2\.0\t/m)
   })
 
+  testWith(
+    { long: true },
+    '--wait believes a new version once it has stayed, and says when only sites that are offline are left',
+    async () => {
+      const site = await updatable(stack, 'hasty')
+      // Who does not wait, and is not heard of for three seconds, is away.
+      await site.poll({ seen: 0 })
+      const args = [program, 'update', 'hasty', '--wait', '--settle', '300']
+      const waiting = spawn(process.execPath, args, { env: environment() })
+      const ended = once(waiting, 'close')
+      let err = ''
+      waiting.stderr.on('data', (data) => (err += String(data)))
+      await until('it to be followed', async () => err.includes('hasty: 0.2.0 ordered'))
+      const { id } = (await stack.get('/clients/hasty'))['update']
+      await until('it to be told that it waits for somebody who is away', async () =>
+        err.includes('Ctrl+C ends it now'),
+      )
+      await updatable(stack, 'hasty', { version: '0.2.0' })
+      await until('that to be shown', async () => err.includes('hasty: 0.2.0 installed'))
+      const back = await updatable(stack, 'hasty')
+      await back.report(id, 'failed', { detail: 'it ended 3 times in a row' })
+      expect((await ended)[0]).toBe(1)
+      expect(err).toContain('hasty was not updated: it ended 3 times in a row')
+    },
+  )
+
   test.each([
     [['update'], 2, 'usage'],
+    [['update', 'new', '--settle', '1'], 2, 'usage'],
     [['update', 'new', '--all'], 2, 'usage'],
     [['update', 'new', '--share', '10'], 2, 'usage'],
     [['update', '--all', '--share', '0'], 2, 'usage'],

@@ -57,6 +57,8 @@ describe('an agent that is updated from its server, on a real systemd', () => {
     expect((await order()).status).toBe(202)
     return String((await ordered('failed'))['detail'])
   }
+  const rootIs = async (): Promise<string> =>
+    (await site.machine.ask('systemctl', 'is-active', 'backhaul-agent-update.service')).trim()
   const online = (version: string): Promise<unknown> =>
     until(
       `${version} to be online`,
@@ -92,7 +94,7 @@ describe('an agent that is updated from its server, on a real systemd', () => {
       expect(JSON.parse(await site.machine.read(OUTCOME))).toMatchObject({ version: NEW, outcome: 'installed' })
       const status = await site.machine.run('backhaul-agent', 'service', 'status')
       expect(status).toMatch(new RegExp(`updates +from the server; .* ${NEW} installed`))
-      expect(await site.machine.ask('systemctl', 'is-failed', 'backhaul-agent-update.service')).toContain('inactive')
+      await until('root to rest', async () => (await rootIs()) === 'inactive')
     },
     LONG,
   )
@@ -133,6 +135,12 @@ describe('an agent that is updated from its server, on a real systemd', () => {
       await makeSigned(folder, { version: '0.1.8', content: script('0.1.8'), keyFile: site.key })
       await site.machine.run('mkdir', '-p', staged)
       for (const name of await readdir(folder)) await site.machine.give(join(folder, name), `${staged}/${name}`)
+      await until('root to rest', async () => (await rootIs()) === 'failed')
+      // Called without end it goes on listening.
+      const storm = 'end=$(($(date +%s) + 20)); while [ $(date +%s) -lt $end ]; do echo x >"$0"; sleep 0.1; done'
+      await site.machine.run('sh', '-c', storm, `${staged}/ready`)
+      expect((await site.machine.run('systemctl', 'is-active', 'backhaul-agent-update.path')).trim()).toBe('active')
+      await until('root to rest', async () => (await rootIs()) === 'failed')
       await site.machine.write(`${staged}/ready`, JSON.stringify({ id: 'of-its-own', version: '0.1.8' }))
       const outcome = await until('root to answer', async () => {
         const found = JSON.parse(await site.machine.read(OUTCOME)) as Json

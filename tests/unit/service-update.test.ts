@@ -159,6 +159,37 @@ describe("root's part of an update", () => {
     await expect(run(unplugged)).rejects.toThrow('the power is cut')
   })
 
+  test('goes back whole when the power was cut just before it was noted that all is well, and the server is gone then', async () => {
+    await expect(run()).rejects.toThrow('the power is cut')
+    await rm(paths.update.updater)
+    await symlink(await readlink(paths.update.command), paths.update.updater)
+    expect(await run(plugged('failed'))).toBe(false)
+    // What carries out updates is there.
+    for (const link of [paths.update.command, paths.update.updater])
+      expect(execFileSync(link, ['--version'], { encoding: 'utf8' })).toBe(`${OLD}\n`)
+  })
+
+  test.each([
+    ['failed', OLD],
+    ['connected to https://hub.example', NEW],
+  ])('ends where that cannot be written down: of one that is %s, %s stays', async (told, stays) => {
+    await expect(run()).rejects.toThrow('the power is cut')
+    await mkdir(paths.update.outcome)
+    expect(await run(plugged(told))).toBe(stays === NEW)
+    expect(restarts.at(-1)).toMatch(stays)
+    expect(await readlink(paths.update.command)).toMatch(stays)
+    expect(await there(paths.update.trial)).toBe(false)
+    expect(said.some((line) => line.startsWith(`cannot write down what became of ${NEW}`))).toBe(true)
+  })
+
+  test('goes back where systemd does not tell how it is, instead of trying it for ever', async () => {
+    const mute: Systemd = { ...plugged('connected'), lines: () => Promise.reject(new Error('there is no journal')) }
+    expect(await run(mute)).toBe(false)
+    expect((await outcome())['detail']).toContain('nobody can tell whether it runs: there is no journal')
+    expect(await readlink(paths.update.command)).toMatch(OLD)
+    expect(await there(paths.update.trial)).toBe(false)
+  })
+
   test('leaves alone what somebody has installed by hand meanwhile', async () => {
     await expect(run()).rejects.toThrow('the power is cut')
     const other = join(paths.update.library, 'backhaul-agent-9.0.0')

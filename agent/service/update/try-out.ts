@@ -1,3 +1,4 @@
+import { messageOf } from '../../../shared/errors.ts'
 import { pause } from '../../../shared/wait.ts'
 import { lookForContact } from '../contact.ts'
 import { UNIT } from '../paths.ts'
@@ -28,8 +29,17 @@ export async function tryOut({ systemd, port, clientId, withinMs, staysMs }: Try
   // A start that fails is told by the state, and tried again by systemd.
   await systemd.control('restart', UNIT).catch(() => undefined)
   let met: { invocation: string; at: number } | undefined
-  for (const until = performance.now() + withinMs; ;) {
-    const { connected, unit } = await lookForContact({ systemd, port, clientId })
+  for (const until = performance.now() + withinMs; ; await pause(LOOK_EVERY_MS)) {
+    let unseen = ''
+    const contact = await lookForContact({ systemd, port, clientId }).catch((error: unknown) => {
+      unseen = messageOf(error)
+    })
+    if (!contact) {
+      // Thrown on, it would be tried again and again, and restarted each time.
+      if (performance.now() > until) return `nobody can tell whether it runs: ${unseen}`
+      continue
+    }
+    const { connected, unit } = contact
     const ends = unit.restarts - before
     if (unit.active === 'failed') return `it ended with exit status ${unit.exitStatus} (${unit.result})`
     if (ends >= MAX_ENDS) return `it ended ${ends} times in a row, at last with exit status ${unit.exitStatus}`
@@ -38,6 +48,5 @@ export async function tryOut({ systemd, port, clientId, withinMs, staysMs }: Try
       met = connected ? { invocation: unit.invocation, at: now } : undefined
     if (met && now - met.at >= staysMs) return undefined
     if (!met && now > until) return `it did not reach its server within ${Math.round(withinMs / 1000)} s`
-    await pause(LOOK_EVERY_MS)
   }
 }

@@ -4,6 +4,7 @@ import { messageOf } from '../../../shared/errors.ts'
 import { UpdateFailure } from '../../update/failure.ts'
 import {
   MAX_LIST,
+  MAX_PACKED,
   packedName,
   READY,
   readOutcome,
@@ -39,9 +40,6 @@ export interface UpdateDeps {
 /** How long a new version may take to reach its server, and must stay then, in ms. */
 export const CONTACT_WITHIN_MS = 300_000
 export const STAYS_MS = 10_000
-
-/** Bytes of a packed executable, at most. */
-const MAX_PACKED = 512 * 1024 * 1024
 
 /**
  * Root's part of an update: takes what the agent fetched, believes nothing but the signature, and has the new version prove
@@ -141,17 +139,17 @@ async function prove(trial: Trial, deps: UpdateDeps): Promise<boolean> {
   if ((await targetOf(command)) !== trial.file) return superseded(trial, deps)
   if (why === undefined) {
     await pointTo(updater, trial.file)
-    await writeOutcome(paths.update, trial, { outcome: 'installed' })
-    await removeTrial(paths.update)
+    await close(trial, { outcome: 'installed' }, deps)
     await clear(trial, paths.update)
     say(`${SERVICE} ${trial.version} is installed`)
     return true
   }
   await pointTo(command, trial.previous)
+  // It was there if the power was cut just after the new one had proved itself.
+  if ((await targetOf(updater)) === trial.file) await pointTo(updater, trial.previous)
   const detail = `${trial.version} was installed and did not work: ${why}. ${trial.previous.split('/').at(-1)} is back`
   // Before it starts: it would begin anew with the order.
-  await writeOutcome(paths.update, trial, { outcome: 'rolled-back', detail })
-  await removeTrial(paths.update)
+  await close(trial, { outcome: 'rolled-back', detail }, deps)
   say(detail)
   await systemd.control('reset-failed', UNIT).catch(() => undefined)
   // A start that fails is tried again by systemd.
@@ -161,12 +159,23 @@ async function prove(trial: Trial, deps: UpdateDeps): Promise<boolean> {
 }
 
 /** Somebody who may has installed another version meanwhile. */
-async function superseded(trial: Trial, { paths, say }: UpdateDeps): Promise<boolean> {
+async function superseded(trial: Trial, deps: UpdateDeps): Promise<boolean> {
   const detail = `another version was installed by hand while ${trial.version} was to prove itself`
-  say(detail)
-  await writeOutcome(paths.update, trial, { outcome: 'refused', detail })
-  await removeTrial(paths.update)
+  deps.say(detail)
+  await close(trial, { outcome: 'refused', detail }, deps)
   return true
+}
+
+/** Ends a trial, also where that cannot be written down, as on a full disk: it would begin anew, over and over. */
+async function close(
+  trial: Trial,
+  how: Parameters<typeof writeOutcome>[2],
+  { paths, say }: Pick<UpdateDeps, 'paths' | 'say'>,
+): Promise<void> {
+  await writeOutcome(paths.update, trial, how).catch((error: unknown) =>
+    say(`cannot write down what became of ${trial.version}: ${messageOf(error)}`),
+  )
+  await removeTrial(paths.update)
 }
 
 /** The version before stays, to go back to by hand. */
