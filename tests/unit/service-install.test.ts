@@ -120,17 +120,21 @@ describe('service install', () => {
     expect(await install(['--no-group'])).toEqual(['/etc/systemd/system/backhaul-agent.service.d/groups.conf'])
   })
 
-  test('what the service reads by itself lies where it gets in, whatever the mask of who installs it', async () => {
-    const { ca } = makeAuthority(place.folder)
-    const mask = process.umask(0o077)
-    try {
-      await install(['--server', 'https://hub.example', '--ca', ca])
-    } finally {
-      process.umask(mask)
-    }
-    expect((await stat(paths.config)).mode & 0o777).toBe(0o755)
-    expect((await stat(join(paths.config, 'ca.pem'))).mode & 0o777).toBe(0o644)
-  })
+  testWith(
+    { programs: ['openssl'] },
+    'what the service reads by itself lies where it gets in, whatever the mask of who installs it',
+    async () => {
+      const { ca } = makeAuthority(place.folder)
+      const mask = process.umask(0o077)
+      try {
+        await install(['--server', 'https://hub.example', '--ca', ca])
+      } finally {
+        process.umask(mask)
+      }
+      expect((await stat(paths.config)).mode & 0o777).toBe(0o755)
+      expect((await stat(join(paths.config, 'ca.pem'))).mode & 0o777).toBe(0o644)
+    },
+  )
 
   test("the way out of whoever installs it is the agent's, too", async () => {
     await install(['--server', 'https://hub.example'], { HTTPS_PROXY: 'http://proxy.example:3128', HOME: '/root' })
@@ -207,20 +211,24 @@ describe('service install', () => {
   })
 })
 
-test('uninstalled beside a package, whose settings stay, it leaves no secret', async () => {
-  const [packaged = ''] = paths.packagedUnits
-  await mkdir(dirname(packaged), { recursive: true })
-  await writeFile(packaged, '[Service]\n')
-  const { cert, key } = makeAuthority(place.folder).issue()
-  await install(['--server', 'https://hub.example', '--cert', cert, '--key', key])
-  expect(await text(join(paths.config, 'client.key'))).toBe(await text(key))
-  const said: string[] = []
-  const none = () => Promise.reject(new Error('nothing is asked here'))
-  const systemd = { control: async () => undefined, state: none, lines: none }
-  await uninstall({ paths, systemd, say: (line) => void said.push(line) })
-  expect(said.join()).toContain('its keys are removed')
-  expect(await readdir(paths.config)).toEqual(['agent.env', 'client.pem'])
-})
+testWith(
+  { programs: ['openssl'] },
+  'uninstalled beside a package, whose settings stay, it leaves no secret',
+  async () => {
+    const [packaged = ''] = paths.packagedUnits
+    await mkdir(dirname(packaged), { recursive: true })
+    await writeFile(packaged, '[Service]\n')
+    const { cert, key } = makeAuthority(place.folder).issue()
+    await install(['--server', 'https://hub.example', '--cert', cert, '--key', key])
+    expect(await text(join(paths.config, 'client.key'))).toBe(await text(key))
+    const said: string[] = []
+    const none = () => Promise.reject(new Error('nothing is asked here'))
+    const systemd = { control: async () => undefined, state: none, lines: none }
+    await uninstall({ paths, systemd, say: (line) => void said.push(line) })
+    expect(said.join()).toContain('its keys are removed')
+    expect(await readdir(paths.config)).toEqual(['agent.env', 'client.pem'])
+  },
+)
 
 testWith(
   { programs: ['systemd-analyze'] },
