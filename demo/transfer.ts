@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream/promises'
 import type { Api } from '../cli/api.ts'
 import { endedBadly } from '../cli/describe.ts'
 import { waitForDownload } from '../cli/waiting.ts'
-import { sha256, type Sha256 } from '../shared/digest.ts'
+import type { Sha256 } from '../shared/digest.ts'
+import { digestOfFile } from '../shared/file-digest.ts'
 import { formatBytes } from '../shared/format.ts'
 import type { Download } from '../shared/operator.ts'
 import type { Progress } from '../shared/progress.ts'
@@ -48,14 +47,11 @@ export async function transfer(options: TransferOptions): Promise<Omit<Transfer,
 
 /** The SHA-256 of the source and of what was received, read from the disk by this process. */
 export async function withDigests(came: Omit<Transfer, 'sourceSha256' | 'receivedSha256'>): Promise<Transfer> {
-  const [sourceSha256, receivedSha256] = await Promise.all([digestOf(came.site.source), digestOf(came.received)])
+  const [sourceSha256, receivedSha256] = await Promise.all([
+    digestOfFile(came.site.source),
+    digestOfFile(came.received),
+  ])
   return { ...came, sourceSha256, receivedSha256 }
-}
-
-async function digestOf(path: string): Promise<Sha256> {
-  const hash = sha256()
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash)
-  return hash.digest('hex')
 }
 
 /** A bar for each site on a terminal; elsewhere a line for each quarter of the way. */

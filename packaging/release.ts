@@ -1,9 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { sha256 } from '../shared/digest.ts'
+import { digestOfFile } from '../shared/file-digest.ts'
 import { projectFolder } from './project.ts'
 
 /** Who signs releases: an Ed25519 key (RFC 8032), made at the first release, which only its owner can read. */
@@ -43,7 +41,7 @@ export async function signSums({
   files: readonly string[]
   key: KeyObject
 }): Promise<void> {
-  const lines = await Promise.all(files.map(async (name) => `${await digestOf(join(folder, name))}  ${name}\n`))
+  const lines = await Promise.all(files.map(async (name) => `${await digestOfFile(join(folder, name))}  ${name}\n`))
   const sums = Buffer.from(lines.toSorted().join(''))
   await save(join(folder, 'release.pub'), publicKeyOf(key))
   await save(join(folder, 'SHA256SUMS'), sums)
@@ -58,12 +56,6 @@ export async function publish({ from, to }: { from: string; to: string }): Promi
   const lists = ['SHA256SUMS.sig', 'SHA256SUMS']
   const names = (await readdir(from)).filter((name) => !lists.includes(name))
   for (const name of [...names, ...lists]) await rename(join(from, name), join(to, name))
-}
-
-async function digestOf(file: string): Promise<string> {
-  const hash = sha256()
-  await pipeline(createReadStream(file), hash)
-  return hash.digest('hex')
 }
 
 async function save(file: string, content: string | Buffer, mode = 0o644): Promise<void> {

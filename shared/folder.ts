@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir, open, statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { own } from './platform.ts'
 
@@ -23,4 +23,10 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
   const first = await mkdir(last, mode === undefined ? { recursive: true } : { recursive: true, mode })
   if (first === undefined || !own.syncsFolders) return
   for (let made = last; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
+}
+
+/** What may still be written where a folder is, by users without rights: bytes. */
+export async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize
 }

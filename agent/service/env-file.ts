@@ -1,7 +1,14 @@
-import { ConfigError } from '../../shared/env.ts'
+import { ConfigError, type Environment } from '../../shared/env.ts'
 
 /** Variables by their names; undefined takes one away. */
 export type Variables = Readonly<Record<string, string | undefined>>
+
+const proxyNames = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'https_proxy', 'http_proxy', 'no_proxy']
+
+/** The proxies that a command was told of: what it installs has the same way out. */
+export function proxiesOf(env: Environment): Variables {
+  return Object.fromEntries(proxyNames.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+}
 
 const assignment = /^\s*([A-Za-z_]\w*)=(.*)$/
 

@@ -8,6 +8,7 @@ import { messageOf } from '../../shared/errors.ts'
 import { printable, withoutUser } from '../../shared/format.ts'
 import { version } from '../../shared/version.ts'
 import { waitForContact, type Contact } from './contact.ts'
+import { proxiesOf } from './env-file.ts'
 import { readInstalled, textOf } from './installed.ts'
 import { parseInstall, type Asked } from './options.ts'
 import { SERVICE, UNIT, type ServicePaths } from './paths.ts'
@@ -82,14 +83,12 @@ export async function prepare(
   const packaged = await Promise.all(paths.packagedUnits.map(textOf))
   const isPackaged = packaged.some((text) => text !== undefined)
   const unit = isPackaged ? undefined : renderUnit(await commandFor(executable, paths))
-  const proxies = Object.fromEntries(proxyNames.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+  const proxies = proxiesOf(env)
   const installed = await readInstalled(paths)
   const off = installed.variables['UPDATES'] === 'off'
   const updates = await planUpdates(asked, { paths, executable, off, packaged: isPackaged })
   return planInstall({ paths, installed, asked, contents, kept, hostname, proxies, unit, updates })
 }
-
-const proxyNames = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'https_proxy', 'http_proxy', 'no_proxy']
 
 /** The unit, for one command. @param command absolute, without spaces */
 export function renderUnit(command: string): string {

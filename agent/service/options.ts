@@ -22,6 +22,14 @@ export interface Asked {
 export const fileFlags = ['ca', 'cert', 'key', 'enrolFile'] as const
 export type FileFlag = (typeof fileFlags)[number]
 
+/** What is taken over is called so, in the folder of settings. */
+export const takenNames: Readonly<Record<FileFlag, string>> = {
+  ca: 'ca.pem',
+  cert: 'client.pem',
+  key: 'client.key',
+  enrolFile: 'enrol-token',
+}
+
 /** What a service takes besides the flags of the agent. */
 interface Own {
   group?: false | (string | true)[]

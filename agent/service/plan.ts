@@ -3,10 +3,11 @@ import { ConfigError } from '../../shared/env.ts'
 import { clientIdPattern } from '../../shared/protocol.ts'
 import { version } from '../../shared/version.ts'
 import { readConfig } from '../config.ts'
+import { variables } from '../flags.ts'
 import { renderDropIns } from './drop-ins.ts'
 import { changeVariables, type Variables } from './env-file.ts'
 import type { Installed } from './installed.ts'
-import type { Asked, FileFlag } from './options.ts'
+import { takenNames, type Asked, type FileFlag } from './options.ts'
 import type { ServicePaths } from './paths.ts'
 import type { UpdatePlan } from './update/plan.ts'
 
@@ -49,10 +50,10 @@ const HEADER = `# Settings of the Backhaul agent, as \`backhaul-agent --help\` l
 
 /** Where a file is taken over to, and how the agent is told: a secret by systemd, what is public by its path. */
 const taken = {
-  ca: { name: 'ca.pem', variable: 'CA_FILE', secret: false },
-  cert: { name: 'client.pem', variable: 'CLIENT_CERT', secret: false },
-  key: { name: 'client.key', variable: 'CLIENT_KEY', secret: true },
-  enrolFile: { name: 'enrol-token', variable: 'ENROL_FILE', secret: true },
+  ca: { name: takenNames.ca, variable: variables.ca, secret: false },
+  cert: { name: takenNames.cert, variable: variables.cert, secret: false },
+  key: { name: takenNames.key, variable: variables.key, secret: true },
+  enrolFile: { name: takenNames.enrolFile, variable: variables.enrolFile, secret: true },
 } as const
 
 /** The names of secrets in the folder of settings. */

@@ -1,9 +1,5 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { messageOf } from '../../shared/errors.ts'
 import { UNIT } from './paths.ts'
-
-const run = promisify(execFile)
+import { runIn } from './run.ts'
 
 /** What systemd says of the service. */
 export interface UnitState {
@@ -80,15 +76,8 @@ export function openSystemd(): Systemd {
   }
 }
 
-async function command(file: string, args: readonly string[]): Promise<string> {
-  try {
-    const { stdout } = await run(file, args, { env: { ...process.env, LC_ALL: 'C' }, maxBuffer: 16 * 1024 * 1024 })
-    return stdout
-  } catch (error) {
-    const { stderr = '' } = error as { stderr?: string }
-    throw new Error(`${file} ${args.join(' ')}: ${stderr.trim() || messageOf(error)}`, { cause: error })
-  }
-}
+const command = (file: string, args: readonly string[]): Promise<string> =>
+  runIn({ ...process.env, LC_ALL: 'C' }, file, args)
 
 /** A line of the journal. */
 export function toLine(text: string): Line {

@@ -1,5 +1,6 @@
-import { open, statfs, type FileHandle } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { freeBytes } from '../../shared/folder.ts'
 import { formatBytes } from '../../shared/format.ts'
 import { pause } from '../../shared/wait.ts'
 import { describe, patience } from '../answers.ts'
@@ -145,8 +146,7 @@ async function append(file: FileHandle, bytes: Uint8Array): Promise<void> {
 async function checkRoom(name: string, to: string, { have, total }: { have: number; total: number }): Promise<void> {
   if (total > MAX_PACKED) throw new UpdateFailure(`${name} of the server is too large to be an agent`)
   const bytes = total - have
-  const { bavail, bsize } = await statfs(dirname(to))
-  const free = bavail * bsize
+  const free = await freeBytes(dirname(to))
   if (free < bytes + LEFT_FREE)
     throw new UpdateFailure(
       `there is no room for the update at the site: ${formatBytes(free)} are free in ${dirname(to)}, and ${formatBytes(bytes + LEFT_FREE)} are needed`,

@@ -1,9 +1,11 @@
 import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Sha256 } from '../../shared/digest.ts'
+import { systemCode } from '../../shared/errors.ts'
+import { digestOfFile } from '../../shared/file-digest.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import type { UpdateOrder } from '../../shared/protocol.ts'
 import { replaceFile } from '../../shared/replace-file.ts'
-import { digestOf } from './digest.ts'
 import { UpdateFailure } from './failure.ts'
 import { fetchFile, fetchList, type FetchDeps } from './fetch.ts'
 import { digestIn, packedName, SIGNATURE, SUMS } from './files.ts'
@@ -55,4 +57,12 @@ async function fetchWhole(
     await rm(part)
     if (!again) throw new UpdateFailure(`${name} of the server is not what its SHA256SUMS says`)
   }
+}
+
+/** Undefined for a file that is not there. */
+async function digestOf(file: string): Promise<Sha256 | undefined> {
+  return digestOfFile(file).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  })
 }

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import type { Run } from '../../agent/service/daemon/manager.ts'
+import type { Run } from '../../agent/service/run.ts'
 import { uninstall } from '../../agent/service/daemon/uninstall.ts'
 import { createScheduler } from '../../agent/service/windows/manager.ts'
 import { temporaryFolder } from '../helpers/folder.ts'

@@ -7,12 +7,12 @@ import { version } from '../../../shared/version.ts'
 import { pause } from '../../../shared/wait.ts'
 import { readConfig } from '../../config.ts'
 import { askStatus } from '../contact.ts'
-import { changeVariables, readVariables, type Variables } from '../env-file.ts'
+import { changeVariables, proxiesOf, readVariables, type Variables } from '../env-file.ts'
 import { textOf } from '../installed.ts'
-import type { FileFlag } from '../options.ts'
+import { takenNames, type FileFlag } from '../options.ts'
 import { idFrom } from '../plan.ts'
 import type { Command, Manager } from './manager.ts'
-import { contentOf, parseDaemonInstall, takenNames, variableOf, type AskedDaemon } from './options.ts'
+import { contentOf, parseDaemonInstall, variableOf, type AskedDaemon } from './options.ts'
 
 export interface InstallDeps {
   manager: Manager
@@ -31,8 +31,6 @@ const HEADER = `# Settings of the Backhaul agent, as \`backhaul-agent --help\` l
 # \`backhaul-agent service install\` changes them and starts it anew.
 `
 const LOOK_EVERY_MS = 300
-const proxyNames = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'https_proxy', 'http_proxy', 'no_proxy']
-
 /**
  * Sets the service up, or changes what it is told, and starts it.
  * @returns whether it is connected
@@ -82,7 +80,7 @@ export async function planDaemon(
   const { join } = paths.path
   const settings = join(folders.config, 'agent.env')
   const before = await textOf(settings)
-  const proxies = Object.fromEntries(proxyNames.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+  const proxies = proxiesOf(env)
   const given: Variables = {
     ...(before === undefined ? {} : readVariables(before, platform)),
     ...proxies,

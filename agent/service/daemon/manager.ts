@@ -1,6 +1,3 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { messageOf } from '../../../shared/errors.ts'
 import type { PathRules } from '../../platform/paths.ts'
 
 /** What is run: a file with its arguments, never through a shell. */
@@ -48,21 +45,6 @@ export interface Manager {
   remove(): Promise<void>
   /** In its own words; undefined where there is none. */
   state(): Promise<string | undefined>
-}
-
-/** Runs a command. @returns what it printed @throws Error with what it complained of */
-export type Run = (file: string, args: readonly string[]) => Promise<string>
-
-const execute = promisify(execFile)
-
-export const run: Run = async (file, args) => {
-  try {
-    const { stdout } = await execute(file, args, { windowsHide: true, maxBuffer: 16 * 1024 * 1024 })
-    return stdout
-  } catch (error) {
-    const { stderr = '' } = error as { stderr?: string }
-    throw new Error(`${file} ${args.join(' ')}: ${stderr.trim() || messageOf(error)}`, { cause: error })
-  }
 }
 
 /** What a command printed; undefined where it failed, as for what is not there. */

@@ -12,14 +12,6 @@ export interface AskedDaemon {
   files: Partial<Record<FileFlag, string>>
 }
 
-/** What is taken over is called so, in the folder of settings. */
-export const takenNames: Readonly<Record<FileFlag, string>> = {
-  ca: 'ca.pem',
-  cert: 'client.pem',
-  key: 'client.key',
-  enrolFile: 'enrol-token',
-}
-
 /** The variable by which the agent is told of such a file. */
 export const variableOf = (flag: FileFlag): string => variables[flag]
 

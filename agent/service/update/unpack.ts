@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { createGunzip } from 'node:zlib'
 import { messageOf } from '../../../shared/errors.ts'
-import { syncFolder } from '../../../shared/folder.ts'
+import { freeBytes, syncFolder } from '../../../shared/folder.ts'
 import { formatBytes } from '../../../shared/format.ts'
 import { UpdateFailure } from '../../update/failure.ts'
 import { writeFiles } from '../write.ts'
@@ -74,9 +74,9 @@ async function versionOf(file: string): Promise<string> {
 }
 
 async function checkRoom(folder: string, bytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder)
-  if (bavail * bsize < bytes)
+  const free = await freeBytes(folder)
+  if (free < bytes)
     throw new UpdateFailure(
-      `there is no room for the update: ${formatBytes(bavail * bsize)} are free in ${folder}, and about ${formatBytes(bytes)} are needed`,
+      `there is no room for the update: ${formatBytes(free)} are free in ${folder}, and about ${formatBytes(bytes)} are needed`,
     )
 }

@@ -1,8 +1,8 @@
-import { link, open, readdir, stat, statfs, unlink } from 'node:fs/promises'
+import { link, open, readdir, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { AppError, systemCode } from '../../../shared/errors.ts'
 import type { ByteStore, Part } from '../../ports.ts'
-import { makeFolder, syncFolder } from '../../../shared/folder.ts'
+import { freeBytes, makeFolder, syncFolder } from '../../../shared/folder.ts'
 import { telling, unlessMissing } from '../files.ts'
 import { lockForServer } from '../lock.ts'
 import { createHashers } from './hasher.ts'
@@ -103,10 +103,7 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
 
     location: (name) => join(root, name),
 
-    freeBytes: telling(async () => {
-      const { bavail, bsize } = await statfs(root)
-      return bavail * bsize
-    }),
+    freeBytes: telling(() => freeBytes(root)),
 
     async close() {
       await hashers.close()
