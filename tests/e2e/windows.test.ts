@@ -2,14 +2,13 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
 import { writeRandom } from '../helpers/folder.ts'
-import { lacking } from '../helpers/lacking.ts'
 import { testWith } from '../helpers/needs.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
-import { startWindows, type Windows, type WindowsProcess } from '../helpers/wine.ts'
+import { windowsWhere, type Windows, type WindowsProcess } from '../helpers/wine.ts'
 
 const SECRET = 'nobody shared this'
-const needs = { programs: ['wine', 'npm', 'tar'], long: true }
+const { made, needs } = await windowsWhere({ programs: ['wine', 'npm', 'tar'], long: true })
 
 // Node for Windows on Wine, with file systems that know no case, and Windows' own errors.
 describe('an agent on Windows', () => {
@@ -18,9 +17,9 @@ describe('an agent on Windows', () => {
   let agent: WindowsProcess
 
   beforeAll(async () => {
-    if (lacking(needs).length > 0) return
+    if (made === undefined) return
+    windows = made
     stack = await startStack()
-    windows = await startWindows()
     const at = (...names: string[]): string => join(windows.drive, ...names)
     await mkdir(at('shared', 'Sub Folder'), { recursive: true })
     await mkdir(at('shared', 'Private'))

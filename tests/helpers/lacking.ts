@@ -11,6 +11,8 @@ export interface Needs {
   path?: string
   /** A shell command that succeeds only where the test can be: a container's root may mount nothing. */
   probe?: string
+  /** What was found out otherwise, as "needs …"; none is fine. */
+  otherwise?: string | undefined
   /** Too long for every day, mostly because real limits must pass: it runs with BACKHAUL_TESTS=all only. */
   long?: boolean
 }
@@ -22,7 +24,7 @@ const succeeds = (command: string): boolean =>
   spawnSync('sh', ['-c', command], { env: { PATH: administratorsPath } }).status === 0
 
 /** What of it is not here, in words; nothing when all is. */
-export function lacking({ programs = [], root, path: file, probe, long }: Needs): string[] {
+export function lacking({ programs = [], root, path: file, probe, otherwise, long }: Needs): string[] {
   const absent = programs.filter((program) => !succeeds(`command -v ${program}`))
   const isRoot = process.getuid?.() === 0
   return [
@@ -30,6 +32,7 @@ export function lacking({ programs = [], root, path: file, probe, long }: Needs)
     ...(root && !isRoot ? ['needs root'] : []),
     ...(probe && isRoot && absent.length === 0 && !succeeds(probe) ? ['needs rights that root lacks here'] : []),
     ...(file !== undefined && !existsSync(file) ? [`needs ${file}`] : []),
+    ...(otherwise === undefined ? [] : [otherwise]),
     ...(long && process.env['BACKHAUL_TESTS'] !== 'all' ? ['takes long; BACKHAUL_TESTS=all runs it'] : []),
   ]
 }

@@ -1,8 +1,10 @@
 import { execFile, spawn } from 'node:child_process'
-import { access, mkdir, open, readFile } from 'node:fs/promises'
+import { access, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { messageOf } from '../../shared/errors.ts'
 import { temporaryFolder } from './folder.ts'
+import { lacking, type Needs } from './lacking.ts'
 import { projectFolder } from './process.ts'
 
 const run = promisify(execFile)
@@ -28,12 +30,43 @@ export interface WindowsProcess {
   exited: Promise<number | null>
 }
 
-export async function startWindows(): Promise<Windows> {
+/** A Windows where all that it needs is here; else what tests of it need, for the reason that they are left out. */
+export async function windowsWhere(needs: Needs): Promise<{ made: Windows | undefined; needs: Needs }> {
+  if (lacking(needs).length > 0) return { made: undefined, needs }
   const node = await nodeForWindows()
+  try {
+    return { made: await startWindows(node), needs }
+  } catch (error) {
+    // It wants 700 MB in the temporary folder, for one.
+    const said = messageOf(error).trim().split('\n').at(-1)
+    return { made: undefined, needs: { ...needs, otherwise: `needs a Wine that can make a Windows here: ${said}` } }
+  }
+}
+
+/** @throws Error with Wine's own words, where it can make no Windows */
+async function startWindows(node: string): Promise<Windows> {
   const { folder, remove } = await temporaryFolder()
   const env = { ...process.env, WINEPREFIX: join(folder, 'prefix'), WINEDEBUG: '-all', DISPLAY: '' }
-  await run('wine', ['wineboot', '--init'], { env })
-  await run('wine', ['reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f'], { env })
+  const within = { env, timeout: 120_000 }
+  const asWindows10 = ['reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f']
+  const make = () => run('wine', asWindows10, within)
+  const end = async (): Promise<void> => {
+    // All processes of this Windows, and of no other.
+    await run('wineserver', ['--kill'], within).catch(() => undefined)
+    await run('wineserver', ['--wait'], within).catch(() => undefined)
+  }
+  try {
+    // What the first program finds missing, Wine makes; on a machine with much to do that has failed.
+    await make().catch(async () => {
+      await end()
+      await rm(env.WINEPREFIX, { recursive: true, force: true })
+      await make()
+    })
+  } catch (error) {
+    await end()
+    await remove()
+    throw error
+  }
   let started = 0
 
   return {
@@ -54,9 +87,7 @@ export async function startWindows(): Promise<Windows> {
       return { exited, output: () => readFile(path, 'utf8') }
     },
     async stop() {
-      // All processes of this Windows, and of no other.
-      await run('wineserver', ['--kill'], { env }).catch(() => undefined)
-      await run('wineserver', ['--wait'], { env }).catch(() => undefined)
+      await end()
       await remove()
     },
   }
