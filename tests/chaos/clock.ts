@@ -1,4 +1,4 @@
-import { globSync, renameSync, writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 
 /** A clock that one process sees, and that can jump; the machine's own is never touched. */
 export interface FakeClock {
@@ -6,11 +6,6 @@ export interface FakeClock {
   env: Record<string, string>
   /** @param seconds away from the true time, forward or back */
   jump(seconds: number): void
-}
-
-/** Where Debian's faketime keeps its library; undefined when it is not installed. */
-export function faketimeLibrary(): string | undefined {
-  return globSync('/usr/lib/*/faketime/libfaketime.so.1')[0]
 }
 
 /**

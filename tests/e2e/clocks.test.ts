@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
+import { fakeClock } from '../helpers/faketime.ts'
 import { writeRandom } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 import { startProxy } from '../helpers/proxy.ts'
@@ -10,12 +10,6 @@ import { until } from '../helpers/until.ts'
 const MiB = 1024 * 1024
 const needs = { programs: ['faketime'] }
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-/** The environment of a process whose clocks are wrong, or fast: `+20y`, `+0 x10`. */
-function clock(fake: string, { monotonicToo = true } = {}): Record<string, string> {
-  const preload = execFileSync('faketime', ['-f', '+0', 'sh', '-c', 'echo $LD_PRELOAD'], { encoding: 'utf8' }).trim()
-  return { LD_PRELOAD: preload, FAKETIME: fake, ...(monotonicToo ? {} : { FAKETIME_DONT_FAKE_MONOTONIC: '1' }) }
-}
 
 describe('a wrong clock', () => {
   let stack: Stack
@@ -30,7 +24,7 @@ describe('a wrong clock', () => {
       const file = join(stack.folder, `wrong${years}.bin`)
       const sha256 = await writeRandom(file, 5 * MiB)
       const id = `wrong${years.slice(1)}${years.startsWith('-') ? 'past' : 'future'}`
-      const agent = await stack.online(id, ['--file', file], clock(years, { monotonicToo: false }))
+      const agent = await stack.online(id, ['--file', file], fakeClock(years, { monotonicToo: false }))
       const { time } = (await agent.line((line) => line['msg'] === 'connected')) as { time: string }
       expect(Math.abs(Date.parse(time) - Date.now()) / (365 * 24 * 3600_000)).toBeGreaterThan(19)
       const { id: download } = await stack.ask({ clientId: id })
@@ -45,7 +39,7 @@ describe('limits on time, with clocks ten times as fast', () => {
   const FAST = '+0 x10'
 
   const onFastClocks = async (work: (stack: Stack, env: Record<string, string>) => Promise<void>): Promise<void> => {
-    const env = clock(FAST)
+    const env = fakeClock(FAST)
     const stack = await startStack(env)
     try {
       await work(stack, env)
@@ -113,7 +107,7 @@ describe('limits on time, with clocks ten times as fast', () => {
 describe('an outage, with clocks a hundred times as fast', () => {
   const name = 'after a quarter of an hour without the server the agent is there soon after the link is back'
   testWith(needs, name, async () => {
-    const env = clock('+0 x100')
+    const env = fakeClock('+0 x100')
     const stack = await startStack(env)
     const proxy = await startProxy(stack.url)
     try {
