@@ -1,8 +1,8 @@
 import { globSync } from 'node:fs'
 
-/** Where Debian's faketime keeps its library; undefined when it is not installed. */
+/** Where faketime keeps its library: by the machine's kind on Debian, in lib64 or lib elsewhere; undefined without it. */
 export function faketimeLibrary(): string | undefined {
-  return globSync('/usr/lib/*/faketime/libfaketime.so.1')[0]
+  return globSync('/usr/{lib/*,lib64,lib}/faketime/libfaketime.so.1')[0]
 }
 
 /**
@@ -15,6 +15,9 @@ export function faketimeLibrary(): string | undefined {
  */
 export function fakeClock(fake: string, { monotonicToo = true } = {}): Record<string, string> {
   const library = faketimeLibrary()
-  if (library === undefined) throw new Error('no libfaketime.so.1 in /usr/lib/*/faketime: install faketime')
+  if (library === undefined)
+    throw new Error(
+      'no libfaketime.so.1 in /usr/lib/*/faketime, /usr/lib64/faketime or /usr/lib/faketime: install faketime',
+    )
   return { LD_PRELOAD: library, FAKETIME: fake, ...(monotonicToo ? {} : { FAKETIME_DONT_FAKE_MONOTONIC: '1' }) }
 }
