@@ -1,3 +1,4 @@
+import type { RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { Role } from '../shared/access.ts'
 
 /** What access needs of the world. Of every secret only the SHA-256 is kept. Times are epoch milliseconds. */
@@ -129,3 +130,9 @@ export interface AuditFilter {
   actor?: string | undefined
   limit: number
 }
+
+/**
+ * Counts what callers do within so many seconds: of what is shared by several servers, for all of them together.
+ * @param limit.name apart from which nothing is counted together
+ */
+export type MakeLimiter = (limit: { name: string; points: number; seconds: number }) => RateLimiterAbstract

@@ -4,9 +4,11 @@ import { readEnvironment, type Environment, type EnvReader } from '../shared/env
 import { parseSize, secondsOf } from '../shared/units.ts'
 import { kindOf } from './domain/access/secrets.ts'
 import type { TlsFiles } from './tls.ts'
-import { parseDatabaseUrl, parseStorageUrl, type StoreAddresses } from './stores/open.ts'
+import { pairStores, parseDatabaseUrl, parseStorageUrl, type StoreAddresses } from './stores/open.ts'
 
-export interface Config extends StoreAddresses {
+export type Config = Settings & StoreAddresses
+
+export interface Settings {
   host: string
   port: number
   /** How long GET /api/download/ID waits for a first byte, in ms. */
@@ -33,6 +35,8 @@ export interface Config extends StoreAddresses {
   retention: number | undefined
   /** Longer contents go out without a Content-Length, in bytes; undefined: all have one. */
   lengthLimit: number | undefined
+  /** Whether agents send their chunks straight to the store. */
+  directUploads: boolean
 }
 
 /**
@@ -43,8 +47,7 @@ export function readConfig(env: Environment): Config {
   const read = readEnvironment(env)
   const host = read.text('HOST', '127.0.0.1')
   const port = read.integer('PORT', 3000, { min: 0, max: 65_535 })
-  const database = read.parsed('DATABASE_URL', 'sqlite:data/backhaul.db', parseDatabaseUrl)
-  const storage = read.parsed('STORAGE_URL', 'file:downloads', parseStorageUrl)
+  const stores = readStores(read)
   const downloadTimeout = read.integer('DOWNLOAD_TIMEOUT', 60, { min: 1, max: 86_400 }) * 1000
   const logLevel = read.oneOf('LOG_LEVEL', 'info', logLevels)
   const clientQuota = read.parsed('CLIENT_QUOTA', '', (text) => parseSize(text, 1))
@@ -57,13 +60,14 @@ export function readConfig(env: Environment): Config {
   const adminToken = read.parsed('ADMIN_TOKEN', '', parseAdminToken)
   const enrolToken = read.parsed('ENROL_TOKEN', '', parseEnrolToken)
   const enrolClients = read.parsed('ENROL_CLIENTS', '*', parseClients)
+  const directUploads = read.oneOf('DIRECT_UPLOADS', 'off', ['off', 'on']) === 'on'
   const lengthLimit = read.parsed('LENGTH_LIMIT', '', (text) => parseSize(text, 1))
   read.finish()
   return {
     host,
     port,
-    database: database!,
-    storage: storage!,
+    ...stores!,
+    directUploads,
     downloadTimeout,
     logLevel,
     clientQuota,
@@ -78,6 +82,24 @@ export function readConfig(env: Environment): Config {
     origins,
     releases,
   }
+}
+
+function readStores(read: EnvReader): StoreAddresses | undefined {
+  const database = read.parsed('DATABASE_URL', 'sqlite:data/backhaul.db', parseDatabaseUrl)
+  const storage = read.parsed('STORAGE_URL', 'file:downloads', parseStorageUrl)
+  const endpoint = read.parsed('S3_ENDPOINT', '', parseEndpoint)
+  const publicEndpoint = read.parsed('S3_PUBLIC_ENDPOINT', '', parseEndpoint)
+  if (!database || !storage) return undefined
+  return read.parsed('DATABASE_URL and STORAGE_URL', '', () =>
+    pairStores(database, storage.kind === 's3' ? { ...storage, endpoint, publicEndpoint } : storage),
+  )
+}
+
+function parseEndpoint(text: string): string | undefined {
+  if (text === '') return undefined
+  const url = URL.parse(text)
+  if (url && /^https?:$/.test(url.protocol) && url.search === '' && url.username === '') return url.href
+  throw new Error('must be an address such as https://s3.example.com')
 }
 
 /** @returns ms */

@@ -181,6 +181,8 @@ export interface JobStore {
   usedBytes(clientId: string, except: string): Promise<number>
   /** Failed and expired downloads that keep their part for a retry, those that ended first at the front. */
   keptParts(limit: number): Promise<DownloadRecord[]>
+  /** Attempts under way that come in one request each. */
+  wholeUploads(limit: number): Promise<DownloadRecord[]>
   /** Ids of completed downloads whose file is to go: completed before a time, or removed by the row and not yet by the store. */
   contentToRemove(completedBefore: number, limit: number): Promise<string[]>
   /** How many downloads are queued, transferring and verifying. */
@@ -219,6 +221,8 @@ export interface ChunkWriter {
   write(batch: Batch): Promise<void>
   /** Makes what was written durable, with a sync that starts from now on. After one that failed, it fails for ever. */
   commit(): Promise<string>
+  /** To be called, before `close`, when what was committed certainly has no row, and never gets one: nobody reads it. */
+  discard(): Promise<void>
   close(): Promise<void>
 }
 
@@ -228,10 +232,13 @@ export interface PartReader {
   close(): Promise<void>
 }
 
-/** Hashes a part's durable bytes, read back from the store, off the main thread. */
+/** What tells which chunks of a part are durable. */
+export type PartRows = Pick<JobStore, 'received' | 'chunksFrom'>
+
+/** Hashes a part's durable bytes, read back from the store and in order, off the main thread. */
 export interface PartHasher {
-  /** Bytes up to `end` are durable and may be hashed ahead. */
-  extend(end: number): void
+  /** A range is durable now: what has become contiguous with it may be hashed ahead. @throws what reading rows throws */
+  extend(range: Range): Promise<void>
   /** @throws AppError `content-removed` when bytes are not there; any other error may pass */
   digest(size: number): Promise<Sha256>
   /** A digest under way fails. */
@@ -246,7 +253,7 @@ export interface Content {
 
 export interface ByteStore {
   /**
-   * Makes an empty part, durably.
+   * Makes an empty part, durably; of several who make the same one, one does.
    * @returns false when it exists already
    */
   createPart(part: Part, size: number): Promise<boolean>
@@ -254,16 +261,17 @@ export interface ByteStore {
   openWriter(part: Part, range: Range): Promise<ChunkWriter>
   /** @returns undefined when the part is gone */
   openReader(part: Part): Promise<PartReader | undefined>
-  hasher(part: Part): PartHasher
+  hasher(part: Part, rows: PartRows): PartHasher
   /** The part's length, or undefined when it is gone. */
   partSize(part: Part): Promise<number | undefined>
   listParts(): Promise<Part[]>
   removePart(part: Part): Promise<void>
   /**
    * Gives a verified part its final name, durably; repeatable.
+   * @param rows of the part, all `size` bytes of it
    * @returns false when something else bears the name
    */
-  publish(part: Part, name: string): Promise<boolean>
+  publish(part: Part & { size: number }, name: string, rows: PartRows): Promise<boolean>
   /** @throws AppError `content-removed` */
   openContent(name: string): Promise<Content>
   /** Removes the name of a part, unless it is something else's. */
@@ -271,15 +279,36 @@ export interface ByteStore {
   removeContent(name: string): Promise<void>
   /** Where a person finds the file. */
   location(name: string): string
+  /** Infinity where nobody can say. */
   freeBytes(): Promise<number>
+  /** @throws AppError `store-busy` while the store does not answer */
+  check(): Promise<void>
   close(): Promise<void>
 }
 
 /** A wake is only ever a hint: whoever waits reads the state again. */
 export interface WakeBus {
   wake(topics: readonly string[]): void
+  /**
+   * How long a wake for a download can be lost, in ms, so that whoever waits for one reads again so often; undefined where
+   * none is. One for a client, or for access, comes late at the worst: those who wait for them are too many to read.
+   */
+  readonly lostFor: number | undefined
   /** @returns a function that ends the subscription */
   subscribe(topic: string, listener: () => void): () => void
+  close(): Promise<void>
+}
+
+/**
+ * Work that one server at a time should do. A lease saves work, and nothing relies on it: a server that was cut off may go
+ * on for a while, so every change is conditional all the same.
+ */
+export interface Leases {
+  /** @returns whether this server has it now; it is kept until it is released, or this server is not heard of for a while */
+  hold(name: string): Promise<boolean>
+  release(name: string): Promise<void>
+  /** Gives back all that is held. */
+  close(): Promise<void>
 }
 
 /** Hears of what happens to downloads and orders, for logs and progress bars; never decides anything. */

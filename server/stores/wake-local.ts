@@ -4,6 +4,7 @@ import type { WakeBus } from '../ports.ts'
 export function createLocalWakes(): WakeBus {
   const listeners = new Map<string, Set<() => void>>()
   return {
+    lostFor: undefined,
     wake(topics) {
       for (const topic of topics) {
         for (const listener of listeners.get(topic) ?? []) listener()
@@ -17,5 +18,6 @@ export function createLocalWakes(): WakeBus {
         if (set.size === 0 && listeners.get(topic) === set) listeners.delete(topic)
       }
     },
+    close: async () => undefined,
   }
 }
