@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AccessStore, AuditEntry, CredentialRecord, TokenRecord } from '../../access-ports.ts'
-import { toAudit, toCredential, toEnrolment, toSessionToken, toToken } from './access-rows.ts'
+import { toAudit, toCredential, toEnrolment, toSessionToken, toToken } from '../access-rows.ts'
 import type { Database, Row } from './database.ts'
 import { numberOrNull, textOrNull } from './rows.ts'
 
