@@ -7,7 +7,7 @@ import type {
   TokenRecord,
 } from '../../access-ports.ts'
 import type { Row } from './database.ts'
-import { numberOrNull, textOrNull } from './rows.ts'
+import { numberOrNull, textOrNull } from '../rows.ts'
 
 const list = (value: unknown): string[] | null => (typeof value === 'string' ? (JSON.parse(value) as string[]) : null)
 
