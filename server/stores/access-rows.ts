@@ -6,7 +6,7 @@ import type {
   SessionTokenRecord,
   TokenRecord,
 } from '../access-ports.ts'
-import { numberOrNull, textOrNull, type Row } from './rows.ts'
+import { numberOrNull, textOrNull, toBoolean, type Row } from './rows.ts'
 
 const list = (value: unknown): string[] | null => (typeof value === 'string' ? (JSON.parse(value) as string[]) : null)
 
@@ -15,7 +15,7 @@ export function toToken(row: Row): TokenRecord {
     id: String(row['id']),
     name: String(row['name']),
     role: toRole(String(row['role'])),
-    content: Boolean(row['content']),
+    content: toBoolean(row['content']),
     clients: list(row['clients']),
     paths: list(row['paths']),
     createdAt: Number(row['created_at']),
