@@ -37,7 +37,7 @@ export function createApp(deps: AppDeps): Koa {
   app.use(problems({ log: deps.log, spread: deps.domain.sessions.spread }))
   app.use(lengthsWithin(deps.lengthLimit))
   app.use(presented)
-  app.use(limited(deps))
+  app.use(limited(deps.makeLimiter))
   app.use(audited(deps.access))
   app.use(ownMachineOnly)
   app.use(authorized({ ...deps, router }))

@@ -32,7 +32,7 @@ const INSTALLS_PER_MINUTE = 600
 const ENROLMENTS_PER_MINUTE = 600
 
 /** Holds back who asks too often: strangers by their address, operators and agents by what they prove themselves with. */
-export function limited({ makeLimiter }: { makeLimiter: MakeLimiter }): Middleware {
+export function limited(makeLimiter: MakeLimiter): Middleware {
   const perMinute = (name: string, points: number): RateLimiterAbstract => makeLimiter({ name, points, seconds: 60 })
   const failures = perMinute('failures', FAILURES_PER_MINUTE)
   const challenges = perMinute('challenges', CHALLENGES_PER_MINUTE)
@@ -40,7 +40,7 @@ export function limited({ makeLimiter }: { makeLimiter: MakeLimiter }): Middlewa
   const calls = perMinute('calls', CALLS_PER_MINUTE)
   const installs = perMinute('installs', INSTALLS_PER_MINUTE)
   const proofs = perMinute('proofs', PROOFS_PER_MINUTE)
-  const enrolled = perMinute('enrolled', ENROLMENTS_PER_MINUTE)
+  const enrolled = perMinute('enrolments', ENROLMENTS_PER_MINUTE)
 
   /** Who has failed too often is not heard: what comes of it would be one more row of the audit. */
   const checkFailures = async (name: string): Promise<void> => {

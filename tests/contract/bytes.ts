@@ -2,7 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Batch } from '../../shared/batches.ts'
 import type { Range } from '../../shared/ranges.ts'
-import type { ByteStore, Part } from '../../server/ports.ts'
+import type { ByteStore, Part, PartRows } from '../../server/byte-ports.ts'
+import type { Chunk } from '../../server/ports.ts'
 import { sha256Of } from '../helpers/folder.ts'
 
 /** Cut where nothing else is: batches of three pieces. */
@@ -28,8 +29,19 @@ export function byteStoreContract(
     let bytes: ByteStore
     let at: Awaited<ReturnType<typeof place>>
     let part: Part
+    /** What was committed, as the job store would have it. */
+    let chunks: Chunk[]
+    const rows: PartRows = {
+      received: async () => chunks,
+      chunksFrom: async (_id, _attempt, from, limit) =>
+        chunks
+          .filter(({ end }) => end > from)
+          .toSorted((a, b) => a.start - b.start)
+          .slice(0, limit),
+    }
 
     beforeEach(async () => {
+      chunks = []
       at = await place()
       bytes = await at.open()
       part = { id: randomUUID(), attempt: 1 }
@@ -43,7 +55,9 @@ export function byteStoreContract(
       const writer = await bytes.openWriter(part, range)
       try {
         for (const batch of inBatches(content)) await writer.write(batch)
-        return await writer.commit()
+        const tag = await writer.commit()
+        chunks.push({ ...range, digest: '', tag })
+        return tag
       } finally {
         await writer.close()
       }
@@ -52,14 +66,14 @@ export function byteStoreContract(
     test('ranges written in any order are one file, with its digest', async () => {
       const content = randomBytes(3_000_000)
       expect(await bytes.createPart(part, content.byteLength)).toBe(true)
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       await write({ start: 2_000_000, end: 3_000_000 }, content.subarray(2_000_000))
       await write({ start: 0, end: 1_000_001 }, content.subarray(0, 1_000_001))
-      hasher.extend(1_000_001)
+      await hasher.extend({ start: 0, end: 1_000_001 })
       await write({ start: 1_000_001, end: 2_000_000 }, content.subarray(1_000_001, 2_000_000))
       expect(await hasher.digest(content.byteLength)).toBe(sha256Of(content))
       hasher.close()
-      expect(await bytes.publish(part, 'r1_file')).toBe(true)
+      expect(await bytes.publish({ ...part, size: content.byteLength }, 'r1_file', rows)).toBe(true)
       const stored = await bytes.openContent('r1_file')
       expect(stored.size).toBe(content.byteLength)
       expect((await collect(stored.read({ start: 0, end: stored.size }))).equals(content)).toBe(true)
@@ -78,11 +92,11 @@ export function byteStoreContract(
         writers.map(async (writer, index) => {
           for (const batch of inBatches(content.subarray(index * 300_000, (index + 1) * 300_000)))
             await writer.write(batch)
-          await writer.commit()
+          chunks.push({ ...ranges[index]!, digest: '', tag: await writer.commit() })
           await writer.close()
         }),
       )
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       expect(await hasher.digest(content.byteLength)).toBe(sha256Of(content))
       hasher.close()
     })
@@ -114,7 +128,7 @@ export function byteStoreContract(
       await expect(bytes.openWriter(part, range)).rejects.toMatchObject({ code: 'attempt-superseded' })
       expect(await bytes.createPart(part, 5)).toBe(true)
       await write(range, Buffer.from('again'))
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       expect(await hasher.digest(5)).toBe(sha256Of(Buffer.from('again')))
       hasher.close()
     })
@@ -124,7 +138,7 @@ export function byteStoreContract(
       await bytes.createPart(part, content.byteLength)
       const tag = await write({ start: 0, end: 10_000 }, content)
       const reader = (await bytes.openReader(part))!
-      await bytes.publish(part, 'r1_file')
+      await bytes.publish({ ...part, size: content.byteLength }, 'r1_file', rows)
       await bytes.removePart(part)
       const chunk = { start: 0, end: 10_000, digest: '', tag }
       expect((await collect(reader.read(chunk, { start: 10, end: 20 }))).equals(content.subarray(10, 20))).toBe(true)
@@ -147,20 +161,20 @@ export function byteStoreContract(
 
     test('an empty part has the digest of nothing', async () => {
       await bytes.createPart(part, 0)
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       expect(await hasher.digest(0)).toBe(sha256Of(Buffer.alloc(0)))
       hasher.close()
     })
 
     test('the digest of a part that is gone is an error', async () => {
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       await expect(hasher.digest(10)).rejects.toThrow()
       hasher.close()
     })
 
     test('a digest ends with its hasher', async () => {
       await bytes.createPart(part, 256 * 1024 * 1024)
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       const digest = hasher.digest(256 * 1024 * 1024)
       hasher.close()
       await expect(digest).rejects.toThrow('closed')
@@ -169,11 +183,11 @@ export function byteStoreContract(
     test('publishing is repeatable, and never takes the name of something else', async () => {
       await bytes.createPart(part, 5)
       await write({ start: 0, end: 5 }, Buffer.from('hello'))
-      expect(await bytes.publish(part, 'r1_x')).toBe(true)
-      expect(await bytes.publish(part, 'r1_x')).toBe(true)
+      expect(await bytes.publish({ ...part, size: 5 }, 'r1_x', rows)).toBe(true)
+      expect(await bytes.publish({ ...part, size: 5 }, 'r1_x', rows)).toBe(true)
       const other = { id: randomUUID(), attempt: 1 }
       await bytes.createPart(other, 5)
-      expect(await bytes.publish(other, 'r1_x')).toBe(false)
+      expect(await bytes.publish({ ...other, size: 5 }, 'r1_x', rows)).toBe(false)
       const stored = await bytes.openContent('r1_x')
       expect((await collect(stored.read({ start: 0, end: 5 }))).toString()).toBe('hello')
       await stored.close()
