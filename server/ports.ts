@@ -251,6 +251,24 @@ export interface Content {
   close(): Promise<void>
 }
 
+/** Chunks that do not pass through a server. */
+export interface DirectChunks {
+  /**
+   * A URL that takes one chunk by PUT, with exactly these headers, for so many seconds.
+   * @param chunk `md5` in Base64
+   * @returns the tag under which the chunk will be found
+   */
+  presignChunk(chunk: {
+    part: Part
+    start: number
+    length: number
+    md5: string
+    seconds: number
+  }): Promise<{ url: string; headers: Record<string, string>; tag: string }>
+  /** The length of a chunk that was sent so, durably; undefined when it is not there. */
+  chunkLanded(part: Part, start: number, tag: string): Promise<number | undefined>
+}
+
 export interface ByteStore {
   /**
    * Makes an empty part, durably; of several who make the same one, one does.
@@ -259,8 +277,11 @@ export interface ByteStore {
   createPart(part: Part, size: number): Promise<boolean>
   /** @throws AppError `attempt-superseded` when the part is gone: a write never makes one */
   openWriter(part: Part, range: Range): Promise<ChunkWriter>
-  /** @returns undefined when the part is gone */
-  openReader(part: Part): Promise<PartReader | undefined>
+  /**
+   * @param publishedAs the name that the part has got by now: a store may find its bytes under that alone
+   * @returns undefined when the part is gone
+   */
+  openReader(part: Part, publishedAs: () => Promise<string | null>): Promise<PartReader | undefined>
   hasher(part: Part, rows: PartRows): PartHasher
   /** The part's length, or undefined when it is gone. */
   partSize(part: Part): Promise<number | undefined>
@@ -277,6 +298,10 @@ export interface ByteStore {
   /** Removes the name of a part, unless it is something else's. */
   unpublish(part: Part, name: string): Promise<void>
   removeContent(name: string): Promise<void>
+  /** A URL by which the file can be fetched from the store itself, as `filename`, for so many seconds; where there are such. */
+  contentUrl?(name: string, how: { filename: string; seconds: number }): Promise<string>
+  /** Where chunks can be sent to the store itself. */
+  direct?: DirectChunks
   /** Where a person finds the file. */
   location(name: string): string
   /** Infinity where nobody can say. */

@@ -97,7 +97,7 @@ export function createContents(deps: ContentDeps): Contents {
           const content = await bytes.openContent(download.name ?? '')
           return { kind: 'stored', download, content, close: content.close }
         }
-        const reader = await bytes.openReader(download)
+        const reader = await bytes.openReader(download, async () => (await jobs.findDownload(id))?.name ?? null)
         if (!reader) continue
         return { kind: 'arriving', download, bytes: follow(download, reader, wait.signal), close: reader.close }
       }

@@ -57,16 +57,14 @@ export function parseDatabaseUrl(url: string): StoreAddresses['database'] {
 export function parseStorageUrl(url: string): StoreAddresses['storage'] {
   const folder = afterScheme(url, 'file')
   if (folder) return { kind: 'file', folder }
-  const [, bucket, prefix = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w!.*'()/-]{0,200}))?$/.exec(url) ?? []
+  const [, bucket, prefix = ''] =
+    /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w!.*'()/-]{0,200}))?$/.exec(url) ?? []
   if (bucket !== undefined) return { kind: 's3', bucket, prefix: prefix.replace(/^\/+|\/+$/g, '').replace(/.$/, '$&/') }
   throw new Error(`must read file:FOLDER or s3://BUCKET/PREFIX, not "${schemeOnly(url)}"`)
 }
 
 /** @throws Error that completes "DATABASE_URL and STORAGE_URL …" */
-export function pairStores(
-  database: StoreAddresses['database'],
-  storage: StoreAddresses['storage'],
-): StoreAddresses {
+export function pairStores(database: StoreAddresses['database'], storage: StoreAddresses['storage']): StoreAddresses {
   if (database.kind === 'sqlite' && storage.kind === 'file') return { database, storage }
   if (database.kind === 'postgres' && storage.kind === 's3') return { database, storage }
   throw new Error('belong together: sqlite: with file:, for one server, or postgres:// with s3://, for any number')
