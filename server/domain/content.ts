@@ -1,6 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { pathSchema } from '../../shared/protocol.ts'
-import type { ByteStore, Content, DownloadRecord, JobStore } from '../ports.ts'
+import type { ByteStore, Content } from '../byte-ports.ts'
+import type { DownloadRecord, JobStore } from '../ports.ts'
 import type { Downloads } from './downloads.ts'
 import { createFollower } from './follower.ts'
 import { unknownClient } from './guards.ts'
@@ -97,7 +98,7 @@ export function createContents(deps: ContentDeps): Contents {
           const content = await bytes.openContent(download.name ?? '')
           return { kind: 'stored', download, content, close: content.close }
         }
-        const reader = await bytes.openReader(download, async () => (await jobs.findDownload(id))?.name ?? null)
+        const reader = await bytes.openReader(download)
         if (!reader) continue
         return { kind: 'arriving', download, bytes: follow(download, reader, wait.signal), close: reader.close }
       }

@@ -1,6 +1,6 @@
 import { CopyObjectCommand } from '@aws-sdk/client-s3'
 import { AppError } from '../../../shared/errors.ts'
-import type { ByteStore, Part, PartRows } from '../../ports.ts'
+import type { ByteStore, Part, PartRows } from '../../byte-ports.ts'
 import type { Clients } from './client.ts'
 import { isMissing } from './errors.ts'
 import { partName, type Layout } from './layout.ts'

@@ -1,7 +1,7 @@
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { create as contentDisposition } from 'content-disposition'
-import type { ByteStore } from '../../ports.ts'
+import type { ByteStore } from '../../byte-ports.ts'
 import type { Clients } from './client.ts'
 import type { Layout } from './layout.ts'
 import type { Objects } from './objects.ts'

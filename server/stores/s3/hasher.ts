@@ -1,7 +1,7 @@
 import { sha256, type Sha256 } from '../../../shared/digest.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { createBudget } from '../../../shared/budget.ts'
-import type { Part, PartHasher, PartRows } from '../../ports.ts'
+import type { Part, PartHasher, PartRows } from '../../byte-ports.ts'
 import { isMissing } from './errors.ts'
 import type { Layout } from './layout.ts'
 import type { Objects } from './objects.ts'

@@ -1,6 +1,6 @@
 import { HeadBucketCommand } from '@aws-sdk/client-s3'
 import { AppError } from '../../../shared/errors.ts'
-import type { ByteStore, Part } from '../../ports.ts'
+import type { ByteStore, Part } from '../../byte-ports.ts'
 import type { S3Address } from '../open.ts'
 import { createClients } from './client.ts'
 import { createComposer } from './compose.ts'
@@ -8,7 +8,7 @@ import { createDirect } from './direct.ts'
 import { createHashers } from './hasher.ts'
 import { layoutOf, partOf } from './layout.ts'
 import { openObjects } from './objects.ts'
-import { openPartReader, readContent } from './part-reader.ts'
+import { openFile, openPartReader } from './reader.ts'
 import { takePlace } from './place.ts'
 import { createSpools } from './spool.ts'
 import { createUploads } from './uploads.ts'
@@ -49,7 +49,7 @@ export async function openS3Bytes({ bucket, prefix, owner, ...at }: S3Options): 
   const openContent: ByteStore['openContent'] = async (name) => {
     const found = await objects.head(layout.file(name))
     if (!found) throw new AppError('content-removed', `The file ${name} is not in the store any more.`)
-    return readContent(objects, layout.file(name), found.size)
+    return openFile(objects, layout.file(name), found.size)
   }
 
   try {
@@ -59,6 +59,8 @@ export async function openS3Bytes({ bucket, prefix, owner, ...at }: S3Options): 
     throw error
   }
   return {
+    failedCommitLoses: 'chunk',
+
     createPart: (part, size) =>
       objects.put(layout.marker(part), '', { ifAbsent: true, metadata: { size: String(size) } }),
 
@@ -66,9 +68,9 @@ export async function openS3Bytes({ bucket, prefix, owner, ...at }: S3Options): 
     openWriter: (part, range) =>
       openChunkWriter({ objects, spools }, range.end - range.start, (tag) => layout.chunk(part, range.start, tag)),
 
-    async openReader(part, publishedAs) {
+    async openReader(part) {
       if (!(await objects.head(layout.marker(part)))) return undefined
-      return openPartReader({ objects, layout, composer }, part, publishedAs)
+      return openPartReader({ objects, layout }, part)
     },
 
     hasher: createHashers({ objects, layout }),

@@ -1,4 +1,4 @@
-import type { Part } from '../../ports.ts'
+import type { Part } from '../../byte-ports.ts'
 
 /**
  * Keys below the prefix of a store:

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -97,13 +98,10 @@ export function openObjects({ work, reads }: Clients, bucket: string): Objects {
     },
 
     async put(key, text, { ifAbsent = false, metadata = {} } = {}) {
-      const object = {
-        Bucket: bucket,
-        Key: key,
-        Body: text,
-        Metadata: metadata,
-        ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
-      }
+      const Body = Buffer.from(text)
+      const known = { ContentLength: Body.byteLength, ContentMD5: createHash('md5').update(Body).digest('base64') }
+      const condition = ifAbsent ? { IfNoneMatch: '*' } : {}
+      const object = { Bucket: bucket, Key: key, Body, Metadata: metadata, ...known, ...condition }
       try {
         await work.send(new PutObjectCommand(object))
         return true

@@ -1,4 +1,5 @@
-import type { Chunk, Part, PartRows } from '../../ports.ts'
+import type { Part, PartRows } from '../../byte-ports.ts'
+import type { Chunk } from '../../ports.ts'
 
 const ROWS_PER_STEP = 100
 

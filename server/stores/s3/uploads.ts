@@ -10,7 +10,7 @@ import {
 import { z } from 'zod'
 import type { Range } from '../../../shared/ranges.ts'
 import type { Clients } from './client.ts'
-import { codeOf, unlessMissing } from './errors.ts'
+import { asStoreError, codeOf, unlessMissing } from './errors.ts'
 import type { Metadata, Objects } from './objects.ts'
 import type { Spool } from './spool.ts'
 
@@ -109,7 +109,7 @@ export function createUploads({ work, copies }: Clients, objects: Objects): Uplo
         try {
           await completeWith(etags)
         } catch (error) {
-          if (codeOf(error) !== 'InvalidPart') throw await failure(error)
+          if (codeOf(error) !== 'InvalidPart') throw asStoreError(error, bucket)
           // Somebody else has put some of the same parts meanwhile, and not every store gives those the same ETag.
           const now = await storedParts(Key, UploadId)
           await telling(completeWith(etags.map((etag, index) => now?.get(index + 1)?.etag ?? etag)))
@@ -117,9 +117,6 @@ export function createUploads({ work, copies }: Clients, objects: Objects): Uplo
       },
     }
   }
-
-  const failure = (error: unknown): Promise<unknown> =>
-    telling(Promise.reject(error as Error)).catch((told: unknown) => told)
 
   return {
     async open(key, note, metadata) {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { ChunkWriter } from '../../ports.ts'
+import type { ChunkWriter } from '../../byte-ports.ts'
 import type { Objects } from './objects.ts'
 import type { Spools } from './spool.ts'
 

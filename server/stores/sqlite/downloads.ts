@@ -128,6 +128,11 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
       return db.all(sql, { limit }).map(toDownload)
     },
 
+    async wholeUploads(limit) {
+      const sql = `SELECT * FROM downloads WHERE status = 'transferring' AND whole = 1 ORDER BY seq LIMIT +:limit`
+      return db.all(sql, { limit }).map(toDownload)
+    },
+
     async contentToRemove(completedBefore, limit) {
       const begun = db.all(`SELECT id FROM downloads WHERE ${HALF_REMOVED} LIMIT +:limit`, { limit })
       const old = db.all(
