@@ -39,7 +39,9 @@ export function isPassing(error: unknown): boolean {
   return passing.has(codeOf(error)) || statusOf(error) >= 500 || statusOf(error) === 429 || hasHungUp(error)
 }
 
-const hasHungUp = (error: unknown): boolean => /socket hang up|aborted/.test(messageOf(error))
+/** Without a code: Node's words, or those of the SDK for what it does not take for an Error. */
+const hasHungUp = (error: unknown): boolean =>
+  /socket hang up|aborted|wrapper for TimeoutError|ECONN/.test(messageOf(error))
 
 const refused: Readonly<Record<string, string>> = {
   NoSuchBucket: 'there is no such bucket; check STORAGE_URL',
