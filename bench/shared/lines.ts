@@ -8,14 +8,14 @@ import type { Line } from '../processes.ts'
 export const tell = (line: Line): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 
 /** What this process was started with, as its one argument. */
-export const taskOf = <Task>(): Task => JSON.parse(process.argv[2] ?? '{}') as Task
+export const taskOf = (): unknown => JSON.parse(process.argv[2] ?? '{}')
 
 const told = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 
 /** Waits for the next `go`. @throws Error when nobody is left to say so */
 export async function toldToGo(): Promise<void> {
-  const { done } = await told.next()
-  if (done) throw new Error('whoever measures is gone')
+  const next = await told.next()
+  if (next.done) throw new Error('whoever measures is gone')
 }
 
 /** Nobody is left to measure for; to be called when all is done, for a reader of standard input keeps a process. */

@@ -1,6 +1,6 @@
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
-import pg from 'pg'
+import { Client } from 'pg'
 import { startPostgres, type PostgresServer } from '../../tests/helpers/postgres-server.ts'
 import { s3Place } from '../../tests/helpers/s3.ts'
 import { startBenchStack, type BenchStack } from '../stack.ts'
@@ -88,7 +88,7 @@ async function workOf(database: string): Promise<Work> {
   const url = new URL(database)
   const name = url.pathname.slice(1)
   url.pathname = '/postgres'
-  const client = new pg.Client({ connectionString: url.href })
+  const client = new Client({ connectionString: url.href })
   await client.connect()
   try {
     const { rows } = await client.query<{ transactions: string; wal: string }>(

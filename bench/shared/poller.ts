@@ -5,7 +5,7 @@ import type { PollTask } from './polling.ts'
 
 // Agents that poll without waiting, one poll after the other, as fast as they are answered. Started by
 // bench/shared/polling.ts.
-const { urls, agents, seconds } = taskOf<PollTask>()
+const { urls, agents, seconds } = taskOf() as PollTask
 /** Sessions that are begun at the same time. */
 const AT_ONCE = 8
 

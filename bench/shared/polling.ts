@@ -8,12 +8,17 @@ export interface PollTask {
   seconds: number
 }
 
-/** As many polls as are answered, in a process of its own. @returns polls per second @throws Error when one was answered wrongly */
-export async function pollsPerSecond(task: PollTask, ready: () => Promise<void>): Promise<number> {
+/**
+ * As many polls as are answered, in a process of its own.
+ * @param ready called once all agents have a session
+ * @returns polls per second
+ * @throws Error when one was answered wrongly
+ */
+export async function pollsPerSecond(task: PollTask, ready?: () => Promise<void>): Promise<number> {
   const child = startProcess([process.execPath, 'bench/shared/poller.ts', JSON.stringify(task)])
   try {
     await child.line(({ msg }) => msg === 'ready')
-    await ready()
+    await ready?.()
     child.go()
     const { answered, wrong } = (await child.line(({ msg }) => msg === 'polls')) as unknown as {
       answered: number

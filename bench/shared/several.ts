@@ -4,12 +4,14 @@ import { median, ofRuns } from '../statistics.ts'
 import { holdLacking, holdTo, type Hold } from './hold.ts'
 import type { Measure, SharedOptions, Surroundings } from './measurement.ts'
 import { pollsPerSecond } from './polling.ts'
-import { FULL, loadOf, startUploader } from './uploads.ts'
+import { FULL, loadOf, startUploader, warmUp, type Step, type UploadTask } from './uploads.ts'
 
 /** Small files, in chunks that make many calls: the servers are what is short, and not the store. */
 const EACH = 4 * MiB
 const CHUNK = MiB
 const CONNECTIONS = 32
+/** Seconds of polls before those that count. */
+const WARM_UP = 2
 /** Enough that a server always has one to answer. */
 const POLLERS = 64
 
@@ -77,22 +79,26 @@ async function measure(count: number, { place, signal }: Surroundings, options: 
   const urls = servers.all.map(({ url }) => url)
   const files = Math.max(1, Math.round((options.severalMib * MiB) / EACH))
   try {
-    const uploader = await startUploader({
-      urls,
-      files,
-      size: EACH,
-      chunk: CHUNK,
-      connections: CONNECTIONS,
-      complete: false,
-    })
-    // Sessions and downloads are begun at full speed: what is measured is chunks.
-    await hold()
-    const sent = await uploader.send().finally(() => uploader.stop())
+    const task = { urls, size: EACH, chunk: CHUNK, connections: CONNECTIONS }
+    // At full speed: sessions and downloads are begun, and each server has done what it is measured by.
+    await warmUp({ ...task, files: CONNECTIONS })
+    await pollsPerSecond({ urls, agents: POLLERS, seconds: WARM_UP })
+    const sent = await sendHeld({ ...task, files, complete: false }, hold)
     await release()
     const polls = await pollsPerSecond({ urls, agents: POLLERS, seconds: options.seconds }, hold)
     return { rate: (files * EACH) / MiB / sent.seconds, load: loadOf(sent), polls }
   } finally {
     await release()
     await servers.stop()
+  }
+}
+
+async function sendHeld(task: UploadTask, hold: () => Promise<void>): Promise<Step> {
+  const uploader = await startUploader(task)
+  try {
+    await hold()
+    return await uploader.send()
+  } finally {
+    await uploader.stop()
   }
 }

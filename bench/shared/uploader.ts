@@ -10,7 +10,7 @@ import type { UploadTask } from './uploads.ts'
 
 // Many agents in one process, as cheap as they can be: each has one file, and all of them share some connections. What
 // is sent was made and digested before. Started by bench/shared/uploads.ts.
-const task = taskOf<UploadTask>()
+const task = taskOf() as UploadTask
 const targets = task.urls.map((url) => ({ url: new URL(url), agent: connections() }))
 const content = makeContent(task.size, task.chunk)
 /** A file that is being prepared, or asked to be completed, at the same time as others. */
@@ -108,9 +108,9 @@ async function sendChunk({ id, session, attempt }: Job, number: number): Promise
 }
 
 async function complete(number: number, { id, session, attempt }: Job): Promise<void> {
-  const request = { attempt: Number(attempt), size: task.size, sha256: content.sha256 }
+  const wanted = { attempt: Number(attempt), size: task.size, sha256: content.sha256 }
   for (;;) {
-    const { status, body } = await post(number, `/jobs/${id}/complete`, request, session)
+    const { status, body } = await post(number, `/jobs/${id}/complete`, wanted, session)
     if (status === 202) continue
     const ended = JSON.parse(body) as { status: string; verified: boolean }
     if (ended.status === 'completed' && ended.verified) return

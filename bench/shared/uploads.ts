@@ -48,6 +48,17 @@ export async function startUploader(task: UploadTask): Promise<Uploader> {
   return { send: step('durable'), complete: step('completed'), stop: () => child.stop() }
 }
 
+/** Uploads once before anything is measured: a server that has just started has not its speed yet. */
+export async function warmUp(task: Omit<UploadTask, 'complete'>): Promise<void> {
+  const uploader = await startUploader({ ...task, complete: true })
+  try {
+    await uploader.send()
+    await uploader.complete()
+  } finally {
+    await uploader.stop()
+  }
+}
+
 /** An uploader that has nothing left of a core holds up what is measured. */
 export const FULL = 0.9
 
