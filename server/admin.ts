@@ -11,7 +11,10 @@ const FILE = 'admin-token'
 const ADMIN_TOKEN = 'ADMIN_TOKEN'
 const FIRST = 'first admin'
 
-/** Sees to it that somebody can administer a server that wants tokens: the first start makes one, in a file. */
+/**
+ * Sees to it that somebody can administer a server that wants tokens: the first start makes one, in a file beside the
+ * database. Servers that share theirs have no place of their own: they are given one.
+ */
 export async function ensureAdmin({
   tokens,
   config,
@@ -27,6 +30,8 @@ export async function ensureAdmin({
   }
   await tokens.giveUp(ADMIN_TOKEN)
   if (await tokens.hasAdmin()) return
+  if (config.database.kind !== 'sqlite')
+    return log.error({}, 'nobody can administer this server: start it with ADMIN_TOKEN, once or always')
   const path = join(dirname(config.database.path), FILE)
   // One that was revoked is left over in the file.
   if (!(await adoptKept(tokens, path))) await adoptNew(tokens, path)

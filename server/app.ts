@@ -1,5 +1,6 @@
 import Koa from 'koa'
 import type { Log } from '../shared/log.ts'
+import type { MakeLimiter } from './access-ports.ts'
 import { audited } from './http/audit.ts'
 import { authorized } from './http/authorize.ts'
 import { ownMachineOnly } from './http/browsers.ts'
@@ -16,6 +17,7 @@ import { readableTarget } from './http/target.ts'
 export interface AppDeps extends RoutesDeps {
   log: Log
   inFlight: InFlight
+  makeLimiter: MakeLimiter
   trustProxy: number
   tls: boolean
   /** Longer contents go out without a Content-Length, in bytes. */
@@ -35,7 +37,7 @@ export function createApp(deps: AppDeps): Koa {
   app.use(problems({ log: deps.log, spread: deps.domain.sessions.spread }))
   app.use(lengthsWithin(deps.lengthLimit))
   app.use(presented)
-  app.use(limited())
+  app.use(limited(deps.makeLimiter))
   app.use(audited(deps.access))
   app.use(ownMachineOnly)
   app.use(authorized({ ...deps, router }))

@@ -77,6 +77,7 @@ async function main(config: Config): Promise<void> {
     downloadTimeout: config.downloadTimeout,
     lengthLimit: config.lengthLimit,
     inFlight,
+    makeLimiter: stores.makeLimiter,
     trustProxy: config.trustProxy,
     tls: config.tls !== undefined,
     releases,
@@ -122,8 +123,7 @@ async function main(config: Config): Promise<void> {
       await domain.presence
         .flush()
         .catch((error: unknown) => log.warn({ err: error }, 'who was seen last is not written down'))
-      await stores.bytes.close()
-      await stores.jobs.close()
+      await stores.close()
       progress.stop()
     },
     (code) => process.exit(code),

@@ -3,7 +3,8 @@ import type { Log } from '../shared/log.ts'
 import type { Progress } from '../shared/progress.ts'
 import { finalStatuses } from '../shared/protocol.ts'
 import { baseName } from './domain/names.ts'
-import type { ByteStore, DownloadRecord, Observer } from './ports.ts'
+import type { ByteStore } from './byte-ports.ts'
+import type { DownloadRecord, Observer } from './ports.ts'
 
 /** A running download is logged at most this often, in ms. */
 const LOG_EVERY = 10_000

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { messageOf } from '../../shared/errors.ts'
 import { partName, partOf } from '../stores/disk/layout.ts'
 import { unlessMissing } from '../stores/files.ts'
-import type { Part } from '../ports.ts'
+import type { Part } from '../byte-ports.ts'
 import { BackupError } from './errors.ts'
 
 /**

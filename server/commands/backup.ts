@@ -2,6 +2,7 @@ import { formatBytes, formatSeconds } from '../../shared/format.ts'
 import { backUp } from '../backup/back-up.ts'
 import type { Config } from '../config.ts'
 import { exitCodes, type ExitCode } from '../exit-codes.ts'
+import { ownStores } from './own-stores.ts'
 import type { Screen } from './screen.ts'
 
 export interface BackupFlags {
@@ -27,8 +28,7 @@ export async function backup({
   process.umask(0o077)
   const startedAt = performance.now()
   const { manifest, files } = await backUp({
-    database: settings.database.path,
-    storage: settings.storage.folder,
+    ...ownStores(settings),
     to: folder,
     link: flags.link === true,
     verify: flags.verify === true,

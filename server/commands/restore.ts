@@ -2,6 +2,7 @@ import { formatBytes, formatSeconds } from '../../shared/format.ts'
 import { restore as restoreStores } from '../backup/restore.ts'
 import type { Config } from '../config.ts'
 import { exitCodes, type ExitCode } from '../exit-codes.ts'
+import { ownStores } from './own-stores.ts'
 import type { Screen } from './screen.ts'
 
 export interface RestoreFlags {
@@ -21,7 +22,7 @@ export async function restore({
   screen: Screen
 }): Promise<ExitCode> {
   const startedAt = performance.now()
-  const [database, storage] = [settings.database.path, settings.storage.folder]
+  const { database, storage } = ownStores(settings)
   const { manifest, lost } = await restoreStores({
     from: folder,
     database,

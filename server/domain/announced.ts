@@ -1,5 +1,5 @@
 import type { Sha256 } from '../../shared/digest.ts'
-import type { Part } from '../ports.ts'
+import type { Part } from '../byte-ports.ts'
 import { partKey } from './part-key.ts'
 
 /** Digests that are remembered at once. The agent says its own again with `complete`, whatever was forgotten. */

@@ -2,17 +2,8 @@ import { lengthOf, type Batch } from '../../shared/batches.ts'
 import { algorithmOf, runningDigest, type ChunkDigest } from '../../shared/digest.ts'
 import { AppError, isAppError, messageOf } from '../../shared/errors.ts'
 import type { Range } from '../../shared/ranges.ts'
-import type {
-  ByteStore,
-  Chunk,
-  ChunkWriter,
-  CommitState,
-  DownloadRecord,
-  JobStore,
-  Observer,
-  Part,
-  WakeBus,
-} from '../ports.ts'
+import type { ByteStore, ChunkWriter, Part } from '../byte-ports.ts'
+import type { Chunk, CommitState, DownloadRecord, JobStore, Observer, WakeBus } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
 import { checkUnderWay } from './guards.ts'
 import type { Later } from './later.ts'
@@ -93,12 +84,40 @@ export function createChunks(deps: ChunksDeps): Chunks {
     try {
       return await writer.commit()
     } catch (error) {
+      if (bytes.failedCommitLoses === 'chunk') throw error
       const reason = isAppError(error, 'store-full') ? 'store-full' : 'io-error'
       await later.insist(partKey(part), () =>
         attempts.abandon(part, reason, `The store could not sync: ${messageOf(error)}`),
       )
       const detail = 'The store could not sync its bytes; poll for the next attempt.'
       throw new AppError('attempt-superseded', detail, {}, { cause: error })
+    }
+  }
+
+  /** What certainly has no row is of no use to anybody; should it stay, it goes with its part. */
+  const discard = (writer: ChunkWriter, id: string): Promise<void> =>
+    writer.discard().catch((error: unknown) => report(error, 'a chunk that nobody needs cannot be removed yet', id))
+
+  const insert = async (
+    writer: ChunkWriter,
+    part: Part,
+    chunk: Chunk,
+    check: ChunkToStore['check'],
+  ): Promise<DownloadRecord | undefined> => {
+    let isRefused = false
+    try {
+      const stored = await jobs.insertChunk(part.id, part.attempt, chunk, (state) => {
+        isRefused = true
+        const verdict = check(chunk, state)
+        isRefused = false
+        return verdict
+      })
+      if (!stored) await discard(writer, part.id)
+      return stored
+    } catch (error) {
+      // Of any other failure nobody knows whether there is a row.
+      if (isRefused) await discard(writer, part.id)
+      throw error
     }
   }
 
@@ -154,7 +173,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
         const digest = seen.hash.hex()
         checkBody(seen.bytes, range, digest, announced)
         const chunk = { ...range, digest, tag: await commit(writer, part) }
-        stored = await jobs.insertChunk(part.id, part.attempt, chunk, (state) => check(chunk, state))
+        stored = await insert(writer, part, chunk, check)
         return stored
       } finally {
         await writer.close()

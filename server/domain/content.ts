@@ -1,6 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { pathSchema } from '../../shared/protocol.ts'
-import type { ByteStore, Content, DownloadRecord, JobStore } from '../ports.ts'
+import type { ByteStore, Content } from '../byte-ports.ts'
+import type { DownloadRecord, JobStore } from '../ports.ts'
 import type { Downloads } from './downloads.ts'
 import { createFollower } from './follower.ts'
 import { unknownClient } from './guards.ts'

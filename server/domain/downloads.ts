@@ -9,17 +9,8 @@ import {
   type Status,
 } from '../../shared/protocol.ts'
 import type { DownloadRequest } from '../../shared/operator.ts'
-import type {
-  ByteStore,
-  Clock,
-  DownloadDraft,
-  DownloadRecord,
-  JobStore,
-  Observer,
-  Part,
-  Transition,
-  WakeBus,
-} from '../ports.ts'
+import type { ByteStore, Part } from '../byte-ports.ts'
+import type { Clock, DownloadDraft, DownloadRecord, JobStore, Observer, Transition, WakeBus } from '../ports.ts'
 import { checkOpen, findForSession, unknownClient, unknownDownload } from './guards.ts'
 import { clientTopic, downloadTopic } from './topics.ts'
 

@@ -1,5 +1,7 @@
-import { AppError } from '../../shared/errors.ts'
-import type { Chunk, DownloadRecord, JobStore, PartReader } from '../ports.ts'
+import { AppError, isAppError } from '../../shared/errors.ts'
+import type { Range } from '../../shared/ranges.ts'
+import type { ByteStore, PartReader } from '../byte-ports.ts'
+import type { Chunk, DownloadRecord, JobStore } from '../ports.ts'
 import { bytesTopic, downloadTopic } from './topics.ts'
 import type { Waiting } from './waiting.ts'
 
@@ -20,7 +22,15 @@ interface Readable {
 export type Follow = (download: DownloadRecord, reader: PartReader, signal: AbortSignal) => AsyncGenerator<Uint8Array>
 
 /** Readers of arriving content. A reader throws `content-broken` as soon as its attempt ends otherwise than verified. */
-export function createFollower({ jobs, waiting }: { jobs: JobStore; waiting: Waiting }): Follow {
+export function createFollower({
+  jobs,
+  bytes,
+  waiting,
+}: {
+  jobs: JobStore
+  bytes: ByteStore
+  waiting: Waiting
+}): Follow {
   /** Everything once verified, all but the last bytes before. */
   const readable = async ({ id, attempt, size }: DownloadRecord): Promise<Readable> => {
     const now = await jobs.findDownload(id)
@@ -49,6 +59,36 @@ export function createFollower({ jobs, waiting }: { jobs: JobStore; waiting: Wai
     return holeAt === -1 ? chunks : chunks.slice(0, holeAt)
   }
 
+  const finished = async function* (name: string, range: Range): AsyncGenerator<Uint8Array> {
+    const content = await bytes.openContent(name)
+    try {
+      yield* content.read(range)
+    } finally {
+      await content.close()
+    }
+  }
+
+  /** Where chunks are objects, they go once the whole has its name: what was not read yet is read there. */
+  const read = async function* (
+    { id, attempt }: DownloadRecord,
+    reader: PartReader,
+    chunk: Chunk,
+    range: Range,
+  ): AsyncGenerator<Uint8Array> {
+    let at = range.start
+    try {
+      for await (const piece of reader.read(chunk, range)) {
+        at += piece.byteLength
+        yield piece
+      }
+    } catch (error) {
+      if (!isAppError(error, 'content-removed')) throw error
+      const now = await jobs.findDownload(id)
+      if (now?.attempt !== attempt || now.status !== 'completed' || now.name === null) throw error
+      yield* finished(now.name, { start: at, end: range.end })
+    }
+  }
+
   return async function* follow(download, reader, signal) {
     const { id, size } = download
     const topics = [bytesTopic(id), downloadTopic(id)]
@@ -69,7 +109,7 @@ export function createFollower({ jobs, waiting }: { jobs: JobStore; waiting: Wai
       if (step.chunks.length === 0) return
       for (const chunk of step.chunks) {
         const range = { start: at, end: Math.min(chunk.end, step.limit) }
-        yield* reader.read(chunk, range)
+        yield* read(download, reader, chunk, range)
         at = range.end
       }
     }

@@ -1,11 +1,12 @@
 import type { Range } from '../../shared/ranges.ts'
+import type { ByteStore } from '../byte-ports.ts'
 import type {
-  ByteStore,
   ClientRecord,
   Clock,
   DownloadFilter,
   DownloadRecord,
   JobStore,
+  Leases,
   Observer,
   WakeBus,
 } from '../ports.ts'
@@ -59,6 +60,9 @@ export interface DomainDeps {
   bytes: ByteStore
   releases: ReleaseStore
   wakes: WakeBus
+  leases: Leases
+  /** Whether other servers use the stores at the same time. */
+  shared: boolean
   observer: Observer
   clock: Clock
   /** How long an agent's poll is held, in ms. */
@@ -72,9 +76,9 @@ export interface DomainDeps {
 }
 
 export function createDomain(deps: DomainDeps): Domain {
-  const { jobs, bytes, wakes, clock } = deps
+  const { jobs, bytes, wakes, leases, clock, shared } = deps
   const waiting = createWaiting({ wakes })
-  const presence = createPresence({ jobs, clock, waitMs: deps.pollWaitMs })
+  const presence = createPresence({ jobs, clock, waitMs: deps.pollWaitMs, elsewhere: shared })
   const downloads = createDownloads(deps)
   const room = createRoom({ jobs, bytes, downloads, quota: deps.clientQuota })
   const announced = createAnnounced()
@@ -93,7 +97,7 @@ export function createDomain(deps: DomainDeps): Domain {
     uploads: createUploads({ ...deps, chunks, completion, announced }),
     sessions: createSessions({ ...deps, presence }),
     polls: createPolls({ jobs, presence, waiting, clock }),
-    whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion, later }),
+    whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion, later, leases }),
     contents: createContents({ jobs, bytes, downloads, presence, waiting }),
     sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later }),
     updates: createUpdates(deps),
@@ -111,7 +115,7 @@ export function createDomain(deps: DomainDeps): Domain {
     },
 
     async checkReady() {
-      await Promise.all([jobs.findDownload(''), bytes.freeBytes()])
+      await Promise.all([jobs.findDownload(''), bytes.check()])
     },
   }
 }

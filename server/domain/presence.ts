@@ -5,6 +5,8 @@ import type { ClientRecord, Clock, JobStore } from '../ports.ts'
 const MISSED_WAITS = 3
 /** So many are written down in one transaction, which takes about 1 ms: nobody is to wait for thousands of rows. */
 const ROWS_PER_BATCH = 500
+/** Of several servers, each writes down once a minute who was there: who was not for three times that is offline, in ms. */
+const WRITTEN_WITHIN = 180_000
 /** A client whose poll was cut comes back within this time, in ms, or is offline. */
 const RECONNECT_GRACE = 5_000
 
@@ -45,7 +47,18 @@ export interface Presence {
 }
 
 /** Who is there: an open poll, or a call not long ago. Kept in memory, written down in batches. */
-export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock: Clock; waitMs: number }): Presence {
+export function createPresence({
+  jobs,
+  clock,
+  waitMs,
+  elsewhere,
+}: {
+  jobs: JobStore
+  clock: Clock
+  waitMs: number
+  /** Whether a client may be at another server, of which its row alone tells. */
+  elsewhere: boolean
+}): Presence {
   const entries = new Map<string, Entry>()
   let openPolls = 0
 
@@ -88,6 +101,10 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
     return clock.monotonic() - entry.heardAt < MISSED_WAITS * entry.waitMs
   }
 
+  /** By what was written down, which is never of this moment. */
+  const wasSeen = ({ lastSeen }: Pick<ClientRecord, 'lastSeen'>): boolean =>
+    clock.now() - lastSeen < (elsewhere ? WRITTEN_WITHIN : MISSED_WAITS * waitMs)
+
   const write = async (batch: readonly [string, Entry][]): Promise<void> => {
     for (const [, entry] of batch) entry.written = true
     try {
@@ -118,7 +135,8 @@ export function createPresence({ jobs, clock, waitMs }: { jobs: JobStore; clock:
 
     isOnline(client) {
       const entry = entries.get(client.id)
-      return entry ? alive(entry) : clock.now() - client.lastSeen < MISSED_WAITS * waitMs
+      if (entry && alive(entry)) return true
+      return (elsewhere || !entry) && wasSeen(client)
     },
 
     lastSeen: (client) => Math.max(entries.get(client.id)?.seenAt ?? 0, client.lastSeen),

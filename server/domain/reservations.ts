@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { overlaps, type Range } from '../../shared/ranges.ts'
 import { pause } from '../../shared/wait.ts'
-import type { Part } from '../ports.ts'
+import type { Part } from '../byte-ports.ts'
 import { sessionNumber } from './guards.ts'
 import { partKey } from './part-key.ts'
 

@@ -1,5 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
-import type { ByteStore, DownloadRecord, JobStore } from '../ports.ts'
+import type { ByteStore } from '../byte-ports.ts'
+import type { DownloadRecord, JobStore } from '../ports.ts'
 import type { Downloads } from './downloads.ts'
 
 /** Bytes that stay free beside the files: the database must be able to say that they have arrived. */
@@ -71,6 +72,8 @@ export function createRoom(deps: {
   return {
     async check(download, size) {
       if (quota !== undefined) await checkQuota(download, size, quota)
+      // Nobody can say how much there is: the store says when there is no more.
+      if ((await bytes.freeBytes()) === Infinity) return
       let found = await measure(download, size)
       if (found.short > 0 && (await giveWay(found.short))) found = await measure(download, size)
       if (found.short <= 0) return

@@ -1,8 +1,11 @@
-import type { ByteStore, Clock, DownloadRecord, JobStore, Part } from '../ports.ts'
+import type { ByteStore, Part } from '../byte-ports.ts'
+import type { Clock, DownloadRecord, JobStore, Leases } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
 import type { Downloads } from './downloads.ts'
 import type { Later } from './later.ts'
+import { partKey } from './part-key.ts'
 import type { Verifier } from './verifier.ts'
+import { uploadLease } from './whole.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -12,7 +15,10 @@ const KEEP_IDEMPOTENCY_KEY = 7 * 24 * HOUR
 const PER_STEP = 100
 
 export interface Sweeper {
-  /** Repairs what a crash left, before the first request is taken: parts, rows and verifications under way. */
+  /**
+   * Repairs what a crash left, before the first request is taken: parts, rows and verifications under way. Where other
+   * servers are at work with these, what nobody works on is found while serving.
+   */
   recover(): Promise<void>
   /** Expires what is due. */
   expire(): Promise<void>
@@ -33,14 +39,19 @@ export function createSweeper(deps: {
   attempts: Attempts
   verifier: Verifier
   later: Later
+  leases: Leases
+  /** Whether other servers use the stores, too. */
+  shared: boolean
   clock: Clock
   /** How long finished files are kept, in ms; undefined for ever. */
   retention: number | undefined
   report: (error: unknown, what: string, id: string) => void
 }): Sweeper {
-  const { jobs, bytes, downloads, attempts, verifier, later, clock, retention, report } = deps
+  const { jobs, bytes, downloads, attempts, verifier, later, leases, shared, clock, retention, report } = deps
 
-  let serving = false
+  let serving = shared
+  /** Uploads in one request that nobody had at the last look: a second one is sure of it. */
+  let orphans = new Set<string>()
 
   /** A row promises bytes; a part that is missing or shorter than its rows means a new attempt. */
   const checkPart = async (download: DownloadRecord): Promise<void> => {
@@ -71,6 +82,20 @@ export function createSweeper(deps: {
     // Its rows are still needed by those who read it since before it was whole.
     else if (last && download.status === 'completed') await bytes.removePart(part)
     else await downloads.discardPart(part.id, part.attempt)
+  }
+
+  /** Of several servers, one is enough to look through everything; it stays the same as long as it lives. */
+  const isMine = (): Promise<boolean> => leases.hold('sweep')
+
+  const abandonOrphans = async (): Promise<void> => {
+    const before = orphans
+    orphans = new Set()
+    for (const download of await jobs.wholeUploads(PER_STEP)) {
+      if (!(await leases.hold(uploadLease(download)))) continue
+      await leases.release(uploadLease(download))
+      if (before.has(partKey(download))) await attempts.abandon(download, 'io-error', 'The upload was cut off.')
+      else orphans.add(partKey(download))
+    }
   }
 
   const removeLeftovers = async (): Promise<void> => {
@@ -112,6 +137,7 @@ export function createSweeper(deps: {
 
   return {
     async recover() {
+      if (shared) return
       await eachWith('transferring', checkPart)
       await removeLeftovers()
       await verifyLeft()
@@ -125,11 +151,15 @@ export function createSweeper(deps: {
     async goOn() {
       await later.again()
       await verifyLeft()
+      if (shared && (await isMine())) await abandonOrphans()
     },
 
-    removeLeftovers,
+    async removeLeftovers() {
+      if (await isMine()) await removeLeftovers()
+    },
 
     async removeContent() {
+      if (!(await isMine())) return
       const before = retention === undefined ? 0 : clock.now() - retention
       for (let removed = 1; removed > 0;) {
         removed = 0

@@ -71,7 +71,7 @@ export function createWaiting({ wakes }: { wakes: WakeBus }): Waiting {
           checkGoingOn()
           const left = deadline - performance.now()
           if (left <= 0 || signal?.aborted) return undefined
-          if (!woken) await sleepUntilRoused(left, (resolve) => (rouse = resolve))
+          if (!woken) await sleepUntilRoused(Math.min(left, wakes.lostFor ?? left), (resolve) => (rouse = resolve))
         }
       } finally {
         unwatch()

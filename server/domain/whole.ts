@@ -4,7 +4,8 @@ import { sha256 as newSha256, type Sha256 } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { defaults } from '../../shared/protocol.ts'
 import { pieces } from '../../shared/ranges.ts'
-import type { Chunk, CommitState, DownloadRecord, JobStore } from '../ports.ts'
+import type { Part } from '../byte-ports.ts'
+import type { Chunk, CommitState, DownloadRecord, JobStore, Leases } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
 import type { Body, Chunks } from './chunks.ts'
 import type { Completion } from './completion.ts'
@@ -34,9 +35,15 @@ export interface WholeDeps {
   chunks: Chunks
   completion: Completion
   later: Later
+  leases: Leases
 }
 
-export function createWholeUploads({ jobs, downloads, attempts, chunks, completion, later }: WholeDeps): WholeUploads {
+/** Whoever has it receives the part: of one that nobody has, nothing more comes. */
+export const uploadLease = (part: Part): string => `upload:${partKey(part)}`
+
+export function createWholeUploads(deps: WholeDeps): WholeUploads {
+  const { jobs, downloads, attempts, chunks, completion, later, leases } = deps
+
   /** Durable chunk by chunk, so that it can be read while it arrives. @throws AppError `digest-mismatch` */
   const receive = async (download: DownloadRecord, { size, sha256, body, signal }: WholeRequest): Promise<void> => {
     const part = { id: download.id, attempt: download.attempt }
@@ -80,6 +87,7 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
       const started = await attempts.start(download, { source: randomUUID(), whole: true, size: request.size })
       if (!started) throw new AppError('attempt-superseded', 'The job changed meanwhile; send the file again.')
       try {
+        await leases.hold(uploadLease(started))
         await receive(started, request)
         const current = (await jobs.findDownload(request.id)) ?? started
         checkUnderWay(current, started.attempt)
@@ -87,6 +95,9 @@ export function createWholeUploads({ jobs, downloads, attempts, chunks, completi
       } catch (error) {
         await giveUp(started, error)
         throw error
+      } finally {
+        // It runs out by itself.
+        await leases.release(uploadLease(started)).catch(() => undefined)
       }
     },
   }

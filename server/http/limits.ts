@@ -1,6 +1,7 @@
 import type { Context, Middleware } from 'koa'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible'
 import { AppError, isAppError } from '../../shared/errors.ts'
+import type { MakeLimiter } from '../access-ports.ts'
 import { networkOf } from '../address.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import { strangeness } from './browsers.ts'
@@ -31,15 +32,15 @@ const INSTALLS_PER_MINUTE = 600
 const ENROLMENTS_PER_MINUTE = 600
 
 /** Holds back who asks too often: strangers by their address, operators and agents by what they prove themselves with. */
-export function limited(): Middleware {
-  const perMinute = (points: number): RateLimiterMemory => new RateLimiterMemory({ points, duration: 60 })
-  const failures = perMinute(FAILURES_PER_MINUTE)
-  const challenges = perMinute(CHALLENGES_PER_MINUTE)
-  const requests = perMinute(REQUESTS_PER_MINUTE)
-  const calls = perMinute(CALLS_PER_MINUTE)
-  const installs = perMinute(INSTALLS_PER_MINUTE)
-  const proofs = perMinute(PROOFS_PER_MINUTE)
-  const enrolled = perMinute(ENROLMENTS_PER_MINUTE)
+export function limited(makeLimiter: MakeLimiter): Middleware {
+  const perMinute = (name: string, points: number): RateLimiterAbstract => makeLimiter({ name, points, seconds: 60 })
+  const failures = perMinute('failures', FAILURES_PER_MINUTE)
+  const challenges = perMinute('challenges', CHALLENGES_PER_MINUTE)
+  const requests = perMinute('requests', REQUESTS_PER_MINUTE)
+  const calls = perMinute('calls', CALLS_PER_MINUTE)
+  const installs = perMinute('installs', INSTALLS_PER_MINUTE)
+  const proofs = perMinute('proofs', PROOFS_PER_MINUTE)
+  const enrolled = perMinute('enrolments', ENROLMENTS_PER_MINUTE)
 
   /** Who has failed too often is not heard: what comes of it would be one more row of the audit. */
   const checkFailures = async (name: string): Promise<void> => {
@@ -91,7 +92,7 @@ function nameOf(ctx: Context, principal: Principal): string | undefined {
   return principal.kind === 'enrolment' ? `${principal.enrolment.id} ${networkOf(addressOf(ctx))}` : undefined
 }
 
-async function consume(limiter: RateLimiterMemory, key: string): Promise<void> {
+async function consume(limiter: RateLimiterAbstract, key: string): Promise<void> {
   try {
     await limiter.consume(key)
   } catch (error) {

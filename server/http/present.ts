@@ -4,7 +4,8 @@ import { PROTOCOL, type Job } from '../../shared/protocol.ts'
 import { baseName } from '../domain/names.ts'
 import type { Presence } from '../domain/presence.ts'
 import type { Release } from '../domain/updates.ts'
-import type { ByteStore, ClientRecord, DownloadRecord } from '../ports.ts'
+import type { ByteStore } from '../byte-ports.ts'
+import type { ClientRecord, DownloadRecord } from '../ports.ts'
 import type { UpdateRecord } from '../update-ports.ts'
 
 /** Records as callers see them. */

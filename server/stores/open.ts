@@ -1,5 +1,6 @@
 import type { AccessStore, MakeLimiter } from '../access-ports.ts'
-import type { ByteStore, JobStore, Leases, WakeBus } from '../ports.ts'
+import type { ByteStore } from '../byte-ports.ts'
+import type { JobStore, Leases, WakeBus } from '../ports.ts'
 import type { ReleaseStore } from '../update-ports.ts'
 
 /** Where jobs and bytes lie, as read from the URLs of the configuration: on this machine, or where several servers share them. */

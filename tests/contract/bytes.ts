@@ -2,7 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Batch } from '../../shared/batches.ts'
 import type { Range } from '../../shared/ranges.ts'
-import type { ByteStore, Part } from '../../server/ports.ts'
+import type { ByteStore, Part, PartRows } from '../../server/byte-ports.ts'
+import type { Chunk } from '../../server/ports.ts'
 import { sha256Of } from '../helpers/folder.ts'
 
 /** Cut where nothing else is: batches of three pieces. */
@@ -19,17 +20,37 @@ async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(all)
 }
 
+export interface ByteStoreTraits {
+  /** One process at a time, and what is written to a part that is gone is refused, or goes nowhere. */
+  holdsParts: boolean
+}
+
 /** What every byte store must do. */
 export function byteStoreContract(
   name: string,
   place: () => Promise<{ open: () => Promise<ByteStore>; remove: () => Promise<void> }>,
+  { holdsParts }: ByteStoreTraits = { holdsParts: true },
 ): void {
+  const testOfHeldParts = holdsParts ? test : () => undefined
+  const testOfObjects = holdsParts ? () => undefined : test
+
   describe(`byte store: ${name}`, () => {
     let bytes: ByteStore
     let at: Awaited<ReturnType<typeof place>>
     let part: Part
+    /** What was committed, as the job store would have it. */
+    let chunks: Chunk[]
+    const rows: PartRows = {
+      received: async () => chunks,
+      chunksFrom: async (_id, _attempt, from, limit) =>
+        chunks
+          .filter(({ end }) => end > from)
+          .toSorted((a, b) => a.start - b.start)
+          .slice(0, limit),
+    }
 
     beforeEach(async () => {
+      chunks = []
       at = await place()
       bytes = await at.open()
       part = { id: randomUUID(), attempt: 1 }
@@ -43,7 +64,9 @@ export function byteStoreContract(
       const writer = await bytes.openWriter(part, range)
       try {
         for (const batch of inBatches(content)) await writer.write(batch)
-        return await writer.commit()
+        const tag = await writer.commit()
+        chunks.push({ ...range, digest: '', tag })
+        return tag
       } finally {
         await writer.close()
       }
@@ -52,14 +75,14 @@ export function byteStoreContract(
     test('ranges written in any order are one file, with its digest', async () => {
       const content = randomBytes(3_000_000)
       expect(await bytes.createPart(part, content.byteLength)).toBe(true)
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       await write({ start: 2_000_000, end: 3_000_000 }, content.subarray(2_000_000))
       await write({ start: 0, end: 1_000_001 }, content.subarray(0, 1_000_001))
-      hasher.extend(1_000_001)
+      await hasher.extend({ start: 0, end: 1_000_001 })
       await write({ start: 1_000_001, end: 2_000_000 }, content.subarray(1_000_001, 2_000_000))
       expect(await hasher.digest(content.byteLength)).toBe(sha256Of(content))
       hasher.close()
-      expect(await bytes.publish(part, 'r1_file')).toBe(true)
+      expect(await bytes.publish({ ...part, size: content.byteLength }, 'r1_file', rows)).toBe(true)
       const stored = await bytes.openContent('r1_file')
       expect(stored.size).toBe(content.byteLength)
       expect((await collect(stored.read({ start: 0, end: stored.size }))).equals(content)).toBe(true)
@@ -78,30 +101,35 @@ export function byteStoreContract(
         writers.map(async (writer, index) => {
           for (const batch of inBatches(content.subarray(index * 300_000, (index + 1) * 300_000)))
             await writer.write(batch)
-          await writer.commit()
+          chunks.push({ ...ranges[index]!, digest: '', tag: await writer.commit() })
           await writer.close()
         }),
       )
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       expect(await hasher.digest(content.byteLength)).toBe(sha256Of(content))
       hasher.close()
     })
 
-    test('a part that was removed is gone for whoever comes, while its last writer still has it', async () => {
-      await bytes.createPart(part, 10)
-      const late = await bytes.openWriter(part, { start: 0, end: 5 })
-      await bytes.removePart(part)
-      await expect(bytes.openWriter(part, { start: 5, end: 10 })).rejects.toMatchObject({ code: 'attempt-superseded' })
-      await late.write([Buffer.from('late!')])
-      await late.close()
-      expect(await bytes.listParts()).toEqual([])
-      expect(await bytes.createPart(part, 10)).toBe(true)
-      expect(await bytes.partSize(part)).toBe(10)
-      const reader = (await bytes.openReader(part))!
-      const chunk = { start: 0, end: 5, digest: '', tag: '' }
-      expect((await collect(reader.read(chunk, chunk))).equals(Buffer.alloc(5))).toBe(true)
-      await reader.close()
-    })
+    testOfHeldParts(
+      'a part that was removed is gone for whoever comes, while its last writer still has it',
+      async () => {
+        await bytes.createPart(part, 10)
+        const late = await bytes.openWriter(part, { start: 0, end: 5 })
+        await bytes.removePart(part)
+        await expect(bytes.openWriter(part, { start: 5, end: 10 })).rejects.toMatchObject({
+          code: 'attempt-superseded',
+        })
+        await late.write([Buffer.from('late!')])
+        await late.close()
+        expect(await bytes.listParts()).toEqual([])
+        expect(await bytes.createPart(part, 10)).toBe(true)
+        expect(await bytes.partSize(part)).toBe(10)
+        const reader = (await bytes.openReader(part))!
+        const chunk = { start: 0, end: 5, digest: '', tag: '' }
+        expect((await collect(reader.read(chunk, chunk))).equals(Buffer.alloc(5))).toBe(true)
+        await reader.close()
+      },
+    )
 
     test('who comes while a part is removed keeps nobody from one that is made anew', async () => {
       const range = { start: 0, end: 5 }
@@ -111,20 +139,21 @@ export function byteStoreContract(
       const late = await bytes.openWriter(part, range).catch(() => undefined)
       await removing
       await late?.close()
-      await expect(bytes.openWriter(part, range)).rejects.toMatchObject({ code: 'attempt-superseded' })
+      if (holdsParts) await expect(bytes.openWriter(part, range)).rejects.toMatchObject({ code: 'attempt-superseded' })
+      chunks = []
       expect(await bytes.createPart(part, 5)).toBe(true)
       await write(range, Buffer.from('again'))
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       expect(await hasher.digest(5)).toBe(sha256Of(Buffer.from('again')))
       hasher.close()
     })
 
-    test('a reader of a part goes on after it was published and removed', async () => {
+    testOfHeldParts('a reader of a part goes on after it was published and removed', async () => {
       const content = randomBytes(10_000)
       await bytes.createPart(part, content.byteLength)
       const tag = await write({ start: 0, end: 10_000 }, content)
       const reader = (await bytes.openReader(part))!
-      await bytes.publish(part, 'r1_file')
+      await bytes.publish({ ...part, size: content.byteLength }, 'r1_file', rows)
       await bytes.removePart(part)
       const chunk = { start: 0, end: 10_000, digest: '', tag }
       expect((await collect(reader.read(chunk, { start: 10, end: 20 }))).equals(content.subarray(10, 20))).toBe(true)
@@ -141,26 +170,27 @@ export function byteStoreContract(
       expect(await bytes.partSize(part)).toBeUndefined()
       expect(await bytes.openReader(part)).toBeUndefined()
       expect(await bytes.listParts()).toEqual([])
-      await expect(bytes.openWriter(part, { start: 0, end: 1 })).rejects.toMatchObject({ code: 'attempt-superseded' })
+      if (holdsParts)
+        await expect(bytes.openWriter(part, { start: 0, end: 1 })).rejects.toMatchObject({ code: 'attempt-superseded' })
       expect(await bytes.listParts()).toEqual([])
     })
 
     test('an empty part has the digest of nothing', async () => {
       await bytes.createPart(part, 0)
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       expect(await hasher.digest(0)).toBe(sha256Of(Buffer.alloc(0)))
       hasher.close()
     })
 
     test('the digest of a part that is gone is an error', async () => {
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       await expect(hasher.digest(10)).rejects.toThrow()
       hasher.close()
     })
 
     test('a digest ends with its hasher', async () => {
       await bytes.createPart(part, 256 * 1024 * 1024)
-      const hasher = bytes.hasher(part)
+      const hasher = bytes.hasher(part, rows)
       const digest = hasher.digest(256 * 1024 * 1024)
       hasher.close()
       await expect(digest).rejects.toThrow('closed')
@@ -169,11 +199,11 @@ export function byteStoreContract(
     test('publishing is repeatable, and never takes the name of something else', async () => {
       await bytes.createPart(part, 5)
       await write({ start: 0, end: 5 }, Buffer.from('hello'))
-      expect(await bytes.publish(part, 'r1_x')).toBe(true)
-      expect(await bytes.publish(part, 'r1_x')).toBe(true)
+      expect(await bytes.publish({ ...part, size: 5 }, 'r1_x', rows)).toBe(true)
+      expect(await bytes.publish({ ...part, size: 5 }, 'r1_x', rows)).toBe(true)
       const other = { id: randomUUID(), attempt: 1 }
       await bytes.createPart(other, 5)
-      expect(await bytes.publish(other, 'r1_x')).toBe(false)
+      expect(await bytes.publish({ ...other, size: 5 }, 'r1_x', rows)).toBe(false)
       const stored = await bytes.openContent('r1_x')
       expect((await collect(stored.read({ start: 0, end: 5 }))).toString()).toBe('hello')
       await stored.close()
@@ -182,7 +212,50 @@ export function byteStoreContract(
       await expect(bytes.openContent('r1_x')).rejects.toMatchObject({ code: 'content-removed' })
     })
 
-    test('a second process cannot open the same place', async () => {
+    testOfObjects('what is read from a part that was removed says so', async () => {
+      const content = randomBytes(10_000)
+      await bytes.createPart(part, content.byteLength)
+      const range = { start: 0, end: content.byteLength }
+      const chunk = { ...range, digest: '', tag: await write(range, content) }
+      const reader = (await bytes.openReader(part))!
+      await bytes.removePart(part)
+      await expect(collect(reader.read(chunk, range))).rejects.toMatchObject({ code: 'content-removed' })
+      await reader.close()
+    })
+
+    testOfObjects(
+      'what is written to a part that was removed can be discarded, or goes with its leftovers',
+      async () => {
+        await bytes.createPart(part, 10)
+        await bytes.removePart(part)
+        const range = { start: 0, end: 10 }
+        const writer = await bytes.openWriter(part, range)
+        await writer.write([randomBytes(10)])
+        await writer.commit()
+        await writer.discard()
+        await writer.close()
+        expect(await bytes.listParts()).toEqual([])
+        await write(range, randomBytes(10))
+        expect(await bytes.listParts()).toEqual([part])
+        expect(await bytes.openReader(part)).toBeUndefined()
+        await bytes.removePart(part)
+        expect(await bytes.listParts()).toEqual([])
+      },
+    )
+
+    testOfObjects('several processes use the same place', async () => {
+      const other = await at.open()
+      expect(await bytes.createPart(part, 5)).toBe(true)
+      expect(await other.createPart(part, 5)).toBe(false)
+      await write({ start: 0, end: 5 }, Buffer.from('hello'))
+      const whole = { ...part, size: 5 }
+      expect(await Promise.all([bytes, other].map((one) => one.publish(whole, 'r1_x', rows)))).toEqual([true, true])
+      await other.removePart(part)
+      expect(await bytes.partSize(part)).toBeUndefined()
+      await other.close()
+    })
+
+    testOfHeldParts('a second process cannot open the same place', async () => {
       await expect(at.open()).rejects.toThrow('another server process')
       await bytes.close()
       bytes = await at.open()

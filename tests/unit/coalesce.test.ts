@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { coalesce } from '../../server/stores/coalesce.ts'
+import { coalesce } from '../../shared/coalesce.ts'
 
 /** Work that ends when it is told to, one run after the other. */
 function workByHand() {

@@ -21,7 +21,7 @@ describe('presence', () => {
 
   test('who was seen is written down later when the database was locked', async () => {
     const clock = { now: () => 1_000_000, monotonic: () => performance.now() }
-    const presence = createPresence({ jobs, clock, waitMs: 1000 })
+    const presence = createPresence({ jobs, clock, waitMs: 1000, elsewhere: false })
     presence.contact('till')
     const other = new DatabaseSync(join(place.folder, 'jobs.db'))
     other.exec('BEGIN IMMEDIATE')
@@ -33,7 +33,12 @@ describe('presence', () => {
   })
 
   test('however many were seen, all of them are written down', async () => {
-    const presence = createPresence({ jobs, clock: { now: () => 5, monotonic: () => performance.now() }, waitMs: 1000 })
+    const presence = createPresence({
+      jobs,
+      clock: { now: () => 5, monotonic: () => performance.now() },
+      waitMs: 1000,
+      elsewhere: false,
+    })
     const ids = Array.from({ length: 1234 }, (_, number) => `till-${number}`)
     for (const id of ids) presence.contact(id)
     await presence.flush()

@@ -3,8 +3,10 @@ import { proofText, type ProofParts } from '../../../shared/proof-text.ts'
 import type { AccessStore } from '../../access-ports.ts'
 import type { Clock } from '../../ports.ts'
 
-/** How long a nonce may be signed, in ms, by this server's clock alone. */
+/** How long a nonce may be signed, in ms, by the clocks of the servers alone. */
 const NONCE_MS = 60_000
+/** How much later than this server's clock another's may be that made the nonce, in ms. */
+const SKEW = 30_000
 const TAG_BYTES = 16
 
 /** Proofs that a caller holds a private key, made for one nonce of this server. */
@@ -39,7 +41,7 @@ export function createProofs({
   const fresh = async (nonce: string): Promise<boolean> => {
     const [at = '', random = '', tag = ''] = nonce.split('.')
     const age = clock.now() - Number.parseInt(at, 36)
-    if (!(age >= 0 && age <= NONCE_MS)) return false
+    if (!(age >= -SKEW && age <= NONCE_MS)) return false
     const wanted = Buffer.from(await tagOf(`${at}.${random}`))
     const given = Buffer.from(tag)
     return wanted.length === given.length && timingSafeEqual(wanted, given)

@@ -3,7 +3,8 @@ import type { Worker } from 'node:worker_threads'
 import type { Sha256 } from '../../../shared/digest.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { startThread } from '../../../shared/threads.ts'
-import type { PartHasher } from '../../ports.ts'
+import type { Part, PartHasher, PartRows } from '../../byte-ports.ts'
+import { createContiguous } from './contiguous.ts'
 import type { FromWorker, ToWorker } from './hash-worker.ts'
 
 /** Threads at most; one core is left to everything else. */
@@ -19,7 +20,7 @@ interface Pending {
 }
 
 export interface Hashers {
-  open(path: string): PartHasher
+  open(path: string, part: Part, rows: PartRows): PartHasher
   /** Ends the threads. A digest under way is never answered: nothing can be said of its part. */
   close(): Promise<void>
 }
@@ -30,12 +31,14 @@ export function createHashers(): Hashers {
   let nextKey = 0
 
   return {
-    open(path) {
+    open(path, { id, attempt }, rows) {
       const key = nextKey++
       const thread = threads[key % THREADS]!
+      const contiguous = createContiguous(() => rows.received(id, attempt))
       let told = 0
       return {
-        extend(end) {
+        async extend(range) {
+          const end = await contiguous(range)
           if (end - told < STEP) return
           told = end
           thread.send({ type: 'extend', key, path, end })

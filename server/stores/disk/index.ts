@@ -1,7 +1,7 @@
 import { link, open, readdir, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { AppError, systemCode } from '../../../shared/errors.ts'
-import type { ByteStore, Part } from '../../ports.ts'
+import type { ByteStore, Part } from '../../byte-ports.ts'
 import { freeBytes, makeFolder, syncFolder } from '../../../shared/folder.ts'
 import { telling, unlessMissing } from '../files.ts'
 import { lockForServer } from '../lock.ts'
@@ -44,7 +44,11 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
     }
   }
 
+  const free = telling(() => freeBytes(root))
+
   return {
+    failedCommitLoses: 'part',
+
     createPart: telling(async (part, size) => {
       try {
         await makePart(partPath(part), size)
@@ -62,7 +66,7 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
       return file && { read: (_chunk, range) => readRange(file, range), close: () => file.close() }
     }),
 
-    hasher: (part) => hashers.open(partPath(part)),
+    hasher: (part, rows) => hashers.open(partPath(part), part, rows),
     partSize: telling(async (part) => (await unlessMissing(stat(partPath(part))))?.size),
 
     listParts: telling(async () => {
@@ -103,7 +107,8 @@ export async function openDiskBytes({ folder }: { folder: string }): Promise<Byt
 
     location: (name) => join(root, name),
 
-    freeBytes: telling(() => freeBytes(root)),
+    freeBytes: free,
+    check: async () => void (await free()),
 
     async close() {
       await hashers.close()

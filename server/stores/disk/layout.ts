@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Part } from '../../ports.ts'
+import type { Part } from '../../byte-ports.ts'
 
 /** Parts lie in a folder of their own on the same file system, so that a verified one gets its name by link(2). */
 export const PARTS = '.incoming'

@@ -1,5 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { coalesce } from '../coalesce.ts'
+import { coalesce } from '../../../shared/coalesce.ts'
 
 /** A part that is open for writing, once for all who write to it. */
 export interface PartFile {

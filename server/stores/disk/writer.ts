@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { lengthOf, type Batch } from '../../../shared/batches.ts'
 import { AppError, systemCode } from '../../../shared/errors.ts'
 import type { Range } from '../../../shared/ranges.ts'
-import type { ChunkWriter } from '../../ports.ts'
+import type { ChunkWriter } from '../../byte-ports.ts'
 import { telling } from '../files.ts'
 import type { PartFile, PartFiles } from './part-files.ts'
 
@@ -21,6 +21,8 @@ export async function openPartWriter(files: PartFiles, path: string, range: Rang
       await file.sync()
       return ''
     }),
+    // Where bytes have their places, others take them.
+    discard: async () => undefined,
     close: () => file.release(),
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { AppError } from '../../../shared/errors.ts'
-import { coalesce } from '../coalesce.ts'
+import { coalesce } from '../../../shared/coalesce.ts'
 import { telling } from '../files.ts'
 import type { Database } from './database.ts'
 

@@ -17,3 +17,20 @@ export function coalesce(work: () => Promise<void>): () => Promise<void> {
     return next
   }
 }
+
+/** The same for each key by itself. */
+export function coalesceBy(work: (key: string) => Promise<void>): (key: string) => Promise<void> {
+  const each = new Map<string, { run: () => Promise<void>; callers: number }>()
+
+  return async (key) => {
+    const own = each.get(key) ?? { run: coalesce(() => work(key)), callers: 0 }
+    each.set(key, own)
+    own.callers += 1
+    try {
+      await own.run()
+    } finally {
+      own.callers -= 1
+      if (own.callers === 0) each.delete(key)
+    }
+  }
+}
