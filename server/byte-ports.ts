@@ -94,6 +94,7 @@ export interface ByteStore {
    * Gives a verified part its final name, durably; repeatable.
    * @param rows of the part, all `size` bytes of it
    * @returns false when something else bears the name
+   * @throws AppError `content-removed` when bytes of it are lost
    */
   publish(part: Part & { size: number }, name: string, rows: PartRows): Promise<boolean>
   /** @throws AppError `content-removed` */
