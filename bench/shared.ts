@@ -22,7 +22,8 @@ export const shared: Part<SharedOptions> = {
       .option('--seconds <N>', 'how long polls are counted', count, 20)
       .option('--wakes <N>', 'downloads that wake agents of polls', count, 2000),
 
-  room: () => 256 * MiB,
+  // The write-ahead log grows to 1 GiB before it is used again.
+  room: () => 2048 * MiB,
 
   async lacks() {
     // Loaded for this part alone: the SDK takes its time.
@@ -46,7 +47,7 @@ export const shared: Part<SharedOptions> = {
       name: 'shared',
       title: 'Several servers',
       about:
-        'Servers on PostgreSQL and an S3 object store, all on this machine; PostgreSQL is on the disk of temporary files and syncs, the object store is as it was found. ' +
+        'Servers on PostgreSQL and an S3 object store, all on this machine. PostgreSQL syncs, wherever it is stored; the object store is as it was found. ' +
         'Fresh processes, an empty database and an empty place in the bucket for each run.',
       tables: all.flatMap(({ about, tables }) => (about === '' ? tables : [about, ...tables])),
       verdicts: all.flatMap(({ verdicts }) => verdicts),

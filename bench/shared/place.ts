@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises'
+import { chmod, mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { startPostgres, type PostgresServer } from '../../tests/helpers/postgres-server.ts'
@@ -50,9 +50,11 @@ export interface Place {
   remove(): Promise<void>
 }
 
-/** @param folder what servers keep on the disk lies below it */
+/** @param folder PostgreSQL's data, and what servers keep for themselves, lie below it */
 export async function openPlace(folder: string): Promise<Place> {
-  const postgres = await startPostgres()
+  // PostgreSQL has a user of its own, which is let through and sees nothing.
+  await chmod(folder, 0o711)
+  const postgres = await startPostgres({ under: folder })
   return { start: (options) => startServers({ folder, postgres }, options), remove: () => postgres.remove() }
 }
 

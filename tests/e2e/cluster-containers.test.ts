@@ -13,8 +13,9 @@ import { until } from '../helpers/until.ts'
 
 const MINUTES = 60_000
 const MiB = 1024 * 1024
-const docker = lacking({ programs: ['docker'] }).length === 0
 const common = needsOfContainers()
+/** Then the means to have podman are needed. */
+const docker = common.path === undefined
 const needs: Needs = {
   ...common,
   programs: [...(common.programs ?? []), 'openssl', 'sha256sum'],

@@ -72,12 +72,16 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** Makes a cluster in a temporary folder, and starts it. @throws Error with what PostgreSQL said */
-export async function startPostgres(): Promise<PostgresServer> {
+/**
+ * Makes a cluster in a temporary folder, and starts it.
+ * @param under where that folder lies; PostgreSQL's user must be let through
+ * @throws Error with what PostgreSQL said
+ */
+export async function startPostgres({ under = tmpdir() } = {}): Promise<PostgresServer> {
   const folder = binaries()
   if (folder === undefined) throw new Error(postgresLacking())
   const owner = isRoot() ? unprivileged() : undefined
-  const place = await mkdtemp(join(tmpdir(), 'backhaul-postgres-'))
+  const place = await mkdtemp(join(under, 'backhaul-postgres-'))
   if (owner) await chown(place, owner.uid, owner.gid)
   const data = join(place, 'data')
   const made = spawnSync(
