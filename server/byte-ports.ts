@@ -49,6 +49,27 @@ export interface Content {
   close(): Promise<void>
 }
 
+/** Chunks that do not pass through a server. */
+export interface DirectChunks {
+  /**
+   * A URL that takes one chunk by PUT, with exactly these headers, for so many seconds. Its length and MD5 are signed: the
+   * store takes no other bytes under it.
+   * @param chunk `md5` in Base64
+   * @returns the tag under which the chunk will be found
+   */
+  presignChunk(chunk: {
+    part: Part
+    start: number
+    length: number
+    md5: string
+    seconds: number
+  }): Promise<{ url: string; headers: Record<string, string>; tag: string }>
+  /** The length of a chunk that was sent so, durably; undefined when it is not there. */
+  chunkLanded(part: Part, start: number, tag: string): Promise<number | undefined>
+  /** To be called when a chunk certainly has no row, and never gets one: nobody reads it. */
+  discardChunk(part: Part, start: number, tag: string): Promise<void>
+}
+
 export interface ByteStore {
   /**
    * What a commit that failed means. A disk may have lost bytes that were written before: nothing of the part is believed
@@ -80,6 +101,10 @@ export interface ByteStore {
   /** Removes the name of a part, unless it is something else's. */
   unpublish(part: Part, name: string): Promise<void>
   removeContent(name: string): Promise<void>
+  /** A URL by which the file can be fetched from the store itself, as `filename`, for so many seconds; where there are such. */
+  contentUrl?(name: string, how: { filename: string; seconds: number }): Promise<string>
+  /** Where chunks can be sent to the store itself. */
+  direct?: DirectChunks
   /** Where a person finds the file. */
   location(name: string): string
   /** Infinity where nobody can say. */
