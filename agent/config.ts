@@ -21,6 +21,8 @@ export interface AgentConfig {
   server: string
   /** On the way to the server, if there is one. */
   proxy: Proxy | undefined
+  /** On the way to another URL. @throws ConfigError when the variable for it is mistaken */
+  proxyOf: (url: URL) => Proxy | undefined
   tls: TlsOptions
   /** The default file, absolute. */
   file: string
@@ -101,6 +103,7 @@ export function readConfig(input: ConfigInput): AgentConfig {
     clientId: clientId ?? '',
     server: server ?? '',
     proxy: server === undefined ? undefined : readProxy(reader, new URL(server)),
+    proxyOf: (url: URL) => proxyTo(url, env),
     tls: server === undefined ? {} : readTls(reader, tlsNames, new URL(server)),
     file: resolve(file),
     fileIsDefault: resolve(file) === resolve(defaultFile),
@@ -146,6 +149,13 @@ export function readConfig(input: ConfigInput): AgentConfig {
   }
   reader.finish()
   return { ...config, ...lists }
+}
+
+function proxyTo(url: URL, env: Environment): Proxy | undefined {
+  const reader = readEnvironment(env)
+  const proxy = readProxy(reader, url)
+  reader.finish()
+  return proxy
 }
 
 /** Flags before variables, under names that tell the user both. */

@@ -15,6 +15,7 @@ import { createPatience } from '../../agent/patience.ts'
 import { createRetry } from '../../agent/retry.ts'
 import { openSource } from '../../agent/source.ts'
 import { openState } from '../../agent/state.ts'
+import { createStoreHttp } from '../../agent/store-http.ts'
 import { createUpload } from '../../agent/upload.ts'
 import { formatDigest } from '../../shared/digest.ts'
 import { parseContentRange, union, type ContentRange, type Range } from '../../shared/ranges.ts'
@@ -61,6 +62,7 @@ export async function createUploading() {
       lanes = createLanes({ count: 3, budget: 4 * KiB * KiB }),
       file = join(folder, 'file'),
       policy = 'fail',
+      direct = false,
     } = {},
   ) => {
     const store = Buffer.alloc(SIZE)
@@ -115,6 +117,9 @@ export async function createUploading() {
       flow: fixedFlow(512 * KiB),
       algorithm: 'sha-256',
       compress: false,
+      direct,
+      storeHttp: createStoreHttp({ server: url, userAgent: 'test', proxyOf: () => undefined }),
+      log,
       source,
       target: {
         id: 'job',
