@@ -25,7 +25,7 @@ export interface ChunkWriter {
 }
 
 export interface PartReader {
-  /** The bytes of `range`, which must lie within `chunk`. */
+  /** The bytes of `range`, which must lie within `chunk`. @throws AppError `content-removed` when they are gone, with their part */
   read(chunk: Chunk, range: Range): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
@@ -81,7 +81,10 @@ export interface ByteStore {
    * @returns false when it exists already
    */
   createPart(part: Part, size: number): Promise<boolean>
-  /** @throws AppError `attempt-superseded` when the part is gone: a write never makes one */
+  /**
+   * @throws AppError `attempt-superseded` when the part is gone: a write never makes one. Where a chunk is an object that
+   * is not asked for; then the write leaves an object without a row, which is discarded or swept.
+   */
   openWriter(part: Part, range: Range): Promise<ChunkWriter>
   /** @returns undefined when the part is gone */
   openReader(part: Part): Promise<PartReader | undefined>

@@ -1,7 +1,8 @@
-import { AppError } from '../../../shared/errors.ts'
 import type { DownloadDraft, DownloadRecord, Idempotency, JobStore } from '../../ports.ts'
-import type { Database } from './database.ts'
-import { assignments, toClient, toDownload } from './rows.ts'
+import type { Database, Parameters } from './database.ts'
+import { nameKey } from '../names.ts'
+import { idempotencyMismatch, MOST_WAITING, nameTaken, tooManyWaiting } from '../refusals.ts'
+import { assignments, toClient, toDownload } from '../rows.ts'
 
 type DownloadStore = Omit<
   JobStore,
@@ -26,6 +27,7 @@ const OPEN = `status IN ('queued', 'transferring')`
 const TAKING_UP = `status IN ('transferring', 'verifying', 'completed') AND removed_at IS NULL`
 const KEPT_PART = `status IN ('failed', 'expired') AND source IS NOT NULL`
 const FINISHED = `status = 'completed' AND removed_at IS NULL`
+const WHOLE = `status = 'transferring' AND whole = 1`
 const HALF_REMOVED = `removed_at IS NOT NULL AND name IS NOT NULL`
 
 /** The downloads' rows. Every change raises the client's revision in its own transaction where the agent must hear of it. */
@@ -82,7 +84,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
           conditions.push('EXISTS (SELECT 1 FROM clients WHERE clients.id = client_id AND clients.session = :session)')
         }
         const changed = db.one(`UPDATE downloads SET ${sql}${inVain} WHERE ${conditions.join(' AND ')} RETURNING *`, {
-          ...parameters,
+          ...withoutBooleans(parameters),
           id,
           from: JSON.stringify(from),
           ...(attempt === undefined ? {} : { attempt }),
@@ -129,7 +131,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
     },
 
     async wholeUploads(limit) {
-      const sql = `SELECT * FROM downloads WHERE status = 'transferring' AND whole = 1 ORDER BY seq LIMIT +:limit`
+      const sql = `SELECT * FROM downloads WHERE ${WHOLE} ORDER BY seq LIMIT +:limit`
       return db.all(sql, { limit }).map(toDownload)
     },
 
@@ -155,13 +157,10 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
   }
 }
 
-/** Jobs of one token that wait for one client, at most: somebody who asks without end fills the disk, and keeps out nobody else. */
-const MOST_WAITING = 10_000
-
 function checkWaiting(db: Database, { clientId, askedBy }: DownloadDraft): void {
   const sql = `SELECT 1 FROM downloads WHERE client_id = :clientId AND ${OPEN} AND asked_by IS :askedBy LIMIT 1 OFFSET ${MOST_WAITING - 1}`
   if (!db.one(sql, { clientId, askedBy })) return
-  throw new AppError('too-many-waiting', `${MOST_WAITING} downloads wait for ${clientId}; cancel some, or come again.`)
+  throw tooManyWaiting(clientId)
 }
 
 function raiseRevision(db: Database, clientId: string): void {
@@ -177,26 +176,23 @@ function insertDraft(db: Database, draft: DownloadDraft): void {
   raiseRevision(db, draft.clientId)
 }
 
+/** SQLite has none. */
+function withoutBooleans(parameters: Record<string, string | number | boolean | null>): Parameters {
+  const entries = Object.entries(parameters)
+  return Object.fromEntries(entries.map(([name, value]) => [name, typeof value === 'boolean' ? Number(value) : value]))
+}
+
 function madeBefore(db: Database, { key, request }: Idempotency): string[] | undefined {
   const row = db.one('SELECT * FROM idempotency WHERE key = :key', { key })
   if (!row) return undefined
-  if (row['request'] !== request) {
-    throw new AppError('idempotency-mismatch', 'This Idempotency-Key was used for another request; take a new one.', {
-      field: 'Idempotency-Key',
-    })
-  }
+  if (row['request'] !== request) throw idempotencyMismatch()
   return JSON.parse(String(row['download_ids']))
-}
-
-/** Names that differ only in case or in Unicode form are the same on some file systems. */
-function nameKey(name: string): string {
-  return name.normalize('NFC').toLowerCase()
 }
 
 function claimName(db: Database, id: string, name: string): void {
   const key = nameKey(name)
   const owner = db.one('SELECT download_id FROM names WHERE key = :key', { key })?.['download_id']
   if (owner === id) return
-  if (owner !== undefined) throw new AppError('name-taken', `The name ${name} was given to another download.`)
+  if (owner !== undefined) throw nameTaken(name)
   db.run('INSERT INTO names (key, download_id) VALUES (:key, :id)', { key, id })
 }
