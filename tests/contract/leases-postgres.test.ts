@@ -9,7 +9,7 @@ import { until } from '../helpers/until.ts'
 describeWith({ otherwise: postgresLacking() }, 'leases on PostgreSQL', () => {
   const ends: (() => Promise<void>)[] = []
   afterEach(async () => {
-    for (const end of ends.splice(0).reverse()) await end()
+    for (const end of ends.splice(0).toReversed()) await end()
   })
 
   const open = async (url: string, times: { alive?: number; renewEvery?: number } = {}) => {

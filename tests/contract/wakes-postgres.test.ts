@@ -21,7 +21,7 @@ interface Side {
 describeWith({ otherwise: postgresLacking() }, 'wakes over PostgreSQL', () => {
   const ends: (() => Promise<void>)[] = []
   afterEach(async () => {
-    for (const end of ends.splice(0).reverse()) await end()
+    for (const end of ends.splice(0).toReversed()) await end()
   })
 
   const open = async (url: string, listenUrl = url): Promise<Side> => {

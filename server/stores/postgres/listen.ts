@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
+import { Client } from 'pg'
 
 /** How long connecting and each statement may take before the connection is taken for dead, in ms. */
 const PATIENCE = 3000
@@ -14,7 +14,7 @@ export interface ListenDeps {
   channel: string
   hear(payload: string): void
   /** Asks something each second, which also finds a connection out over which nothing comes any more. */
-  turn(client: Pick<pg.Client, 'query'>): Promise<void>
+  turn(client: Pick<Client, 'query'>): Promise<void>
   signal: AbortSignal
 }
 
@@ -36,7 +36,7 @@ export async function listen(deps: ListenDeps): Promise<void> {
 /** Resolves after `signal`. @throws what broke the connection */
 async function overOne({ url, channel, hear, turn, signal }: ListenDeps, works: () => void): Promise<void> {
   const socket = new Socket()
-  const client = new pg.Client({
+  const client = new Client({
     connectionString: url,
     stream: () => socket,
     application_name: 'backhaul wakes',

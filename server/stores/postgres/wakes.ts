@@ -4,7 +4,7 @@ import type { WakeBus } from '../../ports.ts'
 import { createLocalWakes, type LocalWakes } from '../wake-local.ts'
 import type { Database } from './database.ts'
 import { listen } from './listen.ts'
-import { keepWakeLog, readFirst, type Position, type WakeLog } from './wake-log.ts'
+import { keepWakeLog, readFirst } from './wake-log.ts'
 
 /** How long a wake for a download can be lost, in ms: of these the log holds nothing. */
 const LOST_FOR = 2000
@@ -28,7 +28,7 @@ export async function openWakes({ url, db }: { url: string; db: Database }): Pro
   const ending = new AbortController()
   const sender = createSender({ db, me })
 
-  const log: WakeLog = keepWakeLog({
+  const log = keepWakeLog({
     // Before anybody subscribes: whatever changes from now on is seen.
     from: await readFirst(db),
     wake: local.wake,
@@ -54,8 +54,6 @@ export async function openWakes({ url, db }: { url: string; db: Database }): Pro
     },
   }
 }
-
-export type { Position }
 
 /** Sends what was added, soon and together; one statement at a time. */
 function createSender({ db, me }: { db: Database; me: string }) {
