@@ -14,7 +14,8 @@ const busyCodes = ['RequestTimeout', 'SlowDown', 'Throttling', 'ThrottlingExcept
 
 /** An object store answers in XML, with a `Code` of its own: whatever else answers stands on the way to it. */
 export function judgeStore({ status, bytes, retryAfterMs }: Answer): StoreVerdict {
-  if (status >= 200 && status < 300) return { act: 'landed' }
+  // A URL takes one body: something on the way has sent ours twice.
+  if ((status >= 200 && status < 300) || status === 412) return { act: 'landed' }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 4096)).toString()
   const code = /<Code>([A-Za-z0-9]{1,60})<\/Code>/.exec(text)?.[1]
   if (code !== undefined && damagedCodes.includes(code)) return { act: 'damaged' }

@@ -53,7 +53,7 @@ export interface Content {
 export interface DirectChunks {
   /**
    * A URL that takes one chunk by PUT, with exactly these headers, for so many seconds. Its length and MD5 are signed: the
-   * store takes no other bytes under it.
+   * store takes no other bytes under it, and those once.
    * @param chunk `md5` in Base64
    * @returns the tag under which the chunk will be found
    */

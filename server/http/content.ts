@@ -40,6 +40,7 @@ const redirectWanted = (ctx: Context): boolean => valid(redirectSchema, query(ct
 async function redirected(ctx: Context, { contents }: Domain, id: string): Promise<boolean> {
   const url = await contents.urlOf(id, (path) => ({ filename: safeName(path), seconds: REDIRECT_FOR }))
   if (url === undefined) return false
+  ctx.body = ''
   ctx.status = 307
   ctx.set('Location', url)
   // Who has the URL needs no right.

@@ -177,6 +177,7 @@ test('the answers of stores, and of what stands before them', async () => {
   }
   const xml = (code: string): string => `<Error><Code>${code}</Code></Error>`
   expect(judge(200)).toEqual({ act: 'landed' })
+  expect(judge(412, xml('PreconditionFailed'))).toEqual({ act: 'landed' })
   expect(judge(400, xml('BadDigest'))).toEqual({ act: 'damaged' })
   expect(judge(413)).toMatchObject({ act: 'cut' })
   expect(judge(503, xml('SlowDown'))).toMatchObject({ act: 'failed', passing: true })
