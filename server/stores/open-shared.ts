@@ -22,6 +22,7 @@ export async function openShared({ database, storage }: SharedAddresses): Promis
     }
   } catch (error) {
     await opened.wakes.close()
+    await opened.leases.close()
     await opened.jobs.close()
     throw error
   }

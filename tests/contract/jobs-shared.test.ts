@@ -176,7 +176,7 @@ testWith(needs, 'a database that restarted is used again; one that is away is sa
   const range = chunk(0, 10)
   expect(await either(0).insertChunk(id, 1, range, checkedFor(range))).toMatchObject({ bytesReceived: 10 })
   await server.stop('immediate')
-  const results = await times(4, (n) => (n < 2 ? either(n).findDownload(id) : either(n).addResent(id, 1)))
+  const results = await times<unknown>(4, (n) => (n < 2 ? either(n).findDownload(id) : either(n).addResent(id, 1)))
   expect(codes(results)).toEqual(Array.from({ length: 4 }, () => 'store-busy'))
   await server.start()
   expect(await either(0).findDownload(id)).toMatchObject({ bytesReceived: 10 })

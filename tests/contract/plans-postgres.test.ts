@@ -11,8 +11,11 @@ const needs = { otherwise: postgresLacking() }
 const FEW = 1000
 const MANY = process.env['BACKHAUL_TESTS'] === 'all' ? 1_000_000 : 100_000
 const CLIENTS = 1000
-/** Blocks of 8 KiB: indexes become a level or two deeper, and rows lie further apart. */
-const MORE_BLOCKS = 60
+/** At a time, so that no statement takes too long. */
+const PORTION = 50_000
+const SHOWN = 50
+/** Each row that is shown may lie in a block of its own; indexes become a level or two deeper. */
+const fitsIn = (few: number): number => few * 1.2 + SHOWN + 20
 
 interface Plan {
   'Node Type': string
@@ -55,32 +58,33 @@ afterAll(async () => {
 /** So that there are downloads numbered up to `count`, most of them long done. */
 async function fill(count: number): Promise<void> {
   const before = Number((await db.one('SELECT count(*) AS count FROM downloads'))?.['count'])
-  await db.run(
-    `INSERT INTO downloads (id, client_id, kind, path, priority, policy, note, batch_id, naming, status, attempt, source, size,
+  for (let first = before; first < count; first += PORTION) {
+    await db.run(
+      `INSERT INTO downloads (id, client_id, kind, path, priority, policy, note, batch_id, naming, status, attempt, source, size,
        name, whole, created_at, completed_at, expires_in, expires_at, removed_at)
      SELECT 'd' || n, 'c' || n % ${CLIENTS}, 'file', NULL, 0, 'fail', CASE n % 100 WHEN 3 THEN 'n' || n / 1000 END,
        CASE n % 100 WHEN 4 THEN 'b' || n / 1000 END, 'plain',
        CASE WHEN n < 1000 AND n % 10 = 7 THEN 'queued' WHEN n < 1000 AND n % 10 = 8 THEN 'transferring'
             WHEN n < 1000 AND n % 10 = 9 THEN 'failed' ELSE 'completed' END,
-       1, 'v', 10, 'name' || n, FALSE, n, n, 1000, n, CASE WHEN n < 1000 THEN NULL ELSE n END
+       1, 'v', 10, CASE WHEN n < 1000 THEN 'name' || n END, FALSE, n, n, 1000, n, CASE WHEN n < 1000 THEN NULL ELSE n END
      FROM generate_series(:first::integer, :last::integer) AS n`,
-    { first: before, last: count - 1 },
-  )
-  await db.run('UPDATE downloads SET name = NULL WHERE removed_at IS NOT NULL AND name IS NOT NULL')
+      { first, last: Math.min(first + PORTION, count) - 1 },
+    )
+  }
   await db.run('VACUUM (ANALYZE) downloads')
   await db.run('VACUUM (ANALYZE) clients')
 }
 
 /** What the store asks for each kind of call that is made often. */
 const calls: Record<string, () => Promise<unknown>> = {
-  poll: () => jobs.openJobs('c7', 50),
+  poll: () => jobs.openJobs('c7', SHOWN),
   status: () => jobs.findDownload('d17'),
-  newest: () => jobs.listDownloads({ limit: 50 }),
-  'of a client': () => jobs.listDownloads({ clientId: 'c5', limit: 50 }),
-  'of a client by status': () => jobs.listDownloads({ clientId: 'c7', status: ['queued', 'failed'], limit: 50 }),
-  'by status': () => jobs.listDownloads({ status: ['failed', 'transferring'], limit: 50 }),
-  'of a batch': () => jobs.listDownloads({ batchId: 'b0', limit: 50 }),
-  'by note': () => jobs.listDownloads({ note: 'n0', limit: 50 }),
+  newest: () => jobs.listDownloads({ limit: SHOWN }),
+  'of a client': () => jobs.listDownloads({ clientId: 'c5', limit: SHOWN }),
+  'of a client by status': () => jobs.listDownloads({ clientId: 'c7', status: ['queued', 'failed'], limit: SHOWN }),
+  'by status': () => jobs.listDownloads({ status: ['failed', 'transferring'], limit: SHOWN }),
+  'of a batch': () => jobs.listDownloads({ batchId: 'b0', limit: SHOWN }),
+  'by note': () => jobs.listDownloads({ note: 'n0', limit: SHOWN }),
   'by labels': () => jobs.listDownloads({ labels: { use: 'seldom' }, limit: 3 }),
   expired: () => jobs.expired(500, 10),
   outstanding: () => jobs.outstandingBytes(),
@@ -90,7 +94,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   'to remove': () => jobs.contentToRemove(100, 10),
 }
 
-/** Where some rows of each client are taken, they lie in as many blocks: lists of clients who share no status do. */
+/** How each call is carried out now. */
 async function look(): Promise<{ name: string; plans: Plan[] }[]> {
   const looks: { name: string; plans: Plan[] }[] = []
   for (const [name, call] of Object.entries(calls)) {
@@ -99,7 +103,8 @@ async function look(): Promise<{ name: string; plans: Plan[] }[]> {
     const plans: Plan[] = []
     for (const { sql, parameters } of asked) {
       const row = await db.one(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${sql}`, parameters)
-      plans.push((row?.['QUERY PLAN'] as { Plan: Plan }[])[0]!.Plan)
+      const [top] = row!['QUERY PLAN'] as { Plan: Plan }[]
+      plans.push(top!.Plan)
     }
     looks.push({ name, plans })
   }
@@ -126,12 +131,11 @@ testWith(
         .flatMap(steps)
         .filter((step) => step['Node Type'] === 'Seq Scan' && step['Relation Name'] === 'downloads').length,
     }))
-    expect(costs.filter((cost) => cost.scans > 0 || cost.many > cost.few + MORE_BLOCKS)).toEqual([])
+    expect(costs.filter((cost) => cost.scans > 0 || cost.many > fitsIn(cost.few))).toEqual([])
     const poll = many.find(({ name }) => name === 'poll')!
     expect(poll.plans).toHaveLength(1)
     expect(poll.plans.flatMap(steps).map((step) => step['Index Name'])).toContain('open_jobs')
     expect(costs.find(({ name }) => name === 'poll')!.many).toBeLessThan(20)
-    console.info(JSON.stringify(costs))
   },
   300_000,
 )
