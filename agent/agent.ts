@@ -60,6 +60,8 @@ export interface AgentDeps {
   shared: Shared
   /** The user's own limit on chunks, in bytes. */
   chunkSize: number | undefined
+  /** Whether chunks may go to other addresses than the server's. */
+  direct: boolean
   limiter: Limiter
   /** Told of everything that whoever runs the machine wants to know. */
   standing: Standing

@@ -46,6 +46,8 @@ export interface JobDeps {
   limits: ChunkLimits
   patience: Patience
   storeHttp: StoreHttp
+  /** Whether chunks may go to other addresses than the server's. */
+  direct: boolean
   shared: Shared
   readLog: ReadLog
   log: Log
@@ -113,7 +115,7 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
     source,
     target: { id: job.id, path: source.path, attempt, size, chunk: begun.chunk },
     parallel: begun.maxParallel ?? begun.parallel,
-    direct: begun.direct,
+    direct: begun.direct && deps.direct,
     compress: begun.encodings.includes('zstd'),
     algorithm: begun.digests.includes('crc32') ? 'crc32' : 'sha-256',
     reread: source.fresh || job.policy === REREAD,

@@ -139,6 +139,7 @@ async function main(config: AgentConfig): Promise<void> {
       secrets: [...keyFiles(stateDir), ...serviceSecrets, ...config.secrets],
     },
     chunkSize,
+    direct: config.direct,
     limiter,
     origin: new URL(config.server).origin,
     keys: openKeys({ dir: stateDir, clientId }),

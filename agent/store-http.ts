@@ -1,4 +1,3 @@
-import { getCACertificates } from 'node:tls'
 import type { Proxy } from '../shared/proxy.ts'
 import type { TlsOptions } from '../shared/tls.ts'
 import { createHttp, type Http } from './http.ts'
@@ -21,7 +20,7 @@ export interface StoreHttpDeps {
   userAgent: string
   /** On the way to a URL. @throws Error when it is set wrongly */
   proxyOf: (url: URL) => Proxy | undefined
-  /** Of the server: its CA is believed for the store, too. What says who we are is for the server alone. */
+  /** Of the server: what CAs are believed holds for the store, too. What says who we are is for the server alone. */
   tls?: TlsOptions
   limiter?: Limiter
 }
@@ -34,6 +33,7 @@ export function createStoreHttp({ server, userAgent, proxyOf, tls = {}, limiter 
   const check = (url: URL): void => {
     if (url.protocol !== 'https:' && !(plain && url.protocol === 'http:'))
       throw new Error(`the store is at ${url.protocol}//, and what goes to a server of https:// goes nowhere less safe`)
+    if (tls.checkServerIdentity) throw new Error('this site believes the pinned key of its server alone (--pin)')
     if (url.username !== '' || url.password !== '') throw new Error('the URL of the store has a user or a password')
   }
 
@@ -44,7 +44,7 @@ export function createStoreHttp({ server, userAgent, proxyOf, tls = {}, limiter 
       server: url.origin,
       userAgent,
       proxy: proxyOf(url),
-      tls: trusting(tls),
+      tls: trustOf(tls),
       ...(limiter ? { limiter } : {}),
     })
     current = { origin: url.origin, http }
@@ -62,8 +62,5 @@ export function createStoreHttp({ server, userAgent, proxyOf, tls = {}, limiter 
   }
 }
 
-/** The site's own CA beside those that every site believes: a store may lie with somebody else than the server. */
-function trusting({ ca }: TlsOptions): TlsOptions {
-  if (ca === undefined) return { rejectUnauthorized: true }
-  return { rejectUnauthorized: true, ca: [...getCACertificates('default'), ...[ca].flat()] }
-}
+/** What the site believes, and nothing that says who it is. */
+const trustOf = ({ ca }: TlsOptions): TlsOptions => ({ rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) })

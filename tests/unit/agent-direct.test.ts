@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { pino } from 'pino'
 import { formatDigest } from '../../shared/digest.ts'
 import { totalLength, union } from '../../shared/ranges.ts'
+import { createLimiter } from '../../agent/limiter.ts'
 import { createStoreHttp } from '../../agent/store-http.ts'
 import { judgeStore, ofOffered } from '../../agent/store-answers.ts'
 import { refuse, startDirectStore, type Behaviour, type DirectStore } from '../helpers/direct-store.ts'
@@ -101,6 +102,17 @@ test('a lost answer to a commit costs no second sending', async () => {
   expect(store.commits.length).toBe(store.puts.length + 2)
 })
 
+test('the limit holds for what goes to the store', async () => {
+  const limiter = createLimiter()
+  limiter.set({ rate: SIZE / 3 })
+  store = await startDirectStore()
+  const begunAt = performance.now()
+  const { store: bytes, lengths } = await uploading.run(() => true, { direct: store.direct, log, limiter })
+  expect(bytes.equals(content)).toBe(true)
+  expect(lengths).toEqual([])
+  expect(performance.now() - begunAt).toBeGreaterThan(1500)
+})
+
 test('what the server has already is sent nowhere', async () => {
   const there = { start: 0, end: 512 * 1024 }
   const { stored, durable } = await run({
@@ -167,6 +179,13 @@ test('what goes to a server of https goes to no store of http', async () => {
   const ways = createStoreHttp({ server: 'https://hub.example', userAgent: 'test', proxyOf: () => undefined })
   expect(() => ways.to('http://store.example/x')).toThrow('https://')
   expect(ways.to('https://store.example/x/y?z=1').path).toBe('/x/y?z=1')
+  const pinned = createStoreHttp({
+    server: 'https://hub.example',
+    userAgent: 'test',
+    proxyOf: () => undefined,
+    tls: { checkServerIdentity: () => undefined },
+  })
+  expect(() => pinned.to('https://store.example/x')).toThrow('--pin')
 })
 
 test('the answers of stores, and of what stands before them', async () => {
