@@ -2,11 +2,12 @@ import { expect, test } from '@jest/globals'
 import { openPostgres } from '../../server/stores/postgres/index.ts'
 import { describeWith } from '../helpers/needs.ts'
 import { databaseUrl, postgresLacking } from '../helpers/postgres.ts'
+import { expected } from '../helpers/reports.ts'
 
 describeWith({ otherwise: postgresLacking() }, 'two servers on one PostgreSQL', () => {
   test('share all of it, and leave nothing open', async () => {
     const url = await databaseUrl()
-    const [a, b] = await Promise.all([openPostgres({ url }), openPostgres({ url })])
+    const [a, b] = await Promise.all([openPostgres({ url, report: expected }), openPostgres({ url, report: expected })])
     expect(await a.access.secret('x')).toEqual(await b.access.secret('x'))
     await a.jobs.recordContacts([{ clientId: 'shop', at: 1 }])
     expect(await b.jobs.findClient('shop')).toMatchObject({ id: 'shop', lastSeen: 1 })
@@ -26,7 +27,7 @@ describeWith({ otherwise: postgresLacking() }, 'two servers on one PostgreSQL', 
   })
 
   test('say that it cannot be reached', async () => {
-    const opening = openPostgres({ url: 'postgres://nobody@127.0.0.1:1/nothing' })
+    const opening = openPostgres({ url: 'postgres://nobody@127.0.0.1:1/nothing', report: expected })
     await expect(opening).rejects.toMatchObject({ code: 'store-busy' })
   }, 60_000)
 })
