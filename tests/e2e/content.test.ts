@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { readdir, readFile, readlink, rm } from 'node:fs/promises'
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -120,9 +120,7 @@ describe('content', () => {
     await until('the transfer to begin', async () => (await stack.get(`/downloads/${id}`))['status'] === 'transferring')
     upload.destroy()
     await until('the job to be queued', async () => (await stack.get(`/downloads/${id}`))['status'] === 'queued')
-    await until('the part to be gone', async () =>
-      (await readdir(join(stack.downloads, '.incoming'))).every((name) => !name.startsWith(id)),
-    )
+    await until('the part to be gone', async () => (await stack.parts()).every((name) => !name.startsWith(id)))
   })
 
   test('an empty file, asked for before it is there, is an empty answer', async () => {
@@ -187,11 +185,14 @@ describe('content', () => {
     const early = await fetch(url, { method: 'DELETE' })
     expect([early.status, await early.json()]).toMatchObject([409, { code: 'not-finished' }])
     await finish()
-    const { filePath } = await stack.get(`/downloads/${id}`)
+    const name = String((await stack.get(`/downloads/${id}`))['filePath'])
+      .split('/')
+      .at(-1)
+    expect(await stack.files()).toContain(name)
     const removed = await fetch(url, { method: 'DELETE' })
     expect(await removed.json()).toMatchObject({ status: 'completed', filePath: null, sha256 })
     expect((await fetch(url, { method: 'DELETE' })).status).toBe(200)
-    await expect(readFile(filePath)).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(await stack.files()).not.toContain(name)
     const gone = await fetch(url)
     expect([gone.status, await gone.json()]).toMatchObject([410, { code: 'content-removed' }])
     const cancel = await fetch(`${stack.url}/downloads/${id}`, { method: 'DELETE' })
@@ -201,7 +202,7 @@ describe('content', () => {
   test('a file taken from under the server is told, not served empty', async () => {
     const { id, finish, url } = await begun()
     await finish()
-    await rm((await stack.get(`/downloads/${id}`))['filePath'])
+    await stack.lose(await stack.get(`/downloads/${id}`))
     const gone = await fetch(url)
     expect([gone.status, await gone.json()]).toMatchObject([410, { code: 'content-removed' }])
   })

@@ -47,11 +47,7 @@ export async function readFirst(db: Database): Promise<Position> {
 }
 
 /** Reads the log of changes that the database keeps, from one position on. */
-export function keepWakeLog(deps: {
-  from: Position
-  wake(topics: readonly string[]): void
-  wakeAll(): void
-}): WakeLog {
+export function keepWakeLog(deps: { from: Position; wake(topics: readonly string[]): void; wakeAll(): void }): WakeLog {
   let last = deps.from
   // Servers that start together do not all prune at once.
   let pruneAt = performance.now() + Math.random() * PRUNE_EVERY
