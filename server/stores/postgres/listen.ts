@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 
@@ -35,8 +35,10 @@ export async function listen(deps: ListenDeps): Promise<void> {
 
 /** Resolves after `signal`. @throws what broke the connection */
 async function overOne({ url, channel, hear, turn, signal }: ListenDeps, works: () => void): Promise<void> {
+  const socket = new Socket()
   const client = new pg.Client({
     connectionString: url,
+    stream: () => socket,
     application_name: 'backhaul wakes',
     keepAlive: true,
     connectionTimeoutMillis: PATIENCE,
@@ -56,14 +58,10 @@ async function overOne({ url, channel, hear, turn, signal }: ListenDeps, works: 
       await idle(TURN_EVERY, either)
     }
   } finally {
-    await end(client)
+    // A goodbye over a dead line is never answered.
+    socket.destroy()
+    await client.end()
   }
-}
-
-/** A goodbye over a dead line is never answered. */
-async function end(client: pg.Client): Promise<void> {
-  const gone = AbortSignal.timeout(PATIENCE)
-  await Promise.race([client.end(), once(gone, 'abort')])
 }
 
 /** Resolves after `ms`, or with `signal`. */
