@@ -14,7 +14,6 @@ const common = {
       },
     ],
   },
-  testTimeout: 60_000,
 }
 
 /** Suites about several servers, and about what they share going away. */
@@ -51,5 +50,6 @@ const leftOut = lacks === undefined ? [] : [`all suites on ${SHARED} (${lacks})`
 
 export default {
   projects: lacks === undefined ? projects : projects.slice(0, 1),
+  testTimeout: 60_000,
   reporters: ['default', ['<rootDir>/tests/helpers/closing-line-reporter.js', { leftOut }]],
 }
