@@ -12,7 +12,14 @@ const LONGEST_KEY = 255
 export function createMakeLimiter({ db }: { db: Pick<Database, 'pool'> }): MakeLimiter {
   let askedAgainAt = -Infinity
 
-  const query = async ({ values, ...statement }: { name: string; text: string; values: unknown[] }): Promise<unknown> => {
+  const query = async ({
+    values,
+    ...statement
+  }: {
+    name: string
+    text: string
+    values: unknown[]
+  }): Promise<unknown> => {
     if (performance.now() < askedAgainAt) throw new Error('the database was away a moment ago')
     // What a proxy says of an address can be of any length.
     const fitting = values.map((value) => (typeof value === 'string' ? value.slice(0, LONGEST_KEY) : value))

@@ -16,12 +16,13 @@ export async function migrate(db: Pick<Database, 'one' | 'transaction'>): Promis
   if (version > migrations.length) throw new NewerDatabaseError(version, migrations.length)
   await db.transaction(async (tx) => {
     await tx.one('SELECT pg_advisory_xact_lock(:lock)', { lock: LOCK })
+    // It also makes this connection look again: it may remember from before the lock that there was no such table.
+    await tx.run('CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)')
     const now = await versionOf(tx)
     if (now > migrations.length) throw new NewerDatabaseError(now, migrations.length)
     for (const statements of migrations.slice(now)) {
       for (const sql of statements) await tx.run(sql)
     }
-    await tx.run('CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)')
     await tx.run('DELETE FROM schema_version')
     await tx.run('INSERT INTO schema_version (version) VALUES (:version)', { version: migrations.length })
   })
