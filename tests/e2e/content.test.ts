@@ -10,6 +10,7 @@ import { beginByHand } from '../helpers/by-hand.ts'
 import { putChunk } from '../helpers/chunks.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import { openPolls } from '../helpers/open-polls.ts'
+import { testWith } from '../helpers/needs.ts'
 import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
@@ -250,7 +251,7 @@ describe('content', () => {
     expect((await stack.get(`/downloads?client=${clientId}`))['count']).toBe(1)
   })
 
-  test('an agent whose poll is cut off is offline a few seconds later', async () => {
+  testWith({ own: true }, 'an agent whose poll is cut off is offline a few seconds later', async () => {
     const clientId = `client-${randomUUID()}`
     const agent = await rawAgent(stack, clientId)
     const { rev } = await stack.get(`/jobs?client=${clientId}&seen=0`, agent.headers)

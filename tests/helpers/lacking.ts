@@ -13,7 +13,7 @@ export interface Needs {
   probe?: string
   /** What was found out otherwise, as "needs …"; none is fine. */
   otherwise?: string | undefined
-  /** It looks into one server's own SQLite and folder, which there are not where servers share their stores. */
+  /** It holds of one server with stores of its own, and not where servers share them. */
   own?: boolean
   /** Too long for every day, mostly because real limits must pass: it runs with BACKHAUL_TESTS=all only. */
   long?: boolean
@@ -35,7 +35,7 @@ export function lacking({ programs = [], root, path: file, probe, otherwise, own
     ...(probe && isRoot && absent.length === 0 && !succeeds(probe) ? ['needs rights that root lacks here'] : []),
     ...(file !== undefined && !existsSync(file) ? [`needs ${file}`] : []),
     ...(otherwise === undefined ? [] : [otherwise]),
-    ...(own && process.env['BACKHAUL_STORES'] === 'shared' ? ['is about one server, its SQLite and its folder'] : []),
+    ...(own && process.env['BACKHAUL_STORES'] === 'shared' ? ['is about one server with stores of its own'] : []),
     ...(long && process.env['BACKHAUL_TESTS'] !== 'all' ? ['takes long; BACKHAUL_TESTS=all runs it'] : []),
   ]
 }
