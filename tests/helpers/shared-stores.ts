@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
-import pg from 'pg'
+import { Client } from 'pg'
 import { postgresLacking, startPostgres, type PostgresServer } from './postgres-server.ts'
 import { s3Lacking, s3Place } from './s3.ts'
 
@@ -63,7 +63,7 @@ export async function sharedStores(within = process.env[POSTGRES] ?? ''): Promis
 }
 
 async function statement(url: string, sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url })
+  const client = new Client({ connectionString: url })
   await client.connect()
   try {
     return (await client.query(sql, values)).rows as Record<string, unknown>[]

@@ -51,15 +51,17 @@ export interface Stack {
 export interface Place {
   within?: readonly string[]
   host?: string
+  /** Stores that other servers have, too; who made them removes them. */
+  stores?: SharedStores
 }
 
 export async function startStack(
   env: Record<string, string> = {},
-  { within = [], host = '127.0.0.1' }: Place = {},
+  { within = [], host = '127.0.0.1', stores }: Place = {},
 ): Promise<Stack> {
   const { folder, remove } = await temporaryFolder()
   const downloads = join(folder, 'downloads')
-  const shared = process.env['BACKHAUL_STORES'] === 'shared' ? await freshShared() : undefined
+  const shared = stores ?? (process.env['BACKHAUL_STORES'] === 'shared' ? await freshShared() : undefined)
   const agents: Running[] = []
   let port = '0'
 
@@ -183,7 +185,7 @@ export async function startStack(
       await Promise.all(agents.map((running) => running.kill('SIGKILL')))
       await server.kill('SIGTERM')
       await remove()
-      await shared?.remove()
+      if (shared !== stores) await shared?.remove()
       // Whatever was tested: secrets are in no log.
       for (const { output } of [server, ...agents]) checkNoSecret(output())
     },

@@ -9,7 +9,5 @@ const script = 'import json, sys, yaml; json.dump(list(yaml.safe_load_all(sys.st
 
 /** The documents of YAML. @throws Error for what is none */
 export function documentsOf(text: string): Json[] {
-  return JSON.parse(
-    execFileSync('python3', ['-c', script], { input: text, encoding: 'utf8' }),
-  )
+  return JSON.parse(execFileSync('python3', ['-c', script], { input: text, encoding: 'utf8' }))
 }
