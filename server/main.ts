@@ -36,7 +36,7 @@ const RECOVER_EVERY = 1_000
 async function main(config: Config): Promise<void> {
   const progress = createProgress({ stream: process.stdout })
   const log = await createLog({ level: config.logLevel, progress })
-  const stores = await openStores(config)
+  const stores = await openStores(config, (error, what) => log.warn({ err: error }, what))
   const metrics = createMetrics()
   const teller = createObserver({ log, progress, bytes: stores.bytes })
   const releases = await openReleases(config.releases)

@@ -5,16 +5,17 @@ import { openLeases } from '../../server/stores/postgres/leases.ts'
 import { describeWith } from '../helpers/needs.ts'
 import { databaseUrl, postgresLacking } from '../helpers/postgres.ts'
 import { until } from '../helpers/until.ts'
+import { expected } from '../helpers/reports.ts'
 
 describeWith({ otherwise: postgresLacking() }, 'leases on PostgreSQL', () => {
   const ends: (() => Promise<void>)[] = []
   afterEach(async () => {
-    for (const end of ends.splice(0).reverse()) await end()
+    for (const end of ends.splice(0).toReversed()) await end()
   })
 
   const open = async (url: string, times: { alive?: number; renewEvery?: number } = {}) => {
     const db = await openDatabase({ url })
-    const leases = openLeases({ db, ...times })
+    const leases = openLeases({ db, report: expected, ...times })
     ends.push(async () => {
       await leases.close()
       await db.close()
@@ -73,7 +74,7 @@ describeWith({ otherwise: postgresLacking() }, 'leases on PostgreSQL', () => {
   test('and servers leave no rows behind', async () => {
     const url = await databaseUrl()
     const dead = await openDatabase({ url })
-    await openLeases({ db: dead, alive: 50, renewEvery: 3600_000 }).hold('sweep')
+    await openLeases({ db: dead, report: expected, alive: 50, renewEvery: 3600_000 }).hold('sweep')
     await dead.close()
     const { db, leases } = await open(url, { alive: 200, renewEvery: 50 })
     await leases.hold('other')

@@ -7,6 +7,7 @@ import { describeWith } from '../helpers/needs.ts'
 import { databaseUrl, postgres, postgresLacking } from '../helpers/postgres.ts'
 import { startProxy } from '../helpers/proxy.ts'
 import { until } from '../helpers/until.ts'
+import { expected } from '../helpers/reports.ts'
 
 /** How long a wake may take that does not get lost, and one that does, in ms: on a machine that does other things, too. */
 const SOON = 900
@@ -21,12 +22,12 @@ interface Side {
 describeWith({ otherwise: postgresLacking() }, 'wakes over PostgreSQL', () => {
   const ends: (() => Promise<void>)[] = []
   afterEach(async () => {
-    for (const end of ends.splice(0).reverse()) await end()
+    for (const end of ends.splice(0).toReversed()) await end()
   })
 
   const open = async (url: string, listenUrl = url): Promise<Side> => {
     const db = await openDatabase({ url })
-    const wakes = await openWakes({ url: listenUrl, db })
+    const wakes = await openWakes({ url: listenUrl, db, report: expected })
     ends.push(async () => {
       await wakes.close()
       await db.close()

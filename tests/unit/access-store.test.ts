@@ -7,6 +7,7 @@ import { newSecret } from '../../server/domain/access/secrets.ts'
 import { createTokens, type Tokens } from '../../server/domain/access/tokens.ts'
 import { openStores, type Stores } from '../../server/stores/open.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { unexpected } from '../helpers/reports.ts'
 
 // What is in force, and what is not any more, by the rows of a real database.
 describe('what is in force', () => {
@@ -27,7 +28,7 @@ describe('what is in force', () => {
     said.length = 0
     place = await temporaryFolder()
     const storage = { kind: 'file', folder: join(place.folder, 'files') } as const
-    stores = await openStores({ database: database(), storage })
+    stores = await openStores({ database: database(), storage }, unexpected)
     const clock = { now: () => Date.now(), monotonic: () => performance.now() }
     tokens = createTokens({ store: stores.access, wakes: stores.wakes, clock })
     enrolments = createEnrolments({ store: stores.access, clock })

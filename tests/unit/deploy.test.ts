@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
@@ -9,6 +9,7 @@ import { clusterProxy, clusterProxyConfig } from '../helpers/cluster-proxy.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { administratorsPath } from '../helpers/lacking.ts'
 import { testWith } from '../helpers/needs.ts'
+import { blocksOf } from '../helpers/page.ts'
 import { projectFolder } from '../helpers/process.ts'
 import { makeCertificate } from '../helpers/reverse-proxies.ts'
 import type { Json } from '../helpers/stack.ts'
@@ -193,5 +194,53 @@ describe('deploy/kubernetes/backhaul.yaml', () => {
     const mounts = server.volumeMounts as Json[]
     expect(mounts.map((mount) => mount['mountPath'])).toEqual(['/tmp', await imageSays('RELEASES')])
     expect(mounts.map((mount) => mount['name'])).toEqual(pod['volumes'].map((volume: Json) => volume['name']))
+  })
+})
+
+/** What each call to the object store must be allowed to do, as Amazon lists it; copies read and put. */
+const actions: Record<string, string[]> = {
+  HeadBucket: ['s3:ListBucket'],
+  ListObjectsV2: ['s3:ListBucket'],
+  ListMultipartUploads: ['s3:ListBucketMultipartUploads'],
+  HeadObject: ['s3:GetObject'],
+  GetObject: ['s3:GetObject'],
+  PutObject: ['s3:PutObject'],
+  CopyObject: ['s3:GetObject', 's3:PutObject'],
+  CreateMultipartUpload: ['s3:PutObject'],
+  UploadPart: ['s3:PutObject'],
+  UploadPartCopy: ['s3:GetObject', 's3:PutObject'],
+  CompleteMultipartUpload: ['s3:PutObject'],
+  ListParts: ['s3:ListMultipartUploadParts'],
+  AbortMultipartUpload: ['s3:AbortMultipartUpload'],
+  DeleteObject: ['s3:DeleteObject'],
+  DeleteObjects: ['s3:DeleteObject'],
+}
+
+describe('docs/SCALING.md', () => {
+  const json = (): Json[] => blocksOf('docs/SCALING.md', 'json').map((block) => JSON.parse(block) as Json)
+
+  test('its policy allows what the object store is asked for, and no more', async () => {
+    const folder = 'server/stores/s3'
+    const sources = await Promise.all(
+      (await readdir(join(projectFolder, folder))).map((name) => textOf(`${folder}/${name}`)),
+    )
+    const calls = new Set([...sources.join('\n').matchAll(/\bnew (\w+)Command\(/g)].map(([, name = '']) => name))
+    expect(calls.size).toBeGreaterThan(10)
+    const needed = new Set([...calls].flatMap((call) => actions[call] ?? [`of ${call} nothing is known`]))
+    const allowed = (json()[0]?.['Statement'] as Json[]).flatMap((statement) => statement['Action'] as string[])
+    expect(allowed.toSorted()).toEqual([...needed].toSorted())
+    // What is asked of the bucket, and what of its objects.
+    for (const { Action, Resource } of json()[0]?.['Statement'] as { Action: string[]; Resource: string }[]) {
+      const ofBucket = Action.filter((action) => action.startsWith('s3:ListBucket'))
+      expect(ofBucket).toHaveLength(Resource.endsWith('/*') ? 0 : Action.length)
+    }
+  })
+
+  test('its rules for the bucket expire no part, and its connections are those of a server', async () => {
+    const [rule] = json()[1]?.['Rules'] as Json[]
+    expect(rule?.['Expiration']).toEqual({ ExpiredObjectDeleteMarker: true })
+    expect(rule?.['AbortIncompleteMultipartUpload'].DaysAfterInitiation).toBeGreaterThanOrEqual(7)
+    const pool = Number(/^const CONNECTIONS = (\d+)$/m.exec(await textOf('server/stores/postgres/database.ts'))?.[1])
+    expect(await textOf('docs/SCALING.md')).toContain(`**Connections.** Each server has ${pool + 1} at most`)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { createPlanner, LEAST_PART, MOST_PARTS, type PlannedPart } from '../../server/stores/s3/plan.ts'
 
 const KiB = 1024
