@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect } from '@jest/globals'
+import { afterAll, expect } from '@jest/globals'
 import { pause } from '../../shared/wait.ts'
 import { ADMIN, bearer } from '../helpers/admin.ts'
 import { startClusterProxy } from '../helpers/cluster-proxy.ts'
@@ -22,14 +22,21 @@ const FILES = AGENTS * SIZES.length
 const KILLS = [5, 35, 65, 95, 125, 155]
 const LIMIT = 15 * 60_000
 
+const ends: (() => Promise<void>)[] = []
+afterAll(async () => {
+  for (const end of ends.toReversed()) await end()
+})
+
 testWith(
   { programs: ['haproxy', 'openssl'], long: true },
   'three servers behind haproxy, each killed twice: every file arrives, and nothing is left over',
   async () => {
     const cluster = await startCluster({ env: { TRUST_PROXY: '1', ADMIN_TOKEN: ADMIN } })
+    ends.push(cluster.stop)
     const { servers, stores } = cluster
     const [first, ...others] = servers
     const proxy = await startClusterProxy(servers.map(({ url }) => url))
+    ends.push(proxy.stop)
     const ca = certificateOf(proxy)
     const calls = callsOverTls(proxy.url, await readFile(ca))
 
@@ -42,7 +49,7 @@ testWith(
       await first.online(id, ['--server', proxy.url, '--ca', ca, '--root', root])
     }
     const ids = Array.from({ length: AGENTS }, (_, number) => `site_${number}`)
-    await Promise.all(ids.map(startSite))
+    for (const id of ids) await startSite(id)
 
     const wanted = new Map<string, string>()
     for (const clientId of ids) {
@@ -83,8 +90,6 @@ testWith(
     await first.restart('SIGTERM')
     await until('nothing to be left of attempts', async () => (await first.parts()).length === 0, 120_000)
     expect(await first.files()).toHaveLength(FILES)
-    await proxy.stop()
-    await cluster.stop()
   },
   LIMIT,
 )
