@@ -29,8 +29,8 @@ const passing: ReadonlySet<string> = new Set(
   (
     'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH EADDRNOTAVAIL ' +
     'ERR_STREAM_PREMATURE_CLOSE TimeoutError SlowDown ThrottlingException RequestTimeout ' +
-    // Damaged or cut off on the way there.
-    'BadDigest IncompleteBody XAmzContentSHA256Mismatch'
+    // Damaged or cut off on the way there; `Unknown` is no answer of an object store.
+    'Unknown UnknownError BadDigest IncompleteBody XAmzContentSHA256Mismatch'
   ).split(' '),
 )
 
@@ -55,12 +55,7 @@ const refused: Readonly<Record<string, string>> = {
   CredentialsProviderError: 'there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
 }
 
-const full: ReadonlySet<string> = new Set([
-  'QuotaExceeded',
-  'EntityTooLarge',
-  'XMinioStorageFull',
-  'InsufficientCapacity',
-])
+const full: ReadonlySet<string> = new Set(['QuotaExceeded', 'XMinioStorageFull', 'InsufficientCapacity'])
 
 /** Why the object store does not do its work, in words that say what to do; undefined for any other error. */
 export function whyRefused(error: unknown): string | undefined {
