@@ -2,7 +2,7 @@ import { ConfigError } from '../shared/env.ts'
 import { messageOf } from '../shared/errors.ts'
 import { BackupError } from './backup/errors.ts'
 import { exitCodes, type ExitCode } from './exit-codes.ts'
-import { NewerDatabaseError } from './stores/sqlite/migrate.ts'
+import { NewerDatabaseError } from './stores/newer-database.ts'
 
 /** A failure that ends the program, as lines for people, and as what a script is told. */
 export interface Explained {

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { makeFolder, syncFolder } from '../../shared/folder.ts'
 import { lockFile, partsFolder } from '../stores/disk/layout.ts'
 import { lockExclusively } from '../stores/lock.ts'
-import { NewerDatabaseError } from '../stores/sqlite/migrate.ts'
+import { NewerDatabaseError } from '../stores/newer-database.ts'
 import { beginAnew, databaseLock, restoringPath } from '../stores/sqlite/restored.ts'
 import { migrations } from '../stores/sqlite/schema.ts'
 import { openSnapshot, type Finished, type Snapshot } from '../stores/sqlite/snapshot.ts'
@@ -71,7 +71,8 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 async function manifestOf(from: string, layout: BackupLayout): Promise<Manifest> {
   const manifest = await readManifest(layout.manifest)
   if (manifest) {
-    if (manifest.schema > migrations.length) throw new NewerDatabaseError(manifest.schema, `the backup in ${from}`)
+    if (manifest.schema > migrations.length)
+      throw new NewerDatabaseError(manifest.schema, migrations.length, `the backup in ${from}`)
     return manifest
   }
   if (existsSync(layout.lock)) {

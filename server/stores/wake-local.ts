@@ -1,7 +1,13 @@
 import type { WakeBus } from '../ports.ts'
 
+/** Wakes of one process, which know for whom they are. */
+export interface LocalWakes extends WakeBus {
+  /** What somebody waits for now. */
+  topics(): string[]
+}
+
 /** Wakes within this process. Listeners run at once and must not throw. */
-export function createLocalWakes(): WakeBus {
+export function createLocalWakes(): LocalWakes {
   const listeners = new Map<string, Set<() => void>>()
   return {
     lostFor: undefined,
@@ -18,6 +24,7 @@ export function createLocalWakes(): WakeBus {
         if (set.size === 0 && listeners.get(topic) === set) listeners.delete(topic)
       }
     },
+    topics: () => [...listeners.keys()],
     close: async () => undefined,
   }
 }

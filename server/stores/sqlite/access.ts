@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { AccessStore, AuditEntry, CredentialRecord, TokenRecord } from '../../access-ports.ts'
-import { toAudit, toCredential, toEnrolment, toSessionToken, toToken } from './access-rows.ts'
+import { toAudit, toCredential, toEnrolment, toSessionToken, toToken } from '../access-rows.ts'
 import type { Database, Row } from './database.ts'
-import { numberOrNull, textOrNull } from './rows.ts'
+import { numberOrNull, textOrNull } from '../rows.ts'
 
 const SECRET_BYTES = 32
 

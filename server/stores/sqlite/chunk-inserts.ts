@@ -1,7 +1,7 @@
 import type { Chunk, CommitState, DownloadRecord, JobStore } from '../../ports.ts'
 import { coalesce } from '../../../shared/coalesce.ts'
 import type { Database } from './database.ts'
-import { toDownload } from './rows.ts'
+import { toDownload } from '../rows.ts'
 import type { Wal } from './wal.ts'
 
 export interface ChunkInsertsDeps {

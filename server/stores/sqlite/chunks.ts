@@ -1,7 +1,7 @@
 import type { Chunk, JobStore } from '../../ports.ts'
 import { createChunkInserts } from './chunk-inserts.ts'
 import type { Database } from './database.ts'
-import { toChunk } from './rows.ts'
+import { toChunk } from '../rows.ts'
 import type { Wal } from './wal.ts'
 
 type ChunkStore = Pick<JobStore, 'insertChunk' | 'overlappingChunks' | 'chunksFrom' | 'received' | 'forgetChunks'>

@@ -4,7 +4,7 @@ import type { SessionRequest } from '../../../shared/protocol.ts'
 import type { ClientRecord, JobStore } from '../../ports.ts'
 import type { Database, Row } from './database.ts'
 import { labelled } from './labels.ts'
-import { toClient } from './rows.ts'
+import { toClient } from '../rows.ts'
 import { noteArrival } from './updates.ts'
 
 /** How many past instances a client's row remembers, so that a late copy of an old request never takes over. */

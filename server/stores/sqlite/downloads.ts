@@ -1,7 +1,7 @@
 import { AppError } from '../../../shared/errors.ts'
 import type { DownloadDraft, DownloadRecord, Idempotency, JobStore } from '../../ports.ts'
-import type { Database } from './database.ts'
-import { assignments, toClient, toDownload } from './rows.ts'
+import type { Database, Parameters } from './database.ts'
+import { assignments, toClient, toDownload } from '../rows.ts'
 
 type DownloadStore = Omit<
   JobStore,
@@ -26,6 +26,7 @@ const OPEN = `status IN ('queued', 'transferring')`
 const TAKING_UP = `status IN ('transferring', 'verifying', 'completed') AND removed_at IS NULL`
 const KEPT_PART = `status IN ('failed', 'expired') AND source IS NOT NULL`
 const FINISHED = `status = 'completed' AND removed_at IS NULL`
+const WHOLE = `status = 'transferring' AND whole = 1`
 const HALF_REMOVED = `removed_at IS NOT NULL AND name IS NOT NULL`
 
 /** The downloads' rows. Every change raises the client's revision in its own transaction where the agent must hear of it. */
@@ -82,7 +83,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
           conditions.push('EXISTS (SELECT 1 FROM clients WHERE clients.id = client_id AND clients.session = :session)')
         }
         const changed = db.one(`UPDATE downloads SET ${sql}${inVain} WHERE ${conditions.join(' AND ')} RETURNING *`, {
-          ...parameters,
+          ...withoutBooleans(parameters),
           id,
           from: JSON.stringify(from),
           ...(attempt === undefined ? {} : { attempt }),
@@ -129,7 +130,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
     },
 
     async wholeUploads(limit) {
-      const sql = `SELECT * FROM downloads WHERE status = 'transferring' AND whole = 1 ORDER BY seq LIMIT +:limit`
+      const sql = `SELECT * FROM downloads WHERE ${WHOLE} ORDER BY seq LIMIT +:limit`
       return db.all(sql, { limit }).map(toDownload)
     },
 
@@ -175,6 +176,12 @@ function insertDraft(db: Database, draft: DownloadDraft): void {
     { ...draft },
   )
   raiseRevision(db, draft.clientId)
+}
+
+/** SQLite has none. */
+function withoutBooleans(parameters: Record<string, string | number | boolean | null>): Parameters {
+  const entries = Object.entries(parameters)
+  return Object.fromEntries(entries.map(([name, value]) => [name, typeof value === 'boolean' ? Number(value) : value]))
 }
 
 function madeBefore(db: Database, { key, request }: Idempotency): string[] | undefined {

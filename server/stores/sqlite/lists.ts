@@ -1,7 +1,7 @@
 import type { DownloadFilter, DownloadRecord, JobStore } from '../../ports.ts'
 import type { Database, Parameters } from './database.ts'
 import { labelCondition, labelled, type Labels } from './labels.ts'
-import { toDownload } from './rows.ts'
+import { toDownload } from '../rows.ts'
 
 /** So many of the newest downloads are looked at one by one for labels, before the clients with these labels are. */
 const WINDOW = 1000

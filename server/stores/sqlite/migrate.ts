@@ -1,16 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { NewerDatabaseError } from '../newer-database.ts'
 import { migrations } from './schema.ts'
-
-/** A database that was changed by a newer program: this one would misunderstand it. */
-export class NewerDatabaseError extends Error {
-  override readonly name = 'NewerDatabaseError'
-  constructor(version: number, what = 'the database') {
-    super(
-      `${what} is of a newer version (${version}) than this program knows (${migrations.length}): ` +
-        'use the program that wrote it, or restore a backup of the time before',
-    )
-  }
-}
 
 /** How many migrations a database has had. */
 export function versionOf(db: DatabaseSync): number {
@@ -20,7 +10,7 @@ export function versionOf(db: DatabaseSync): number {
 /** Applies the migrations that a database lacks: all of them, or none. @throws NewerDatabaseError */
 export function migrate(db: DatabaseSync, transaction: <T>(work: () => T) => T): void {
   const version = versionOf(db)
-  if (version > migrations.length) throw new NewerDatabaseError(version)
+  if (version > migrations.length) throw new NewerDatabaseError(version, migrations.length)
   // Without anything to write, a start needs no lock, and no room.
   if (version === migrations.length) return
   transaction(() => {

@@ -1,9 +1,10 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { Chunk } from '../../ports.ts'
 import { primaryCode } from './codes.ts'
-import { textOrNull, toChunk } from './rows.ts'
+import { NewerDatabaseError } from '../newer-database.ts'
+import { textOrNull, toChunk } from '../rows.ts'
 import { migrations } from './schema.ts'
-import { NewerDatabaseError, versionOf } from './migrate.ts'
+import { versionOf } from './migrate.ts'
 
 /** A finished file that the rows promise. */
 export interface Finished {
@@ -64,7 +65,7 @@ export function copyDatabase(from: string, to: string): void {
   const db = new DatabaseSync(from, { readOnly: true, timeout: PATIENCE })
   try {
     const version = versionOf(db)
-    if (version > migrations.length) throw new NewerDatabaseError(version)
+    if (version > migrations.length) throw new NewerDatabaseError(version, migrations.length)
     if (version === 0) throw new Error(`${from} is not the database of a server that has ever started`)
     db.prepare('VACUUM INTO ?').run(to)
   } finally {
@@ -121,7 +122,7 @@ export function openSnapshot(path: string): Snapshot {
   const version = versionOf(db)
   if (version > migrations.length) {
     db.close()
-    throw new NewerDatabaseError(version)
+    throw new NewerDatabaseError(version, migrations.length)
   }
 
   const run = (sql: string, parameters: Record<string, string | number>): number =>

@@ -2,7 +2,7 @@ import type { SessionRequest } from '../../../shared/protocol.ts'
 import type { ClientRecord, JobStore } from '../../ports.ts'
 import type { UpdateRecord } from '../../update-ports.ts'
 import type { Database } from './database.ts'
-import { toClient } from './rows.ts'
+import { toClient } from '../rows.ts'
 
 /** Orders, in the rows of their clients: each has its newest. What became of the others is in the audit. */
 export function createUpdateStore({ db }: { db: Database }): Pick<JobStore, 'changeUpdate' | 'countAgents'> {

@@ -1,9 +1,12 @@
-import type { ErrorCode } from '../../../shared/errors.ts'
-import type { Policy, Status } from '../../../shared/protocol.ts'
-import type { Chunk, ClientRecord, DownloadRecord } from '../../ports.ts'
-import type { Parameters, Row } from './database.ts'
+import type { ErrorCode } from '../../shared/errors.ts'
+import type { Policy, Status } from '../../shared/protocol.ts'
+import type { Chunk, ClientRecord, DownloadRecord } from '../ports.ts'
+
+/** A row as a database gives it: of SQLite's, true is 1. */
+export type Row = Readonly<Record<string, unknown>>
 
 export const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+export const toBoolean = (value: unknown): boolean => value === true || value === 1
 export const numberOrNull = (value: unknown): number | null => (typeof value === 'number' ? value : null)
 
 export function toClient(row: Row): ClientRecord {
@@ -43,13 +46,13 @@ export function toDownload(row: Row): DownloadRecord {
     detail: textOrNull(row['detail']),
     attempt: Number(row['attempt']),
     source: textOrNull(row['source']),
-    whole: row['whole'] === 1,
+    whole: toBoolean(row['whole']),
     size: numberOrNull(row['size']),
     bytesReceived: Number(row['bytes_received']),
     bytesResent: Number(row['bytes_resent']),
     mismatches: Number(row['mismatches']),
     sha256: textOrNull(row['sha256']),
-    verified: row['verified'] === 1,
+    verified: toBoolean(row['verified']),
     name: textOrNull(row['name']),
     sourcePath: textOrNull(row['source_path']),
     sourceModified: numberOrNull(row['source_modified']),
@@ -77,13 +80,13 @@ function columnOf(property: string): string {
 }
 
 /** The SET list and its parameters for a partial record. Property names come from our types, never from a user. */
-export function assignments(set: Partial<DownloadRecord>): { sql: string; parameters: Parameters } {
-  const parameters: Parameters = {}
-  const parts: string[] = []
-  for (const [property, value] of Object.entries(set)) {
-    if (value === undefined) continue
-    parts.push(`${columnOf(property)} = :set_${property}`)
-    parameters[`set_${property}`] = typeof value === 'boolean' ? Number(value) : value
+export function assignments(set: Partial<DownloadRecord>): {
+  sql: string
+  parameters: Record<string, string | number | boolean | null>
+} {
+  const given = Object.entries(set).filter(([, value]) => value !== undefined)
+  return {
+    sql: given.map(([property]) => `${columnOf(property)} = :set_${property}`).join(', '),
+    parameters: Object.fromEntries(given.map(([property, value]) => [`set_${property}`, value])),
   }
-  return { sql: parts.join(', '), parameters }
 }

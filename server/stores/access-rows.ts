@@ -1,13 +1,12 @@
-import { toRole } from '../../../shared/access.ts'
+import { toRole } from '../../shared/access.ts'
 import type {
   AuditEntry,
   CredentialRecord,
   EnrolmentRecord,
   SessionTokenRecord,
   TokenRecord,
-} from '../../access-ports.ts'
-import type { Row } from './database.ts'
-import { numberOrNull, textOrNull } from './rows.ts'
+} from '../access-ports.ts'
+import { numberOrNull, textOrNull, toBoolean, type Row } from './rows.ts'
 
 const list = (value: unknown): string[] | null => (typeof value === 'string' ? (JSON.parse(value) as string[]) : null)
 
@@ -16,7 +15,7 @@ export function toToken(row: Row): TokenRecord {
     id: String(row['id']),
     name: String(row['name']),
     role: toRole(String(row['role'])),
-    content: row['content'] === 1,
+    content: toBoolean(row['content']),
     clients: list(row['clients']),
     paths: list(row['paths']),
     createdAt: Number(row['created_at']),

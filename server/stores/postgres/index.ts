@@ -1,0 +1,36 @@
+import type { AccessStore, MakeLimiter } from '../../access-ports.ts'
+import type { JobStore, Leases, WakeBus } from '../../ports.ts'
+import { createAccessStore } from './access.ts'
+import { openDatabase } from './database.ts'
+import { createJobStore } from './jobs.ts'
+import { openLeases } from './leases.ts'
+import { createMakeLimiter } from './limiter.ts'
+import { openWakes } from './wakes.ts'
+
+/**
+ * Opens the database at `url`, which any number of servers share, and makes or updates its tables. `jobs.close` closes it,
+ * after `wakes` and `leases`.
+ * @throws NewerDatabaseError; AppError `store-busy` where it cannot be reached
+ */
+export async function openPostgres({ url }: { url: string }): Promise<{
+  jobs: JobStore
+  access: AccessStore
+  wakes: WakeBus
+  leases: Leases
+  makeLimiter: MakeLimiter
+}> {
+  const db = await openDatabase({ url })
+  try {
+    const wakes = await openWakes({ url, db })
+    return {
+      jobs: createJobStore({ db }),
+      access: createAccessStore({ db }),
+      wakes,
+      leases: openLeases({ db }),
+      makeLimiter: createMakeLimiter({ db }),
+    }
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+}
