@@ -1,4 +1,4 @@
-import { createArena } from './arena.ts'
+import { createArena } from '../shared/arena.ts'
 
 /** The right to one connection, with a buffer for the chunk that goes over it. */
 export interface Lane {

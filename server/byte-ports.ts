@@ -25,7 +25,7 @@ export interface ChunkWriter {
 }
 
 export interface PartReader {
-  /** The bytes of `range`, which must lie within `chunk`. */
+  /** The bytes of `range`, which must lie within `chunk`. @throws AppError `content-removed` when they are gone, with their part */
   read(chunk: Chunk, range: Range): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
@@ -49,6 +49,24 @@ export interface Content {
   close(): Promise<void>
 }
 
+/** Chunks that do not pass through a server. */
+export interface DirectChunks {
+  /**
+   * A URL that takes one chunk by PUT, with exactly these headers, for so many seconds.
+   * @param chunk `md5` in Base64
+   * @returns the tag under which the chunk will be found
+   */
+  presignChunk(chunk: {
+    part: Part
+    start: number
+    length: number
+    md5: string
+    seconds: number
+  }): Promise<{ url: string; headers: Record<string, string>; tag: string }>
+  /** The length of a chunk that was sent so, durably; undefined when it is not there. */
+  chunkLanded(part: Part, start: number, tag: string): Promise<number | undefined>
+}
+
 export interface ByteStore {
   /**
    * What a commit that failed means. A disk may have lost bytes that were written before: nothing of the part is believed
@@ -60,7 +78,10 @@ export interface ByteStore {
    * @returns false when it exists already
    */
   createPart(part: Part, size: number): Promise<boolean>
-  /** @throws AppError `attempt-superseded` when the part is gone: a write never makes one */
+  /**
+   * @throws AppError `attempt-superseded` when the part is gone: a write never makes one. Where a chunk is an object that
+   * is not asked for; then the write leaves an object without a row, which is discarded or swept.
+   */
   openWriter(part: Part, range: Range): Promise<ChunkWriter>
   /** @returns undefined when the part is gone */
   openReader(part: Part): Promise<PartReader | undefined>
@@ -80,6 +101,10 @@ export interface ByteStore {
   /** Removes the name of a part, unless it is something else's. */
   unpublish(part: Part, name: string): Promise<void>
   removeContent(name: string): Promise<void>
+  /** A URL by which the file can be fetched from the store itself, as `filename`, for so many seconds; where there are such. */
+  contentUrl?(name: string, how: { filename: string; seconds: number }): Promise<string>
+  /** Where chunks can be sent to the store itself. */
+  direct?: DirectChunks
   /** Where a person finds the file. */
   location(name: string): string
   /** Infinity where nobody can say. */

@@ -1,7 +1,7 @@
 import { constants, createZstdDecompress } from 'node:zlib'
 import { giveBack, lengthOf, type Batch } from '../../shared/batches.ts'
 import { AppError } from '../../shared/errors.ts'
-import { createBudget } from './budget.ts'
+import { createBudget } from '../../shared/budget.ts'
 
 const MiB = 1024 * 1024
 

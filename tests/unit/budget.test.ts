@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { createBudget } from '../../server/http/budget.ts'
+import { createBudget } from '../../shared/budget.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

@@ -1,0 +1,44 @@
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { create as contentDisposition } from 'content-disposition'
+import type { ByteStore } from '../../byte-ports.ts'
+import type { Clients } from './client.ts'
+import type { Layout } from './layout.ts'
+import type { Objects } from './objects.ts'
+import { newTag } from './writer.ts'
+
+/** URLs by which callers reach the object store without a server in between; who has one needs nothing else. */
+export function createDirect({
+  clients: { signer },
+  objects,
+  layout,
+}: {
+  clients: Clients
+  objects: Objects
+  layout: Layout
+}): Required<Pick<ByteStore, 'contentUrl' | 'direct'>> {
+  return {
+    contentUrl(name, { filename, seconds }) {
+      const object = { Bucket: objects.bucket, Key: layout.file(name) }
+      const ResponseContentDisposition = contentDisposition(filename)
+      return getSignedUrl(signer, new GetObjectCommand({ ...object, ResponseContentDisposition }), {
+        expiresIn: seconds,
+      })
+    },
+
+    direct: {
+      async presignChunk({ part, start, length, md5, seconds }) {
+        const tag = newTag()
+        const object = { Bucket: objects.bucket, Key: layout.chunk(part, start, tag) }
+        const put = new PutObjectCommand({ ...object, ContentLength: length, ContentMD5: md5 })
+        // Signed as headers: the store refuses any other length, and what was damaged on the way.
+        const signed = new Set(['content-length', 'content-md5'])
+        const options = { expiresIn: seconds, signableHeaders: signed, unhoistableHeaders: signed }
+        const url = await getSignedUrl(signer, put, options)
+        return { url, headers: { 'Content-Length': String(length), 'Content-MD5': md5 }, tag }
+      },
+
+      chunkLanded: async (part, start, tag) => (await objects.head(layout.chunk(part, start, tag)))?.size,
+    },
+  }
+}
