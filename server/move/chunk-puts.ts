@@ -2,16 +2,12 @@ import type { FileHandle } from 'node:fs/promises'
 import { algorithmOf, runningDigest, type ChunkDigest } from '../../shared/digest.ts'
 import type { ChunkAlgorithm } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
-import { blocks, type Moved } from '../backup/copy.ts'
+import { blocks } from '../backup/copy.ts'
 import type { ByteStore, Part } from '../byte-ports.ts'
 import type { Chunk } from '../ports.ts'
 
 /** What is put, and what its digest must be; without one, whatever is there is taken. */
 export type Wanted = Range & { digest?: ChunkDigest }
-
-export interface ChunkPut {
-  chunk: Chunk
-}
 
 /**
  * Reads a range of a file, and puts it into the same part of another store.
@@ -58,5 +54,3 @@ export async function readRange(
   }
   return length === range.end - range.start ? hash.hex() : undefined
 }
-
-export type { Moved }

@@ -51,7 +51,7 @@ const types: pg.CustomTypesConfig = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
     oid === pg.types.builtins.INT8 || oid === pg.types.builtins.NUMERIC
       ? Number
-      : (pg.types.getTypeParser(oid, format as 'text') as (value: string) => unknown),
+      : pg.types.getTypeParser(oid, format as 'text'),
 }
 
 /**
@@ -82,7 +82,8 @@ function makePool(url: string): pg.Pool {
     query_timeout: READ_TIMEOUT,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION,
     types,
-    onConnect: prepareConnection,
+    // Awaited, though its type does not say so.
+    onConnect: prepareConnection as (client: pg.ClientBase) => void,
   })
   // What breaks while it is idle leaves the pool; the next call takes another.
   pool.on('error', () => undefined)
@@ -119,7 +120,7 @@ function overPool(pool: pg.Pool): Database {
 
   const ask = async (client: pg.PoolClient, sql: string, parameters: Parameters = {}): Promise<pg.QueryResult<Row>> => {
     const { text, names, name } = statementOf(sql)
-    const values = names.map((each) => parameters[each])
+    const values = names.map((each) => storable(parameters[each]))
     if (values.includes(undefined)) throw new Error(`no value for ${names[values.indexOf(undefined)]} in: ${sql}`)
     return client.query<Row>({ text, values, ...(name === undefined ? {} : { name }) })
   }
@@ -183,6 +184,12 @@ function overPool(pool: pg.Pool): Database {
     pool,
     close: () => pool.end(),
   }
+}
+
+/** PostgreSQL's texts cannot hold the character NUL; ours do not either, but somebody may ask for one. */
+function storable(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('\0', '\u2400')
+  return Array.isArray(value) ? value.map(storable) : value
 }
 
 function queriesOver(ask: (sql: string, parameters?: Parameters) => Promise<pg.QueryResult<Row>>): Queries {

@@ -1,14 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { AppError } from '../../../shared/errors.ts'
 import type { SessionRequest } from '../../../shared/protocol.ts'
 import type { ClientRecord, JobStore } from '../../ports.ts'
 import type { Database, Row } from './database.ts'
 import { labelled } from './labels.ts'
+import { nextInstances } from '../instances.ts'
 import { toClient } from '../rows.ts'
 import { noteArrival } from './updates.ts'
-
-/** How many past instances a client's row remembers, so that a late copy of an old request never takes over. */
-const PAST_INSTANCES = 32
 
 type ClientStore = Pick<JobStore, 'findClient' | 'listClients' | 'recordContacts' | 'recordConflict' | 'beginSession'>
 
@@ -54,15 +51,9 @@ export function createClientStore({ db }: { db: Database }): ClientStore {
         const row = find(request.clientId)
         if (!row) touch(request.clientId, at)
         if (row?.['instance'] !== request.instance) {
-          const past: string[] = JSON.parse(String(row?.['past_instances'] ?? '[]'))
-          if (past.includes(request.instance)) {
-            throw new AppError(
-              'session-superseded',
-              `A newer session of ${request.clientId} has begun since; begin one with a new instance.`,
-            )
-          }
+          const instances = nextInstances(row, request)
           if (row) mayReplace(toClient(row))
-          replaceSession(db, request, at, [...past, request.instance].slice(-PAST_INSTANCES))
+          replaceSession(db, request, at, instances)
           replaceLabels(db, request, String(row?.['labels'] ?? '{}'))
           noteArrival(db, row ? toClient(row).update : null, request, at)
         }

@@ -1,6 +1,7 @@
-import { AppError } from '../../../shared/errors.ts'
 import type { DownloadDraft, DownloadRecord, Idempotency, JobStore } from '../../ports.ts'
 import type { Database, Parameters } from './database.ts'
+import { nameKey } from '../names.ts'
+import { idempotencyMismatch, MOST_WAITING, nameTaken, tooManyWaiting } from '../refusals.ts'
 import { assignments, toClient, toDownload } from '../rows.ts'
 
 type DownloadStore = Omit<
@@ -156,13 +157,10 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
   }
 }
 
-/** Jobs of one token that wait for one client, at most: somebody who asks without end fills the disk, and keeps out nobody else. */
-const MOST_WAITING = 10_000
-
 function checkWaiting(db: Database, { clientId, askedBy }: DownloadDraft): void {
   const sql = `SELECT 1 FROM downloads WHERE client_id = :clientId AND ${OPEN} AND asked_by IS :askedBy LIMIT 1 OFFSET ${MOST_WAITING - 1}`
   if (!db.one(sql, { clientId, askedBy })) return
-  throw new AppError('too-many-waiting', `${MOST_WAITING} downloads wait for ${clientId}; cancel some, or come again.`)
+  throw tooManyWaiting(clientId)
 }
 
 function raiseRevision(db: Database, clientId: string): void {
@@ -187,23 +185,14 @@ function withoutBooleans(parameters: Record<string, string | number | boolean | 
 function madeBefore(db: Database, { key, request }: Idempotency): string[] | undefined {
   const row = db.one('SELECT * FROM idempotency WHERE key = :key', { key })
   if (!row) return undefined
-  if (row['request'] !== request) {
-    throw new AppError('idempotency-mismatch', 'This Idempotency-Key was used for another request; take a new one.', {
-      field: 'Idempotency-Key',
-    })
-  }
+  if (row['request'] !== request) throw idempotencyMismatch()
   return JSON.parse(String(row['download_ids']))
-}
-
-/** Names that differ only in case or in Unicode form are the same on some file systems. */
-function nameKey(name: string): string {
-  return name.normalize('NFC').toLowerCase()
 }
 
 function claimName(db: Database, id: string, name: string): void {
   const key = nameKey(name)
   const owner = db.one('SELECT download_id FROM names WHERE key = :key', { key })?.['download_id']
   if (owner === id) return
-  if (owner !== undefined) throw new AppError('name-taken', `The name ${name} was given to another download.`)
+  if (owner !== undefined) throw nameTaken(name)
   db.run('INSERT INTO names (key, download_id) VALUES (:key, :id)', { key, id })
 }

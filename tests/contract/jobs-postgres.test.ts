@@ -1,0 +1,25 @@
+import { openDatabase } from '../../server/stores/postgres/database.ts'
+import { createJobStore } from '../../server/stores/postgres/jobs.ts'
+import { lacking } from '../helpers/lacking.ts'
+import { testWith } from '../helpers/needs.ts'
+import { databaseUrl, postgresLacking } from '../helpers/postgres.ts'
+import { jobStoreChunksContract } from './jobs-chunks.ts'
+import { jobStoreRoomContract } from './jobs-room.ts'
+import { jobStoreUpdatesContract } from './jobs-updates.ts'
+import { jobStoreContract } from './jobs.ts'
+
+const place = async () => {
+  const url = await databaseUrl()
+  return {
+    open: async () => createJobStore({ db: await openDatabase({ url }) }),
+    remove: async () => undefined,
+  }
+}
+
+const needs = { otherwise: postgresLacking() }
+if (lacking(needs).length === 0) {
+  jobStoreContract('postgres', place)
+  jobStoreChunksContract('postgres', place)
+  jobStoreRoomContract('postgres', place)
+  jobStoreUpdatesContract('postgres', place)
+} else testWith(needs, 'the job store on PostgreSQL', async () => undefined)
