@@ -1,7 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { sha256 } from '../../shared/digest.ts'
 import { createBudget } from '../../shared/budget.ts'
+import { sha256 } from '../../shared/digest.ts'
+import { isAppError } from '../../shared/errors.ts'
 import { pieces, type Range } from '../../shared/ranges.ts'
 import { openRegular, type Moved } from '../backup/copy.ts'
 import { checkedName, checkedPart } from '../backup/layout.ts'
@@ -11,6 +12,7 @@ import { partsFolder } from '../stores/disk/layout.ts'
 import type { Finished, Promised, Promises } from '../stores/sqlite/promised.ts'
 import { putRange, readRange, type Wanted } from './chunk-puts.ts'
 import { MoveError } from './errors.ts'
+import { groupsOf } from './groups.ts'
 import { insisting } from './insisting.ts'
 import type { Target } from './target.ts'
 
@@ -141,9 +143,14 @@ export function createByteMover(deps: {
 
   const isThere = async (file: Finished): Promise<boolean> => {
     if (!(await target.hasFile(file.id))) return false
-    const content = await bytes.openContent(file.name)
-    await content.close()
-    return content.size === file.size
+    try {
+      const content = await bytes.openContent(file.name)
+      await content.close()
+      return content.size === file.size
+    } catch (error) {
+      if (isAppError(error, 'content-removed')) return false
+      throw error
+    }
   }
 
   const moveFile = async (file: Finished, count: Moved): Promise<void> => {
@@ -172,15 +179,4 @@ export function createByteMover(deps: {
 /** @param size of a file, in bytes */
 function chunkLength(size: number): number {
   return Math.max(CHUNK, Math.ceil(size / MOST_CHUNKS / MiB) * MiB)
-}
-
-function* groupsOf<T>(items: Iterable<T>, length: number): Generator<T[]> {
-  let group: T[] = []
-  for (const item of items) {
-    group.push(item)
-    if (group.length < length) continue
-    yield group
-    group = []
-  }
-  if (group.length > 0) yield group
 }

@@ -3,7 +3,7 @@ import { algorithmOf, runningDigest, type ChunkDigest } from '../../shared/diges
 import type { ChunkAlgorithm } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
 import { blocks } from '../backup/copy.ts'
-import type { ByteStore, Part } from '../byte-ports.ts'
+import type { ByteStore, ChunkWriter, Part } from '../byte-ports.ts'
 import type { Chunk } from '../ports.ts'
 
 /** What is put, and what its digest must be; without one, whatever is there is taken. */
@@ -25,14 +25,18 @@ export async function putRange(
   const writer = await bytes.openWriter(part, { start, end })
   let kept = false
   try {
-    const found = await readRange(from, { start, end }, digest === undefined ? 'crc32' : algorithmOf(digest), async (block) => {
-      see(block)
-      await writer.write([block])
-    })
+    const found = await readRange(
+      from,
+      { start, end },
+      digest === undefined ? 'crc32' : algorithmOf(digest),
+      async (block) => {
+        see(block)
+        await writer.write([block])
+      },
+    )
     if (found === undefined || (digest !== undefined && found !== digest)) return undefined
     kept = true
-    const committed = writer.commit().then((tag): Chunk => ({ start, end, digest: found, tag }))
-    return { committed: committed.finally(() => writer.close()) }
+    return { committed: commit(writer, { start, end, digest: found }) }
   } finally {
     if (!kept) await writer.close()
   }
@@ -53,4 +57,12 @@ export async function readRange(
     length += bytes.byteLength
   }
   return length === range.end - range.start ? hash.hex() : undefined
+}
+
+async function commit(writer: ChunkWriter, chunk: Omit<Chunk, 'tag'>): Promise<Chunk> {
+  try {
+    return { ...chunk, tag: await writer.commit() }
+  } finally {
+    await writer.close()
+  }
 }

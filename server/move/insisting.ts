@@ -10,10 +10,7 @@ const PAUSE = 2_000
  * The same work, done again while a store cannot be used for the moment: hours of copying are not given up for a minute.
  * What was counted of a try that failed is taken back.
  */
-export function insisting<T>(
-  work: (item: T, count: Moved) => Promise<void>,
-  moved: Moved,
-): (item: T) => Promise<void> {
+export function insisting<T>(work: (item: T, count: Moved) => Promise<void>, moved: Moved): (item: T) => Promise<void> {
   return async (item) => {
     for (let failed = 0; ;) {
       let counted = 0

@@ -9,6 +9,9 @@ import { MoveError } from './errors.ts'
 
 /** The new database, while everything comes to it. What is there already is not written again. */
 export interface Target {
+  /** @throws MoveError `not-empty`, `in-use` where this move can neither begin nor go on */
+  check(id: string): Promise<void>
+  isBegun(id: string): Promise<boolean>
   /**
    * Notes that this move has begun, or goes on with it.
    * @returns whether it was finished before
@@ -64,7 +67,14 @@ export function createTarget(db: Database): Target {
     )
   }
 
+  const isBegun = async (id: string): Promise<boolean> => (await findMove(db))?.id === id
+
   return {
+    rows: createChunkStore({ db }),
+    isBegun,
+    async check(id) {
+      if (!(await isBegun(id))) await checkEmpty(db)
+    },
     async begin(move) {
       await noteMove(db, move, checkEmpty)
       return (await findMove(db))?.finished === true
@@ -88,8 +98,6 @@ export function createTarget(db: Database): Target {
       )
     },
     forgetChunks: (part) => forgetChunks(db, part),
-    rows: createChunkStore({ db }),
-
     async hasFile(id) {
       return (await db.one('SELECT 1 FROM moved_files WHERE download_id = :id', { id })) !== undefined
     },

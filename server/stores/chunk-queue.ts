@@ -1,5 +1,5 @@
 import type { Chunk, CommitState, DownloadRecord, JobStore } from '../ports.ts'
-import { coalesce } from './coalesce.ts'
+import { coalesce } from '../../shared/coalesce.ts'
 
 /** A chunk on its way into the next transaction. */
 export interface Waiting {

@@ -18,7 +18,9 @@ export interface Move {
 export async function findMove(db: Queries): Promise<Move | undefined> {
   const tables = await db.one(`SELECT to_regclass('moves') IS NOT NULL AS known`)
   if (tables?.['known'] !== true) return undefined
-  const row = await db.one('SELECT id, source, finished_at IS NOT NULL AS finished FROM moves ORDER BY begun_at DESC LIMIT 1')
+  const row = await db.one(
+    'SELECT id, source, finished_at IS NOT NULL AS finished FROM moves ORDER BY begun_at DESC LIMIT 1',
+  )
   return row && { id: String(row['id']), source: String(row['source']), finished: row['finished'] === true }
 }
 
