@@ -108,14 +108,14 @@ function readStores(read: EnvReader): StoreAddresses | undefined {
 export function readMoveTarget(env: Environment): SharedAddresses {
   const read = readEnvironment(env)
   const database = read.parsed('TO_DATABASE_URL', '', (text) => {
-    const parsed = parseDatabaseUrl(text)
-    if (parsed.kind === 'postgres') return parsed
-    throw new Error('must read postgres://USER@HOST/DATABASE: where to move')
+    const parsed = text === '' ? undefined : parseDatabaseUrl(text)
+    if (parsed?.kind === 'postgres') return parsed
+    throw new Error('must read postgres://USER@HOST/DATABASE, which says where to move to')
   })
   const storage = read.parsed('TO_STORAGE_URL', '', (text) => {
-    const parsed = parseStorageUrl(text)
-    if (parsed.kind === 's3') return parsed
-    throw new Error('must read s3://BUCKET/PREFIX: where to move')
+    const parsed = text === '' ? undefined : parseStorageUrl(text)
+    if (parsed?.kind === 's3') return parsed
+    throw new Error('must read s3://BUCKET/PREFIX, which says where to move to')
   })
   const endpoint = read.parsed('S3_ENDPOINT', '', parseEndpoint)
   read.finish()

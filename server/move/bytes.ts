@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createBudget } from '../../shared/budget.ts'
 import { sha256 } from '../../shared/digest.ts'
 import { isAppError } from '../../shared/errors.ts'
-import { pieces, type Range } from '../../shared/ranges.ts'
+import { pieces, totalLength, type Range } from '../../shared/ranges.ts'
 import { openRegular, type Moved } from '../backup/copy.ts'
 import { checkedName, checkedPart } from '../backup/layout.ts'
 import type { ByteStore, Part } from '../byte-ports.ts'
@@ -14,6 +14,7 @@ import { putRange, readRange, type Wanted } from './chunk-puts.ts'
 import { MoveError } from './errors.ts'
 import { groupsOf } from './groups.ts'
 import { insisting } from './insisting.ts'
+import { landing, type Add } from './landing.ts'
 import type { Target } from './target.ts'
 
 /** What is missing or damaged, in words; and how the new database is told, if that is accepted. */
@@ -35,7 +36,7 @@ const CHUNK = 8 * MiB
 const MOST_CHUNKS = 9_000
 /** Chunks on their way at once. */
 const AT_ONCE = 6
-/** Chunks whose rows are written together. */
+/** Chunks that are looked for together. */
 const GROUP = 24
 
 /**
@@ -63,10 +64,7 @@ export function createByteMover(deps: {
       throw error
     })
     if (!begun) giveBack()
-    const committed = begun?.committed.finally(giveBack)
-    // Whoever waits for all of them hears of it.
-    committed?.catch(() => undefined)
-    return committed && { committed }
+    return begun && { committed: begun.committed.finally(giveBack) }
   }
 
   /** The chunks that have their rows, by where they start. */
@@ -76,22 +74,24 @@ export function createByteMover(deps: {
   }
 
   /** @returns how many bytes are lost */
-  const moveChunks = async (part: Part, from: FileHandle, count: Moved): Promise<number> => {
-    let lost = 0
-    for (const group of groupsOf(source.chunks(part), GROUP)) {
-      const there = await thereOf(part, group)
-      const landing: Promise<Chunk>[] = []
-      for (const chunk of group) {
-        if (there.has(chunk.start)) continue
-        const begun = await put(part, from, chunk, () => undefined)
-        if (begun) landing.push(begun.committed)
-        else lost += chunk.end - chunk.start
-      }
-      if (landing.length > 0) await target.addChunks(part, await Promise.all(landing))
-      for (const { start, end } of group) count(end - start)
-    }
-    return lost
-  }
+  const moveChunks = (part: Part, from: FileHandle, count: Moved): Promise<number> =>
+    landing(
+      (chunks) => target.addChunks(part, chunks),
+      async (add) => {
+        let lost = 0
+        for (const group of groupsOf(source.chunks(part), GROUP)) {
+          const there = await thereOf(part, group)
+          for (const chunk of group) {
+            const length = chunk.end - chunk.start
+            const begun = there.has(chunk.start) || (await put(part, from, chunk, () => undefined))
+            if (!begun) lost += length
+            else if (begun !== true) add(begun.committed)
+            count(length)
+          }
+        }
+        return lost
+      },
+    )
 
   const movePart = async (part: Promised, count: Moved): Promise<void> => {
     const name = checkedPart(part)
@@ -103,6 +103,8 @@ export function createByteMover(deps: {
     try {
       await bytes.createPart(part, part.size)
       const lost = await moveChunks(part, from, count)
+      const there = totalLength(await target.rows.received(part.id, part.attempt))
+      if (there + lost !== part.received) throw new Error(`${name} has ${there} bytes, not ${part.received - lost}`)
       if (lost === 0) return
       const accept = () => (part.whole ? target.losePart(part) : target.loseChunks(part))
       lose({ what: `${name} has lost ${lost} bytes`, accept })
@@ -117,21 +119,21 @@ export function createByteMover(deps: {
     if (size !== file.size) return false
     const hash = sha256()
     const see = (block: Uint8Array): void => void hash.update(block)
-    for (const group of groupsOf(pieces({ start: 0, end: size }, chunkLength(size)), GROUP)) {
-      const there = await thereOf(file, group)
-      const landing: Promise<Chunk>[] = []
-      for (const range of group) {
-        const known = there.get(range.start)
-        const good = known
-          ? (await readRange(from, range, 'crc32', see)) === known.digest
-          : await put(file, from, range, see)
-        if (!good) return false
-        if (typeof good === 'object') landing.push(good.committed)
-        count(range.end - range.start)
+    const sendRanges = async (add: Add): Promise<boolean> => {
+      for (const group of groupsOf(pieces({ start: 0, end: size }, chunkLength(size)), GROUP)) {
+        const there = await thereOf(file, group)
+        for (const range of group) {
+          const known = there.get(range.start)?.digest
+          const begun = known === undefined && (await put(file, from, range, see))
+          if (begun) add(begun.committed)
+          else if (known === undefined || (await readRange(from, range, 'crc32', see)) !== known) return false
+          count(range.end - range.start)
+        }
       }
-      if (landing.length > 0) await target.addChunks(file, await Promise.all(landing))
+      return true
     }
-    return file.sha256 === null || hash.digest('hex') === file.sha256
+    const same = await landing((chunks) => target.addChunks(file, chunks), sendRanges)
+    return same && (file.sha256 === null || hash.digest('hex') === file.sha256)
   }
 
   const nameFile = async (file: Finished): Promise<void> => {

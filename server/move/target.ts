@@ -86,7 +86,8 @@ export function createTarget(db: Database): Target {
     async addChunks({ id, attempt }, chunks) {
       await db.run(
         `INSERT INTO chunks (download_id, attempt, start, "end", digest, tag)
-         SELECT :id, :attempt, * FROM unnest(:starts::bigint[], :ends::bigint[], :digests::text[], :tags::text[])`,
+         SELECT :id, :attempt, * FROM unnest(:starts::bigint[], :ends::bigint[], :digests::text[], :tags::text[])
+         ON CONFLICT DO NOTHING`,
         {
           id,
           attempt,
