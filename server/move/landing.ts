@@ -37,7 +37,12 @@ export async function landing<T>(
     underWay.add(noted)
     if (failure) throw failure.error
   }
-  const result = await work(add).finally(() => Promise.all(underWay))
-  if (failure) throw failure.error
-  return result
+  try {
+    const result = await work(add)
+    await Promise.all(underWay)
+    if (!failure) return result
+  } finally {
+    await Promise.all(underWay)
+  }
+  throw failure.error
 }

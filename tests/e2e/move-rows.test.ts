@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import pg from 'pg'
+import { Client } from 'pg'
 import { move } from '../../server/move/move.ts'
 import { openDatabase } from '../../server/stores/sqlite/database.ts'
 import { openSource, tables } from '../../server/stores/sqlite/source.ts'
@@ -45,13 +45,16 @@ describeWith({ otherwise: postgresLacking() ?? s3Lacking() }, 'rows on their way
   /** Rows of both, as text in one order. */
   const compare = async (): Promise<void> => {
     const source = openSource(placeIn(folder).database)
-    const client = new pg.Client({ connectionString: home.url })
+    const client = new Client({ connectionString: home.url })
     await client.connect()
     try {
       for (const table of tables) {
         const there = (await client.query(`SELECT * FROM ${table}`)).rows as Record<string, unknown>[]
         const own = table === 'secrets' ? there.filter((row) => row['name'] !== 'storage') : there
-        expect([table, own.map(plain).toSorted()]).toEqual([table, [...source.rows(table)].map(plain).toSorted()])
+        expect([table, own.map(plain).toSorted(byText)]).toEqual([
+          table,
+          [...source.rows(table)].map(plain).toSorted(byText),
+        ])
       }
     } finally {
       await client.end()
@@ -100,7 +103,7 @@ describeWith({ otherwise: postgresLacking() ?? s3Lacking() }, 'rows on their way
     db.close()
     await moveIt()
     await compare()
-    const client = new pg.Client({ connectionString: home.url })
+    const client = new Client({ connectionString: home.url })
     await client.connect()
     const sql = `INSERT INTO audit (at, actor, address, action, status) VALUES (1, '', '', '', 200) RETURNING seq`
     const { rows } = await client.query(sql)
@@ -109,11 +112,15 @@ describeWith({ otherwise: postgresLacking() ?? s3Lacking() }, 'rows on their way
   })
 })
 
+const byText = (a: string, b: string): number => (a < b ? -1 : 1)
+
 /** Of SQLite, true is 1; the driver has bigints as text. */
 function plain(row: Readonly<Record<string, unknown>>): string {
-  const values = Object.entries(row).map(([name, value]) => [
-    name,
-    value === null ? null : String(Number(value) === 1 ? 1 : Number(value) === 0 ? 0 : value),
-  ])
-  return JSON.stringify(values.toSorted())
+  const names = Object.keys(row).toSorted((a, b) => (a < b ? -1 : 1))
+  return JSON.stringify(names.map((name) => [name, textOf(row[name])]))
+}
+
+function textOf(value: unknown): string | null {
+  if (typeof value === 'boolean') return value ? '1' : '0'
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : null
 }

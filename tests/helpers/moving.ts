@@ -1,8 +1,16 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { expect } from '@jest/globals'
+import { ADMIN, bearer } from './admin.ts'
+import { putChunk } from './chunks.ts'
+import { sha256Of, writeRandom } from './folder.ts'
+import { enrolledSite } from './keyed-site.ts'
 import { databaseUrl } from './postgres.ts'
 import { start, type Running } from './process.ts'
 import { s3Place, type S3Place } from './s3.ts'
-import type { Json, Stack } from './stack.ts'
+import { startStack, type Json, type Stack } from './stack.ts'
+
+const MiB = 1024 * 1024
 
 /** A new database and a new place in a bucket: where a server moves to. */
 export interface NewHome {
@@ -54,3 +62,75 @@ export async function runMove(
   const text = running.output()
   return { code, said: JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) as Json, text }
 }
+
+/** A server on SQLite and a disk that lets nobody in without a token, and the place where it is to move to. */
+export async function startMoving() {
+  const env: Record<string, string> = { AUTH: 'on', ADMIN_TOKEN: ADMIN }
+  const stack = await startStack(env)
+  const home = await newHome()
+  const database = join(stack.folder, 'data', 'backhaul.db')
+
+  /** The server of before, at its new place and on its old port. */
+  const startThere = async (): Promise<void> => {
+    Object.assign(env, home.env)
+    await stack.restart()
+  }
+
+  const contentOf = async (id: string): Promise<Buffer> => {
+    const response = await fetch(`${stack.url}/downloads/${id}/content`, {
+      headers: bearer(ADMIN),
+    })
+    expect(response.status).toBe(200)
+    return Buffer.from(await response.arrayBuffer())
+  }
+
+  /** A finished file of a site of its own. */
+  const finished = async (id: string, size: number): Promise<{ download: Json; sha256: string }> => {
+    const file = join(stack.folder, id)
+    const sha256 = await writeRandom(file, size)
+    const agent = await stack.online(id, ['--file', file])
+    const download = await stack.reached((await stack.ask({ clientId: id }))['id'], 'completed')
+    await agent.kill('SIGTERM')
+    return { download, sha256 }
+  }
+
+  /** A job that failed in the middle, of a client that has a key, and whose session goes on. */
+  const failedHalfway = async () => {
+    const site = await enrolledSite(stack)
+    const session = await site.enter()
+    const content = randomBytes(3 * MiB)
+    const { id } = await stack.ask({ clientId: site.clientId })
+    const own = { authorization: `Bearer ${session.token}`, 'agent-session': session.session }
+    const begin = () => stack.post(`/jobs/${id}/begin`, { source: 'v1', size: content.byteLength }, own)
+    const put = (from: number, to: number) =>
+      putChunk(stack, id, {
+        session: session.session,
+        attempt: 1,
+        start: from,
+        bytes: content.subarray(from, to),
+        total: content.byteLength,
+        headers: own,
+      })
+    expect((await begin()).status).toBe(200)
+    expect((await put(0, MiB)).status).toBe(204)
+    expect((await put(2 * MiB, 3 * MiB)).status).toBe(204)
+    expect((await stack.post(`/jobs/${id}/fail`, { attempt: 1, code: 'io-error' }, own)).status).toBe(200)
+    const complete = () => {
+      const end = { attempt: 1, size: content.byteLength, sha256: sha256Of(content) }
+      return stack.post(`/jobs/${id}/complete`, end, own)
+    }
+    return { id: String(id), begin, put, complete }
+  }
+
+  /** Starts the server of before, as it was. */
+  const startOld = (): Running =>
+    start('server/main.ts', [], { DATABASE_URL: `sqlite:${database}`, STORAGE_URL: `file:${stack.downloads}` })
+
+  const stop = async (): Promise<void> => {
+    await stack.stop()
+    await home.place.remove()
+  }
+
+  return { stack, home, database, startThere, startOld, contentOf, finished, failedHalfway, stop }
+}
+export type Moving = Awaited<ReturnType<typeof startMoving>>
