@@ -24,6 +24,6 @@ export interface Part<Options> {
   /** What it needs on the disk, in bytes. */
   room(options: Options): number
   /** Why it cannot be done here, if so. */
-  lacks?(bench: Bench): string | undefined
+  lacks?(bench: Bench): string | undefined | Promise<string | undefined>
   run(bench: Bench, options: Options, args: readonly string[]): Promise<Report>
 }

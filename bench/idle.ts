@@ -2,9 +2,9 @@ import { parseArgs } from 'node:util'
 import { pause } from '../shared/wait.ts'
 import { enrolAll } from '../tests/helpers/admin.ts'
 import { startCrowds, type Crowds } from './idle/crowds.ts'
-import { clientId } from './idle/messages.ts'
-import { atPace, createOperator, type Operator } from './idle/operator.ts'
+import { atPace, createOperator } from './idle/operator.ts'
 import { processorOf, residentKiB } from './idle/usage.ts'
+import { wake } from './idle/wake.ts'
 import { judge, rounded, type Verdict } from './report.ts'
 import { startBenchStack } from './stack.ts'
 import { quantile } from './statistics.ts'
@@ -31,21 +31,8 @@ const PACE = 20
 const HOLD_PACE = 100
 /** One round of polls, in ms. */
 const ROUND = 26_000
-/** A job that its agent has not seen by then is lost, in ms. */
-const LOST = 60_000
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`)
-
-/** Queues a download for an agent, and takes it back. @returns when the agent had the answer, as `machineMs` */
-async function wake({ operator, crowds }: { operator: Operator; crowds: Crowds }): Promise<number> {
-  const client = clientId(Math.floor(Math.random() * agents))
-  const asked = await operator.call('POST', '/downloads', { clientId: client })
-  if (asked.status !== 202) throw new Error(`asking was answered ${asked.status}: ${asked.body}`)
-  const { id } = JSON.parse(asked.body) as { id: string }
-  const seenAt = await crowds.seen(id, LOST)
-  await operator.call('DELETE', `/downloads/${id}`)
-  return seenAt
-}
 
 const stack = await startBenchStack({
   tokens: flags.tokens,
@@ -95,7 +82,7 @@ try {
   const measureWakes = async (count: number, everyMs: () => number): Promise<number[]> => {
     const before = await processorOf(stack.serverPid)
     const measuredAt = performance.now()
-    const times = await atPace(count, everyMs, () => wake({ operator, crowds: held }))
+    const times = await atPace(count, everyMs, () => wake({ operator, crowds: held, agents }))
     const seconds = (performance.now() - measuredAt) / 1000
     const after = await processorOf(stack.serverPid)
     const [p50, p99, longest] = [0.5, 0.99, 1].map((share) => quantile(times, share).toFixed(1))

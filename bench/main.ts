@@ -11,6 +11,7 @@ import { markdownOf, writePage, type Section } from './page.ts'
 import type { PeerName } from './peers/peer.ts'
 import { wan } from './wan.ts'
 import { createScriptPart } from './script.ts'
+import { shared } from './shared.ts'
 import { surroundings } from './surroundings.ts'
 import { makeWorkplace } from './workplace.ts'
 
@@ -46,6 +47,7 @@ const parts: readonly Part<object>[] = [
   agent,
   dispatch,
   growth,
+  shared,
   ...scripts.map(createScriptPart),
 ]
 
@@ -100,7 +102,7 @@ async function sectionOf(part: Part<object>, command: Command, options: Options)
     say: (text) => void process.stderr.write(`${text}\n`),
   }
   try {
-    const why = part.lacks?.(bench)
+    const why = await part.lacks?.(bench)
     if (why !== undefined) {
       bench.say(`left out: ${part.name} (${why})`)
       return undefined

@@ -68,13 +68,14 @@ export interface AuditEntry {
 /** A call that changes something returns once that is durable. */
 export interface AccessStore {
   addToken(token: TokenRecord, hash: string): Promise<void>
-  /** The same, in place of whatever has that name. */
+  /** The same, in place of whatever has that name. One with this hash that is there already stays as it is. */
   replaceToken(token: TokenRecord, hash: string): Promise<void>
   findToken(hash: string): Promise<TokenRecord | undefined>
   listTokens(): Promise<TokenRecord[]>
   /** @returns whether it was there, and not revoked yet */
   revokeToken(id: string, at: number): Promise<boolean>
 
+  /** Leaves one with this hash as it is. */
   addEnrolment(enrolment: EnrolmentRecord, hash: string): Promise<void>
   findEnrolment(hash: string): Promise<EnrolmentRecord | undefined>
   /** The labels of the enrolment that a credential came from. */

@@ -36,7 +36,7 @@ const RECOVER_EVERY = 1_000
 async function main(config: Config): Promise<void> {
   const progress = createProgress({ stream: process.stdout })
   const log = await createLog({ level: config.logLevel, progress })
-  const stores = await openStores(config)
+  const stores = await openStores(config, (error, what) => log.warn({ err: error }, what))
   const metrics = createMetrics()
   const teller = createObserver({ log, progress, bytes: stores.bytes })
   const releases = await openReleases(config.releases)
@@ -49,6 +49,7 @@ async function main(config: Config): Promise<void> {
     pollWaitMs: defaults.waitSeconds * 1000,
     clientQuota: config.clientQuota,
     retention: config.retention,
+    directUploads: config.directUploads,
     report: (error, what, id) => log.error({ err: error, id }, what),
   })
   // Until it is known which address is bound.

@@ -3,7 +3,7 @@ import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore, Part, PartHasher } from '../byte-ports.ts'
 import type { Clock, JobStore, Leases, WakeBus } from '../ports.ts'
 import { partKey } from './part-key.ts'
-import { bytesTopic, downloadTopic } from './topics.ts'
+import { downloadTopic } from './topics.ts'
 
 /** Parts hashed ahead at the same time; any more are hashed when they are complete. */
 const MAX_FOLLOWED = 256
@@ -57,13 +57,9 @@ export function createFollowed(deps: {
     leases.release(leaseOf(part)).catch((error: unknown) => report(error, 'a lease is kept until it runs out', part.id))
   }
 
-  /** Chunks, and the end, may come by way of other servers: a wake tells of them. */
-  const watch = ({ id }: Part, hasher: PartHasher): (() => void) => {
-    if (wakes.lostFor === undefined) return () => undefined
-    const more = (): void => void hasher.extend({ start: 0, end: 0 }).catch(() => undefined)
-    const ends = [wakes.subscribe(bytesTopic(id), more), wakes.subscribe(downloadTopic(id), () => ended(id))]
-    return () => ends.forEach((end) => end())
-  }
+  /** The end may come by way of another server: a wake tells of it. Chunks that did are found in the rows. */
+  const watch = ({ id }: Part): (() => void) =>
+    wakes.lostFor === undefined ? () => undefined : wakes.subscribe(downloadTopic(id), () => ended(id))
 
   const hold = async (part: Part): Promise<boolean> => {
     const key = partKey(part)
@@ -93,7 +89,7 @@ export function createFollowed(deps: {
     if (known) return known
     const part = { id, attempt }
     const hasher = bytes.hasher(part, jobs)
-    const entry: Entry = { part, hasher, digest: undefined, unwatch: watch(part, hasher), held: Promise.resolve(false) }
+    const entry: Entry = { part, hasher, digest: undefined, unwatch: watch(part), held: Promise.resolve(false) }
     entries.set(key, entry)
     elsewhere.delete(key)
     entry.held = hold(part)

@@ -100,6 +100,7 @@ export function agentRoutes(router: Router, { domain, access, present }: RouteDe
       maxParallel: defaults.maxParallel,
       digests: [...defaults.digests],
       encodings: [...defaults.encodings],
+      direct: domain.direct !== undefined,
     } satisfies Begun
   })
 

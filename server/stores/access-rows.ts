@@ -1,11 +1,5 @@
 import { toRole } from '../../shared/access.ts'
-import type {
-  AuditEntry,
-  CredentialRecord,
-  EnrolmentRecord,
-  SessionTokenRecord,
-  TokenRecord,
-} from '../access-ports.ts'
+import type { AuditEntry, CredentialRecord, EnrolmentRecord, SessionTokenRecord, TokenRecord } from '../access-ports.ts'
 import { numberOrNull, textOrNull, toBoolean, type Row } from './rows.ts'
 
 const list = (value: unknown): string[] | null => (typeof value === 'string' ? (JSON.parse(value) as string[]) : null)

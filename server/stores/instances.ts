@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
 import type { SessionRequest } from '../../shared/protocol.ts'
-import type { Row } from './rows.ts'
+import { fromJson, type Row } from './rows.ts'
 
 /** How many past instances a client's row remembers, so that a late copy of an old request never takes over. */
 const PAST_INSTANCES = 32
@@ -11,7 +11,7 @@ const PAST_INSTANCES = 32
  * @throws AppError `session-superseded`
  */
 export function nextInstances(row: Row | undefined, { clientId, instance }: SessionRequest): string[] {
-  const past: string[] = JSON.parse(String(row?.['past_instances'] ?? '[]'))
+  const past = (fromJson(row?.['past_instances']) ?? []) as string[]
   if (past.includes(instance)) {
     throw new AppError(
       'session-superseded',

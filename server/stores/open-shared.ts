@@ -1,12 +1,12 @@
 import type { AccessStore } from '../access-ports.ts'
 import type { ByteStore } from '../byte-ports.ts'
-import type { SharedAddresses, Stores } from './open.ts'
+import type { Report, SharedAddresses, Stores } from './open.ts'
 import { openPostgres } from './postgres/index.ts'
 import { openS3Bytes } from './s3/index.ts'
 
 /** PostgreSQL and an S3 object store, which any number of servers share. */
-export async function openShared({ database, storage }: SharedAddresses): Promise<Stores> {
-  const opened = await openPostgres({ url: database.url })
+export async function openShared({ database, storage }: SharedAddresses, report: Report): Promise<Stores> {
+  const opened = await openPostgres({ url: database.url, report })
   try {
     const bytes = await openBytesOf(opened.access, storage)
     return {
@@ -22,6 +22,7 @@ export async function openShared({ database, storage }: SharedAddresses): Promis
     }
   } catch (error) {
     await opened.wakes.close()
+    await opened.leases.close()
     await opened.jobs.close()
     throw error
   }

@@ -71,11 +71,14 @@ export function pairStores(database: StoreAddresses['database'], storage: StoreA
   throw new Error('belong together: sqlite: with file:, for one server, or postgres:// with s3://, for any number')
 }
 
+/** Hears of what no caller waits for, and what that means. */
+export type Report = (error: unknown, what: string) => void
+
 /** Opens the stores; each implementation is loaded only when it is asked for. */
-export async function openStores(addresses: StoreAddresses): Promise<Stores> {
+export async function openStores(addresses: StoreAddresses, report: Report): Promise<Stores> {
   if (addresses.database.kind === 'sqlite') return openOwn(addresses as OwnAddresses)
   const { openShared } = await import('./open-shared.ts')
-  return openShared(addresses as SharedAddresses)
+  return openShared(addresses as SharedAddresses, report)
 }
 
 async function openOwn({ database, storage }: OwnAddresses): Promise<Stores> {

@@ -9,13 +9,16 @@ export const textOrNull = (value: unknown): string | null => (typeof value === '
 export const toBoolean = (value: unknown): boolean => value === true || value === 1
 export const numberOrNull = (value: unknown): number | null => (typeof value === 'number' ? value : null)
 
+/** Of a column with JSON; null for none. */
+export const fromJson = (value: unknown): unknown => (typeof value === 'string' ? JSON.parse(value) : null)
+
 export function toClient(row: Row): ClientRecord {
   return {
     id: String(row['id']),
     session: textOrNull(row['session']),
     sessionAt: numberOrNull(row['session_at']),
     rev: Number(row['rev']),
-    agent: row['agent'] === null ? null : JSON.parse(String(row['agent'])),
+    agent: fromJson(row['agent']) as ClientRecord['agent'],
     shared: JSON.parse(String(row['shared'])),
     labels: JSON.parse(String(row['labels'])),
     lastSeen: Number(row['last_seen']),
@@ -24,7 +27,7 @@ export function toClient(row: Row): ClientRecord {
       lastAt: numberOrNull(row['conflict_at']),
       lastHostname: textOrNull(row['conflict_hostname']),
     },
-    update: row['update_order'] === null ? null : JSON.parse(String(row['update_order'])),
+    update: fromJson(row['update_order']) as ClientRecord['update'],
   }
 }
 

@@ -61,6 +61,15 @@ export function jobStoreRoomContract(
       expect((await jobs.keptParts(10))[1]).toMatchObject({ bytesReceived: 40 })
     })
 
+    test('attempts that come in one request are told while they are under way, and no others', async () => {
+      const first = await make({ status: 'transferring', whole: true })
+      await make({ status: 'transferring' })
+      await make({ status: 'verifying', whole: true })
+      const last = await make({ status: 'transferring', whole: true }, { clientId: 'r2' })
+      expect((await jobs.wholeUploads(10)).map(({ id }) => id)).toEqual([first, last])
+      expect(await jobs.wholeUploads(1)).toMatchObject([{ id: first, whole: true }])
+    })
+
     test('content that is to go: old ones, the oldest first, after those whose removal has begun', async () => {
       const young = await make({ status: 'completed', name: 'a', completedAt: 30 })
       const old = await make({ status: 'completed', name: 'b', completedAt: 20 })

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from '@jest/globals'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { postgresLacking } from '../helpers/postgres-server.ts'
 import { projectFolder } from '../helpers/process.ts'
+import { testWith } from '../helpers/needs.ts'
+import { s3Lacking } from '../helpers/s3.ts'
 
 const run = promisify(execFile)
 
@@ -36,3 +39,22 @@ test('the benchmark moves a file with fresh processes, reads what they used, and
     await remove()
   }
 })
+
+testWith(
+  { otherwise: postgresLacking() ?? s3Lacking() },
+  'a server on PostgreSQL and S3 is measured against the bare SDK',
+  async () => {
+    const sizes = ['--mib', '16', '--chunk-mib', '1', '--files', '2', '--connections', '4']
+    const args = ['bench/main.ts', '--json', 'shared', '--only', 'sdk', '--runs', '1', ...sizes]
+    const { stdout } = await run(process.execPath, args, { cwd: projectFolder })
+    const [{ report }] = JSON.parse(stdout)
+    const [{ sdk, backhaul }] = report.runs.sdk
+    expect(sdk).toHaveLength(2)
+    for (const { seconds, cpu } of [...sdk, backhaul.durable, backhaul.completed]) {
+      expect(seconds).toBeGreaterThan(0)
+      expect(cpu).toBeGreaterThan(0)
+    }
+    expect(backhaul.durable.server).toBeGreaterThan(0)
+    expect(report.verdicts).toHaveLength(1)
+  },
+)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createDomain, type Domain } from '../../server/domain/index.ts'
 import { openReleases, openStores, type Stores } from '../../server/stores/open.ts'
+import { unexpected } from './reports.ts'
 
 /** The server's domain over its real stores, in a folder, without HTTP. */
 export interface OpenDomain {
@@ -13,10 +14,13 @@ export interface OpenDomain {
 
 /** Opens the stores in `folder`, with what lies there, and repairs it as the server does at its start. */
 export async function openDomain(folder: string): Promise<OpenDomain> {
-  const stores = await openStores({
-    database: { kind: 'sqlite', path: join(folder, 'backhaul.db') },
-    storage: { kind: 'file', folder: join(folder, 'downloads') },
-  })
+  const stores = await openStores(
+    {
+      database: { kind: 'sqlite', path: join(folder, 'backhaul.db') },
+      storage: { kind: 'file', folder: join(folder, 'downloads') },
+    },
+    unexpected,
+  )
   const reported: unknown[] = []
   const domain = createDomain({
     ...stores,
@@ -26,6 +30,7 @@ export async function openDomain(folder: string): Promise<OpenDomain> {
     pollWaitMs: 1000,
     clientQuota: undefined,
     retention: undefined,
+    directUploads: false,
     report: (error) => void reported.push(error),
   })
   await domain.sweeper.recover()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { openStores, type Stores } from '../../server/stores/open.ts'
 import { migrations } from '../../server/stores/sqlite/schema.ts'
+import { unexpected } from './reports.ts'
 
 type Values = Record<string, SQLInputValue>
 
@@ -144,10 +145,13 @@ export const downloadsBeside = (path: string): string => join(path, '..', 'downl
 
 /** Opens the stores with the program of today, and closes them. @returns what `look` saw meanwhile */
 export async function opened<T>(path: string, look: (stores: Stores) => Promise<T>): Promise<T> {
-  const stores = await openStores({
-    database: { kind: 'sqlite', path },
-    storage: { kind: 'file', folder: downloadsBeside(path) },
-  })
+  const stores = await openStores(
+    {
+      database: { kind: 'sqlite', path },
+      storage: { kind: 'file', folder: downloadsBeside(path) },
+    },
+    unexpected,
+  )
   try {
     return await look(stores)
   } finally {

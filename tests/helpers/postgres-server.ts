@@ -7,7 +7,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import pg from 'pg'
+import { Client } from 'pg'
 
 /** `fast` ends what is under way and writes all down; `immediate` is a crash, which the next start recovers from. */
 export type Shutdown = 'fast' | 'immediate'
@@ -33,7 +33,7 @@ const USER = 'backhaul'
 /** The folder of PostgreSQL's programs; distributions keep them outside of the PATH. */
 function binaries(): string | undefined {
   const versions = '/usr/lib/postgresql'
-  const byVersion = existsSync(versions) ? readdirSync(versions).sort((a, b) => Number(b) - Number(a)) : []
+  const byVersion = existsSync(versions) ? readdirSync(versions).toSorted((a, b) => Number(b) - Number(a)) : []
   const folders = [
     ...(process.env['PATH'] ?? '').split(':'),
     ...byVersion.map((version) => join(versions, version, 'bin')),
@@ -72,12 +72,16 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** Makes a cluster in a temporary folder, and starts it. @throws Error with what PostgreSQL said */
-export async function startPostgres(): Promise<PostgresServer> {
+/**
+ * Makes a cluster in a temporary folder, and starts it.
+ * @param under where that folder lies; PostgreSQL's user must be let through
+ * @throws Error with what PostgreSQL said
+ */
+export async function startPostgres({ under = tmpdir() } = {}): Promise<PostgresServer> {
   const folder = binaries()
   if (folder === undefined) throw new Error(postgresLacking())
   const owner = isRoot() ? unprivileged() : undefined
-  const place = await mkdtemp(join(tmpdir(), 'backhaul-postgres-'))
+  const place = await mkdtemp(join(under, 'backhaul-postgres-'))
   if (owner) await chown(place, owner.uid, owner.gid)
   const data = join(place, 'data')
   const made = spawnSync(
@@ -116,7 +120,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     port,
     async newDatabase() {
       const name = `test_${randomBytes(6).toString('hex')}`
-      const client = new pg.Client({ connectionString: urlOf('postgres') })
+      const client = new Client({ connectionString: urlOf('postgres') })
       await client.connect()
       try {
         await client.query(`CREATE DATABASE ${name}`)

@@ -1,16 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import type { CredentialRecord } from '../../server/access-ports.ts'
 import { ensureAdmin, ensureEnrolment } from '../../server/admin.ts'
-import { createCredentials } from '../../server/domain/access/credentials.ts'
 import { createEnrolments, type Enrolments } from '../../server/domain/access/enrolments.ts'
 import { newSecret } from '../../server/domain/access/secrets.ts'
 import { createTokens, type Tokens } from '../../server/domain/access/tokens.ts'
 import { openStores, type Stores } from '../../server/stores/open.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
-
-const MINUTE = 60_000
+import { unexpected } from '../helpers/reports.ts'
 
 // What is in force, and what is not any more, by the rows of a real database.
 describe('what is in force', () => {
@@ -31,7 +28,7 @@ describe('what is in force', () => {
     said.length = 0
     place = await temporaryFolder()
     const storage = { kind: 'file', folder: join(place.folder, 'files') } as const
-    stores = await openStores({ database: database(), storage })
+    stores = await openStores({ database: database(), storage }, unexpected)
     const clock = { now: () => Date.now(), monotonic: () => performance.now() }
     tokens = createTokens({ store: stores.access, wakes: stores.wakes, clock })
     enrolments = createEnrolments({ store: stores.access, clock })
@@ -40,39 +37,6 @@ describe('what is in force', () => {
     await stores.bytes.close()
     await stores.jobs.close()
     await place.remove()
-  })
-
-  const credential = (id: string, at: number): CredentialRecord => ({
-    id,
-    clientId: 'shop',
-    publicKey: `${id.repeat(42)}A`,
-    enrolmentId: id,
-    createdAt: at,
-    provenAt: null,
-    revokedAt: null,
-  })
-  /** By an enrolment token of its own, of the same name. */
-  const enrolled = async (id: string): Promise<void> => {
-    const enrolment = { id, clients: 'shop', labels: {}, usesLeft: 1, createdAt: 1, expiresAt: 9, revokedAt: null }
-    await stores.access.addEnrolment(enrolment, `hash of ${id}`)
-    await stores.access.enrol({ enrolmentId: id, mayReplace: true }, credential(id, 1), null)
-  }
-
-  test("is a session's token, and one more of a minute, however often its agent polls", async () => {
-    let now = Date.UTC(2026, 0, 1)
-    const clock = { now: () => now, monotonic: () => now }
-    const credentials = createCredentials({ store: stores.access, wakes: stores.wakes, clock })
-    await enrolled('a')
-    const first = await credentials.issue({ clientId: 'shop', session: '1.x', credentialId: 'a' })
-    expect(await credentials.renew(first)).toBeUndefined()
-    now += 31 * MINUTE
-    const second = await credentials.renew(first)
-    expect(await credentials.findSession(String(second))).toMatchObject({ session: '1.x' })
-    const more = await Promise.all(Array.from({ length: 20 }, () => credentials.renew(first)))
-    expect(more.filter((secret) => secret !== undefined)).toEqual([])
-    // The answer with the second can have been lost.
-    now += MINUTE
-    expect(await credentials.findSession(String(await credentials.renew(first)))).toMatchObject({ session: '1.x' })
   })
 
   const [a, b] = ['an-admin-token-of-old-days', 'another-token-of-an-admin']
@@ -155,29 +119,5 @@ describe('what is in force', () => {
     await start()
     expect(await tokens.hasAdmin()).toBe(true)
     expect(await tokens.find((await readFile(file, 'utf8')).trim())).toMatchObject({ role: 'admin' })
-  })
-
-  test('is not the next key of one that was revoked: whoever had the one has told of the other', async () => {
-    await enrolled('a')
-    await stores.access.addNextCredential(credential('b', 2), 'a')
-    expect(await stores.access.revokeCredential('a', 3)).toBe(true)
-    expect(await stores.access.findCredential('b')).toMatchObject({ revokedAt: 3 })
-  })
-
-  test('is the next key still, where the one before was revoked for it, and one of another enrolment', async () => {
-    await enrolled('a')
-    await stores.access.addNextCredential(credential('b', 2), 'a')
-    expect(await stores.access.proveCredential('b', 3)).toEqual(['a'])
-    await enrolled('c')
-    expect(await stores.access.revokeCredential('b', 4)).toBe(true)
-    expect(await stores.access.findCredential('c')).toMatchObject({ revokedAt: null })
-  })
-
-  test('stays so where a key that was revoked meanwhile is used for the first time', async () => {
-    await enrolled('a')
-    await stores.access.addNextCredential(credential('b', 2), 'a')
-    await stores.access.revokeCredential('b', 3)
-    expect(await stores.access.proveCredential('b', 4)).toEqual([])
-    expect(await stores.access.findCredential('a')).toMatchObject({ revokedAt: null })
   })
 })

@@ -5,6 +5,7 @@ import type { AuditEntry } from '../../server/access-ports.ts'
 import { createAudit, type Audit } from '../../server/domain/access/audit.ts'
 import { openStores, type Stores } from '../../server/stores/open.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { unexpected } from '../helpers/reports.ts'
 
 // A real database that another process holds, as a backup does.
 describe('an audit that cannot be written', () => {
@@ -32,7 +33,7 @@ describe('an audit that cannot be written', () => {
     place = await temporaryFolder()
     const path = join(place.folder, 'db')
     const storage = { kind: 'file', folder: join(place.folder, 'files') } as const
-    stores = await openStores({ database: { kind: 'sqlite', path }, storage })
+    stores = await openStores({ database: { kind: 'sqlite', path }, storage }, unexpected)
     const clock = { now: () => Date.now(), monotonic: () => performance.now() }
     audit = createAudit({ store: stores.access, clock, unwritten: ({ action }) => logged.push(action) })
     other = new DatabaseSync(path)

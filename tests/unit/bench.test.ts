@@ -3,7 +3,12 @@ import { limitOf, linkNames, parseLink } from '../../bench/link.ts'
 import { spliced } from '../../bench/page.ts'
 import { drawPicture } from '../../bench/picture.ts'
 import { judge } from '../../bench/report.ts'
+import { makeContent } from '../../bench/shared/content.ts'
+import { kindOf } from '../../bench/shared/counting-proxy.ts'
+import { inLanes } from '../../bench/shared/lanes.ts'
 import { median, quantile } from '../../bench/statistics.ts'
+import { formatChunkDigest, runningDigest } from '../../shared/digest.ts'
+import { sha256Of } from '../helpers/folder.ts'
 
 test('a run that was given up does not make the median better', () => {
   expect(median([3, 1, 2])).toBe(2)
@@ -48,4 +53,40 @@ test('bars are as long as their values, and names are text', () => {
   expect(widths[1]).toBe(4 * widths[0]!)
   expect(picture).toContain('a&lt;b')
   expect(picture).toContain('wanted 2')
+})
+
+test('what is uploaded has the digests that it is said to have', () => {
+  const content = makeContent(12, 4)
+  const pieces = [0, 1, 2].map((number) => content.piece(number))
+  expect(content.pieces).toBe(3)
+  expect(content.sha256).toBe(sha256Of(Buffer.concat(pieces.map(({ bytes }) => bytes))))
+  for (const { bytes, digest } of pieces) {
+    const running = runningDigest('crc32')
+    running.update(bytes)
+    expect(digest).toBe(formatChunkDigest(running.hex()))
+  }
+  expect(() => makeContent(13, 4)).toThrow('whole chunks')
+})
+
+test('lanes do everything once, so many at a time', async () => {
+  const seen: number[] = []
+  let now = 0
+  let most = 0
+  await inLanes(10, 3, async (number) => {
+    most = Math.max(most, (now += 1))
+    await Promise.resolve()
+    seen.push(number)
+    now -= 1
+  })
+  expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  expect(most).toBe(3)
+})
+
+test('requests to an object store are counted by what they are for', () => {
+  const copied = { 'x-amz-copy-source': 'bucket/key' }
+  expect(kindOf({ method: 'PUT', url: '/bucket/key?x-id=PutObject', headers: {} })).toBe('put')
+  expect(kindOf({ method: 'PUT', url: '/bucket/key?partNumber=1&uploadId=x', headers: copied })).toBe('copy')
+  expect(kindOf({ method: 'GET', url: '/bucket/key?x-id=GetObject', headers: {} })).toBe('get')
+  expect(kindOf({ method: 'GET', url: '/bucket/?list-type=2&prefix=key', headers: {} })).toBe('other')
+  expect(kindOf({ method: 'DELETE', url: '/bucket/key', headers: {} })).toBe('other')
 })

@@ -17,9 +17,9 @@ export function createAudit({ db }: { db: Database }): Pick<AccessStore, 'append
           actor: column('actor'),
           address: column('address'),
           action: column('action'),
-          clientId: column('clientId').map(storable),
-          path: column('path').map(storable),
-          downloadId: column('downloadId').map(storable),
+          clientId: column('clientId'),
+          path: column('path'),
+          downloadId: column('downloadId'),
           status: column('status'),
           code: column('code'),
         },
@@ -42,6 +42,3 @@ export function createAudit({ db }: { db: Database }): Pick<AccessStore, 'append
     },
   }
 }
-
-/** PostgreSQL has no text with a NUL in it, and callers can send one, encoded, in what they are refused for. */
-const storable = (text: string | null): string | null => text && text.replaceAll('\0', '\u{FFFD}')

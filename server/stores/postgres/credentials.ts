@@ -93,7 +93,9 @@ export function createCredentialRows({ db }: { db: Database }): CredentialRows {
       const rows =
         clientId === undefined
           ? await db.query('SELECT * FROM credentials ORDER BY client_id, created_at, id')
-          : await db.query('SELECT * FROM credentials WHERE client_id = :clientId ORDER BY created_at, id', { clientId })
+          : await db.query('SELECT * FROM credentials WHERE client_id = :clientId ORDER BY created_at, id', {
+              clientId,
+            })
       return rows.map(toCredential)
     },
 

@@ -1,5 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
+import {
+  Pool,
+  types as standard,
+  type ClientBase,
+  type CustomTypesConfig,
+  type PoolClient,
+  type PoolConfig,
+  type QueryResult,
+} from 'pg'
 import type { Row } from '../rows.ts'
 import { isCollision, isCut, mayBeThereSoon, translated } from './failures.ts'
 import { migrate } from './migrate.ts'
@@ -28,7 +36,7 @@ export interface Database extends Queries {
    */
   transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T>
   /** Its connections, for a library that asks by itself. */
-  readonly pool: pg.Pool
+  readonly pool: Pool
   close(): Promise<void>
 }
 
@@ -46,12 +54,11 @@ const PATIENCE_AT_OPENING = 10_000
 const PAUSE = 100
 const MOST_COLLISIONS = 10
 
-/** Whole numbers arrive as numbers: none of ours exceeds 2^53. */
-const types: pg.CustomTypesConfig = {
+/** PostgreSQL's types bigint, and numeric, which sums are. They arrive as numbers: none of ours exceeds 2^53. */
+const NUMBERS: readonly number[] = [20, 1700]
+const types: CustomTypesConfig = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    oid === pg.types.builtins.INT8 || oid === pg.types.builtins.NUMERIC
-      ? Number
-      : pg.types.getTypeParser(oid, format as 'text'),
+    NUMBERS.includes(oid) ? Number : standard.getTypeParser(oid, format),
 }
 
 /**
@@ -70,8 +77,8 @@ export async function openDatabase({ url }: { url: string }): Promise<Database> 
   }
 }
 
-function makePool(url: string): pg.Pool {
-  const pool = new pg.Pool({
+function makePool(url: string): Pool {
+  const config: PoolConfig = {
     connectionString: url,
     application_name: 'backhaul',
     max: CONNECTIONS,
@@ -82,15 +89,15 @@ function makePool(url: string): pg.Pool {
     query_timeout: READ_TIMEOUT,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION,
     types,
-    // Awaited, though its type does not say so.
-    onConnect: prepareConnection as (client: pg.ClientBase) => void,
-  })
+  }
+  // It is awaited, which its type does not say.
+  const pool = new Pool(Object.assign(config, { onConnect: prepareConnection }))
   // What breaks while it is idle leaves the pool; the next call takes another.
   pool.on('error', () => undefined)
   return pool
 }
 
-async function prepareConnection(client: pg.ClientBase): Promise<void> {
+async function prepareConnection(client: ClientBase): Promise<void> {
   // What breaks between two statements of a transaction is told by the next of them.
   client.on('error', () => undefined)
   // What was answered must not be lost; whoever waits for standbys (remote_apply) goes on doing so.
@@ -99,13 +106,13 @@ async function prepareConnection(client: pg.ClientBase): Promise<void> {
   )
 }
 
-function overPool(pool: pg.Pool): Database {
+function overPool(pool: Pool): Database {
   const statementOf = createStatements()
   /** Could not roll back, for whatever reason. */
-  const spoilt = new WeakSet<pg.PoolClient>()
+  const spoilt = new WeakSet<PoolClient>()
   let patience = PATIENCE_AT_OPENING
 
-  const connect = async (until: number): Promise<pg.PoolClient> => {
+  const connect = async (until: number): Promise<PoolClient> => {
     for (;;) {
       try {
         const client = await pool.connect()
@@ -118,7 +125,7 @@ function overPool(pool: pg.Pool): Database {
     }
   }
 
-  const ask = async (client: pg.PoolClient, sql: string, parameters: Parameters = {}): Promise<pg.QueryResult<Row>> => {
+  const ask = async (client: PoolClient, sql: string, parameters: Parameters = {}): Promise<QueryResult<Row>> => {
     const { text, names, name } = statementOf(sql)
     const values = names.map((each) => storable(parameters[each]))
     if (values.includes(undefined)) throw new Error(`no value for ${names[values.indexOf(undefined)]} in: ${sql}`)
@@ -127,7 +134,7 @@ function overPool(pool: pg.Pool): Database {
 
   /** Runs `work` over a connection, again while it `mayRepeat` and something broke that may pass. */
   const attempt = async <T>(
-    work: (client: pg.PoolClient) => Promise<T>,
+    work: (client: PoolClient) => Promise<T>,
     mayRepeat: (error: unknown) => boolean,
   ): Promise<T> => {
     const until = performance.now() + patience
@@ -150,7 +157,7 @@ function overPool(pool: pg.Pool): Database {
     }
   }
 
-  const single = (sql: string, parameters?: Parameters): Promise<pg.QueryResult<Row>> => {
+  const single = (sql: string, parameters?: Parameters): Promise<QueryResult<Row>> => {
     // What was sent as the connection broke may have been done: only what reads is asked again.
     const reads = /^\s*SELECT\b/.test(sql)
     return attempt(
@@ -192,7 +199,7 @@ function storable(value: unknown): unknown {
   return Array.isArray(value) ? value.map(storable) : value
 }
 
-function queriesOver(ask: (sql: string, parameters?: Parameters) => Promise<pg.QueryResult<Row>>): Queries {
+function queriesOver(ask: (sql: string, parameters?: Parameters) => Promise<QueryResult<Row>>): Queries {
   return {
     query: async (sql, parameters) => (await ask(sql, parameters)).rows,
     one: async (sql, parameters) => (await ask(sql, parameters)).rows[0],

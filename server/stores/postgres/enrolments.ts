@@ -31,8 +31,7 @@ export function createEnrolmentRows({ db }: { db: Database }): EnrolmentRows {
       )
       return row ? (JSON.parse(String(row['labels'])) as Record<string, string>) : {}
     },
-    listEnrolments: async () =>
-      (await db.query('SELECT * FROM enrolments ORDER BY created_at, id')).map(toEnrolment),
+    listEnrolments: async () => (await db.query('SELECT * FROM enrolments ORDER BY created_at, id')).map(toEnrolment),
     async setEnrolmentClients(id, clients) {
       await db.run('UPDATE enrolments SET clients = :clients WHERE id = :id', { id, clients })
     },

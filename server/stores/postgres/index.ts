@@ -1,5 +1,6 @@
 import type { AccessStore, MakeLimiter } from '../../access-ports.ts'
 import type { JobStore, Leases, WakeBus } from '../../ports.ts'
+import type { Report } from '../open.ts'
 import { createAccessStore } from './access.ts'
 import { openDatabase } from './database.ts'
 import { createJobStore } from './jobs.ts'
@@ -13,7 +14,7 @@ import { openWakes } from './wakes.ts'
  * after `wakes` and `leases`.
  * @throws NewerDatabaseError; Error while a move into it is not finished; AppError `store-busy` where it cannot be reached
  */
-export async function openPostgres({ url }: { url: string }): Promise<{
+export async function openPostgres({ url, report }: { url: string; report: Report }): Promise<{
   jobs: JobStore
   access: AccessStore
   wakes: WakeBus
@@ -23,12 +24,12 @@ export async function openPostgres({ url }: { url: string }): Promise<{
   const db = await openDatabase({ url })
   try {
     await checkNotMoving(db)
-    const wakes = await openWakes({ url, db })
+    const wakes = await openWakes({ url, db, report })
     return {
       jobs: createJobStore({ db }),
       access: createAccessStore({ db }),
       wakes,
-      leases: openLeases({ db }),
+      leases: openLeases({ db, report }),
       makeLimiter: createMakeLimiter({ db }),
     }
   } catch (error) {

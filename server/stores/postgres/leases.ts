@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Leases } from '../../ports.ts'
+import type { Report } from '../open.ts'
 import type { Database } from './database.ts'
 
 /** How long a server that is not heard of keeps what it holds, and how often one says that it is there, in ms. */
@@ -12,10 +13,12 @@ const RENEW_EVERY = 5000
  */
 export function openLeases({
   db,
+  report,
   alive = ALIVE,
   renewEvery = RENEW_EVERY,
 }: {
   db: Database
+  report: Report
   alive?: number
   renewEvery?: number
 }): Leases {
@@ -41,7 +44,9 @@ export function openLeases({
   const renew = (): Promise<void> => (renewing ??= renewNow().finally(() => void (renewing = undefined)))
 
   // While the database is away nobody can take a lease over, either; the next turn tries again.
-  const timer = setInterval(() => void renew().catch(() => undefined), renewEvery).unref()
+  const failed = (error: unknown): void =>
+    report(error, 'that this server is there cannot be noted yet; it is tried again')
+  const timer = setInterval(() => void renew().catch(failed), renewEvery).unref()
 
   return {
     async hold(name) {

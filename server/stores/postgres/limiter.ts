@@ -5,15 +5,26 @@ import type { Database } from './database.ts'
 /** How long an answer may take, in ms, and for how long nothing is asked after one that did not come. */
 const PATIENCE = 1000
 const LEFT_ALONE = 1000
+/** Characters of a key. */
+const LONGEST_KEY = 255
 
 /** Counts in the database, for all servers together; while it is away, each server counts by itself. */
 export function createMakeLimiter({ db }: { db: Pick<Database, 'pool'> }): MakeLimiter {
   let askedAgainAt = -Infinity
 
-  const query = async (statement: object): Promise<unknown> => {
+  const query = async ({
+    values,
+    ...statement
+  }: {
+    name: string
+    text: string
+    values: unknown[]
+  }): Promise<unknown> => {
     if (performance.now() < askedAgainAt) throw new Error('the database was away a moment ago')
+    // What a proxy says of an address can be of any length.
+    const fitting = values.map((value) => (typeof value === 'string' ? value.slice(0, LONGEST_KEY) : value))
     try {
-      return await within(PATIENCE, db.pool.query(statement as never))
+      return await within(PATIENCE, db.pool.query({ ...statement, values: fitting }))
     } catch (error) {
       askedAgainAt = performance.now() + LEFT_ALONE
       throw error

@@ -1,6 +1,6 @@
-import { once } from 'node:events'
+import { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
+import { Client } from 'pg'
 
 /** How long connecting and each statement may take before the connection is taken for dead, in ms. */
 const PATIENCE = 3000
@@ -14,19 +14,26 @@ export interface ListenDeps {
   channel: string
   hear(payload: string): void
   /** Asks something each second, which also finds a connection out over which nothing comes any more. */
-  turn(client: Pick<pg.Client, 'query'>): Promise<void>
+  turn(client: Pick<Client, 'query'>): Promise<void>
+  /** Told of a connection that broke, and of those after it that did not come about once. */
+  broke(error: unknown): void
   signal: AbortSignal
 }
 
 /** Listens over a connection of its own, and over another when that breaks. Resolves after `signal`. */
 export async function listen(deps: ListenDeps): Promise<void> {
   let pause = FIRST_PAUSE
-  const works = (): void => void (pause = FIRST_PAUSE)
+  let isTold = false
+  const works = (): void => {
+    pause = FIRST_PAUSE
+    isTold = false
+  }
   while (!deps.signal.aborted) {
     try {
       await overOne(deps, works)
-    } catch {
-      // What waits for wakes is told by the statements of its own when the database is away; this comes back with it.
+    } catch (error) {
+      if (!isTold && !deps.signal.aborted) deps.broke(error)
+      isTold = true
     }
     await idle(pause, deps.signal)
     pause = Math.min(2 * pause, LONGEST_PAUSE)
@@ -35,8 +42,10 @@ export async function listen(deps: ListenDeps): Promise<void> {
 
 /** Resolves after `signal`. @throws what broke the connection */
 async function overOne({ url, channel, hear, turn, signal }: ListenDeps, works: () => void): Promise<void> {
-  const client = new pg.Client({
+  const socket = new Socket()
+  const client = new Client({
     connectionString: url,
+    stream: () => socket,
     application_name: 'backhaul wakes',
     keepAlive: true,
     connectionTimeoutMillis: PATIENCE,
@@ -56,14 +65,10 @@ async function overOne({ url, channel, hear, turn, signal }: ListenDeps, works: 
       await idle(TURN_EVERY, either)
     }
   } finally {
-    await end(client)
+    // A goodbye over a dead line is never answered.
+    socket.destroy()
+    await client.end()
   }
-}
-
-/** A goodbye over a dead line is never answered. */
-async function end(client: pg.Client): Promise<void> {
-  const gone = AbortSignal.timeout(PATIENCE)
-  await Promise.race([client.end(), once(gone, 'abort')])
 }
 
 /** Resolves after `ms`, or with `signal`. */

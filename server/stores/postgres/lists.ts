@@ -56,13 +56,13 @@ export function createDownloadLists({ db }: { db: Database }): Pick<JobStore, 'l
     let found: DownloadRecord[] = []
     for (let at = 0; at < all.length; at += MERGED_AT_ONCE) {
       const last = found[wanted.limit - 1]?.seq ?? 0
-      const some = all.slice(at, at + MERGED_AT_ONCE).filter(({ seq }) => seq >= last)
-      if (some.length === 0) break
-      const { sql, parameters } = statementOf({ ...wanted, from: last }, 'some.client_id')
+      const next = all.slice(at, at + MERGED_AT_ONCE).filter(({ seq }) => seq >= last)
+      if (next.length === 0) break
+      const { sql, parameters } = statementOf({ ...wanted, from: last }, 'next.client_id')
       const rows = await db.query(
-        `SELECT own.* FROM unnest(:some::text[]) AS some (client_id) CROSS JOIN LATERAL (${sql}) AS own
+        `SELECT own.* FROM unnest(:next::text[]) AS next (client_id) CROSS JOIN LATERAL (${sql}) AS own
          ORDER BY own.seq DESC LIMIT :limit`,
-        { ...parameters, some: some.map(({ clientId }) => clientId) },
+        { ...parameters, next: next.map(({ clientId }) => clientId) },
       )
       found = [...found, ...rows.map(toDownload)].toSorted((a, b) => b.seq - a.seq).slice(0, wanted.limit)
     }

@@ -46,15 +46,22 @@ export async function readFirst(db: Database): Promise<Position> {
   return { snapshot: String(row?.['snapshot']), at: Number(row?.['at']) }
 }
 
-/** Reads the log of changes that the database keeps, from one position on. */
-export function keepWakeLog(deps: {
+/** Reads the log of changes that the database keeps, from one position on. @param deps.pruneEvery in ms */
+export function keepWakeLog({
+  from,
+  wake,
+  wakeAll,
+  pruneEvery = PRUNE_EVERY,
+}: {
   from: Position
   wake(topics: readonly string[]): void
+  /** Nobody knows what was missed. */
   wakeAll(): void
+  pruneEvery?: number
 }): WakeLog {
-  let last = deps.from
+  let last = from
   // Servers that start together do not all prune at once.
-  let pruneAt = performance.now() + Math.random() * PRUNE_EVERY
+  let pruneAt = performance.now() + Math.random() * pruneEvery
 
   return {
     async turn(client) {
@@ -65,10 +72,10 @@ export function keepWakeLog(deps: {
       // A database that was restored counts from an earlier number on.
       const missed = now.at - last.at > MISSED_AT_MOST || row?.['older'] === true || topics.length > MOST_TOPICS
       last = now
-      if (missed) deps.wakeAll()
-      else deps.wake(topics)
+      if (missed) wakeAll()
+      else wake(topics)
       if (performance.now() < pruneAt) return
-      pruneAt = performance.now() + PRUNE_EVERY
+      pruneAt = performance.now() + pruneEvery
       await client.query(PRUNE, [KEPT, PRUNED_AT_ONCE])
     },
   }

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { WakeBus } from '../../ports.ts'
 import { createLocalWakes, type LocalWakes } from '../wake-local.ts'
+import type { Report } from '../open.ts'
 import type { Database } from './database.ts'
 import { listen } from './listen.ts'
-import { keepWakeLog, readFirst, type Position, type WakeLog } from './wake-log.ts'
+import { keepWakeLog, readFirst } from './wake-log.ts'
 
 /** How long a wake for a download can be lost, in ms: of these the log holds nothing. */
 const LOST_FOR = 2000
@@ -22,13 +23,13 @@ const PAUSE_BETWEEN = 50
  * on its way is made good by a log of changes that each server reads once a second.
  * @throws AppError `store-busy`
  */
-export async function openWakes({ url, db }: { url: string; db: Database }): Promise<WakeBus> {
+export async function openWakes({ url, db, report }: { url: string; db: Database; report: Report }): Promise<WakeBus> {
   const me = randomUUID()
   const local = createLocalWakes()
   const ending = new AbortController()
-  const sender = createSender({ db, me })
+  const sender = createSender({ db, me, report })
 
-  const log: WakeLog = keepWakeLog({
+  const log = keepWakeLog({
     // Before anybody subscribes: whatever changes from now on is seen.
     from: await readFirst(db),
     wake: local.wake,
@@ -38,7 +39,8 @@ export async function openWakes({ url, db }: { url: string; db: Database }): Pro
     const [from, ...topics] = payload.split('\n')
     if (from !== me) local.wake(topics)
   }
-  const listening = listen({ url, channel: CHANNEL, hear, turn: log.turn, signal: ending.signal })
+  const broke = (error: unknown): void => report(error, 'wakes of other servers are not heard now; it is tried again')
+  const listening = listen({ url, channel: CHANNEL, hear, turn: log.turn, broke, signal: ending.signal })
 
   return {
     lostFor: LOST_FOR,
@@ -55,10 +57,8 @@ export async function openWakes({ url, db }: { url: string; db: Database }): Pro
   }
 }
 
-export type { Position }
-
 /** Sends what was added, soon and together; one statement at a time. */
-function createSender({ db, me }: { db: Database; me: string }) {
+function createSender({ db, me, report }: { db: Database; me: string; report: Report }) {
   const waiting = new Set<string>()
   let sending: Promise<void> | undefined
 
@@ -74,8 +74,9 @@ function createSender({ db, me }: { db: Database; me: string }) {
            FROM unnest(:payloads::text[]) AS payload`,
           { channel: CHANNEL, payloads },
         )
-      } catch {
-        // While the database is away nobody reads anything there; then the log says it, and whoever waits reads again.
+      } catch (error) {
+        // Nothing is lost by it: the log says it, and whoever waits reads again.
+        report(error, 'other servers were not woken, and find out within seconds')
       }
     }
     sending = undefined

@@ -12,6 +12,12 @@ const COPYING = 5 * 60_000
 /** Connections at most. Whoever reads slowly keeps one, so there are many for those who read. */
 const SOCKETS = { work: 256, reads: 2_048 }
 
+/** What the SDK has to say it throws as well. */
+const silent = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing }
+
+// oxlint-disable-next-line no-empty-function
+function nothing(): void {}
+
 export interface Clients {
   /** Short requests, and chunks on their way to the store. */
   work: S3Client
@@ -44,6 +50,7 @@ export function createClients({ endpoint, publicEndpoint }: Pick<S3Address, 'end
       // It would cost a connection of its own for each.
       expectContinueHeader: false,
       maxAttempts: 4,
+      logger: silent,
       requestHandler: { connectionTimeout: CONNECT, socketTimeout: idle, ...own },
     })
 

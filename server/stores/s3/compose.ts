@@ -56,6 +56,23 @@ export function createComposer(deps: {
     }
   }
 
+  /** What is missing is the upload, or a chunk: only that proves that bytes are lost. */
+  const proven = async (part: Part, { stretches }: PlannedPart, error: unknown): Promise<unknown> => {
+    for (const one of isMissing(error) ? stretches : []) {
+      if (await objects.head(objectOf(part, one))) continue
+      return new AppError('content-removed', `the chunk at ${one.chunk.start} is gone`, {}, { cause: error })
+    }
+    return error
+  }
+
+  const proving = async <T>(part: Part, planned: PlannedPart, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw await proven(part, planned, error)
+    }
+  }
+
   const putPart = (part: Part, upload: Upload, planned: PlannedPart): Promise<string> => {
     const [only, ...others] = planned.stretches
     if (only && others.length === 0) return upload.copy(planned.number, objectOf(part, only), within(only))
@@ -77,7 +94,9 @@ export function createComposer(deps: {
     await beside(AT_ONCE, parts, async (planned) => {
       const stored = upload.stored.get(planned.number)
       const there = stored?.size === planned.end - planned.start
-      etags[planned.number - 1] = there ? stored.etag : await putPart(part, upload, planned)
+      etags[planned.number - 1] = there
+        ? stored.etag
+        : await proving(part, planned, () => putPart(part, upload, planned))
     })
     await upload.complete(etags)
     // What others began for it, and did not note before they died.
@@ -89,7 +108,7 @@ export function createComposer(deps: {
     if (part.size === 0) return void (await objects.put(key, '', { metadata }))
     const parts = plan(part, rows)
     const { value: first } = await parts.next()
-    if (first?.end === part.size) return putWhole(part, key, first, metadata)
+    if (first?.end === part.size) return proving(part, first, () => putWhole(part, key, first, metadata))
     await putParts(part, key, first ? before(first, parts) : parts, metadata)
   }
 

@@ -29,8 +29,8 @@ const passing: ReadonlySet<string> = new Set(
   (
     'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH EADDRNOTAVAIL ' +
     'ERR_STREAM_PREMATURE_CLOSE TimeoutError SlowDown ThrottlingException RequestTimeout ' +
-    // Damaged or cut off on the way there.
-    'BadDigest IncompleteBody XAmzContentSHA256Mismatch'
+    // Damaged or cut off on the way there; `Unknown` is no answer of an object store.
+    'Unknown UnknownError BadDigest IncompleteBody XAmzContentSHA256Mismatch'
   ).split(' '),
 )
 
@@ -39,7 +39,9 @@ export function isPassing(error: unknown): boolean {
   return passing.has(codeOf(error)) || statusOf(error) >= 500 || statusOf(error) === 429 || hasHungUp(error)
 }
 
-const hasHungUp = (error: unknown): boolean => /socket hang up|aborted/.test(messageOf(error))
+/** Without a code: Node's words, or those of the SDK for what it does not take for an Error. */
+const hasHungUp = (error: unknown): boolean =>
+  /socket hang up|aborted|wrapper for TimeoutError|ECONN/.test(messageOf(error))
 
 const refused: Readonly<Record<string, string>> = {
   NoSuchBucket: 'there is no such bucket; check STORAGE_URL',
@@ -53,12 +55,7 @@ const refused: Readonly<Record<string, string>> = {
   CredentialsProviderError: 'there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
 }
 
-const full: ReadonlySet<string> = new Set([
-  'QuotaExceeded',
-  'EntityTooLarge',
-  'XMinioStorageFull',
-  'InsufficientCapacity',
-])
+const full: ReadonlySet<string> = new Set(['QuotaExceeded', 'XMinioStorageFull', 'InsufficientCapacity'])
 
 /** Why the object store does not do its work, in words that say what to do; undefined for any other error. */
 export function whyRefused(error: unknown): string | undefined {

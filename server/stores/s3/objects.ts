@@ -94,7 +94,9 @@ export function openObjects({ work, reads }: Clients, bucket: string): Objects {
     async get(key, { start, end }, signal) {
       const range = { Bucket: bucket, Key: key, Range: `bytes=${start}-${end - 1}` }
       const found = await telling(reads.send(new GetObjectCommand(range), signal ? { abortSignal: signal } : {}))
-      return found.Body as Readable
+      const body = found.Body as Readable
+      // It may break before anybody takes its bytes; who does hears of it.
+      return body.on('error', () => undefined)
     },
 
     async put(key, text, { ifAbsent = false, metadata = {} } = {}) {

@@ -40,6 +40,7 @@ function explained(error: unknown, url: string): Error {
   const code = codeOf(cause)
   const why =
     (code === 'NotFound' ? whyRefused({ name: 'NoSuchBucket' }) : whyRefused(cause)) ??
+    (messageOf(cause) === 'Region is missing' ? 'no region is named; set AWS_REGION' : undefined) ??
     (isPassing(cause) ? `it does not answer (${messageOf(cause) || code}); check S3_ENDPOINT` : undefined)
   return why === undefined ? (error as Error) : new Error(`${url} cannot be used: ${why}`, { cause })
 }

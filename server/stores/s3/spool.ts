@@ -90,11 +90,19 @@ async function openFile(folder: string): Promise<Store> {
   const file = await telling(folder, makeNameless(join(folder, `backhaul-${randomUUID()}.tmp`)))
   return {
     write: (batch, at) => telling(folder, writeAll(file, batch, at)),
-    body(length) {
-      if (length === 0) return Readable.from([])
-      return file.createReadStream({ start: 0, end: length - 1, autoClose: false, highWaterMark: BLOCK })
-    },
+    // Not a stream of Node's: that closes the file with itself, and it may have to be sent again.
+    body: (length) => Readable.from(readAll(file, length), { objectMode: false, highWaterMark: BLOCK }),
     close: () => file.close(),
+  }
+}
+
+async function* readAll(file: FileHandle, length: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < length;) {
+    const block = Buffer.allocUnsafe(Math.min(BLOCK, length - at))
+    const { bytesRead } = await file.read(block, 0, block.byteLength, at)
+    if (bytesRead === 0) throw new Error(`the temporary file ends at ${at}, before ${length}`)
+    at += bytesRead
+    yield block.subarray(0, bytesRead)
   }
 }
 

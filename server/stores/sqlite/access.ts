@@ -59,11 +59,12 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
     },
     async replaceToken(token, hash) {
       db.transaction(() => {
-        db.run('UPDATE tokens SET revoked_at = :at WHERE name = :name AND revoked_at IS NULL', {
-          name: token.name,
-          at: token.createdAt,
-        })
-        insertToken(token, hash)
+        const { name, createdAt } = token
+        db.run(
+          'UPDATE tokens SET revoked_at = :createdAt WHERE name = :name AND hash <> :hash AND revoked_at IS NULL',
+          { name, hash, createdAt },
+        )
+        if (!db.one('SELECT 1 FROM tokens WHERE hash = :hash', { hash })) insertToken(token, hash)
       })
     },
     async findToken(hash) {
@@ -76,7 +77,8 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
     async addEnrolment({ id, clients, labels, usesLeft, createdAt, expiresAt, revokedAt }, hash) {
       db.run(
         `INSERT INTO enrolments (id, hash, clients, labels, uses_left, created_at, expires_at, revoked_at)
-         VALUES (:id, :hash, :clients, :labels, :usesLeft, :createdAt, :expiresAt, :revokedAt)`,
+         VALUES (:id, :hash, :clients, :labels, :usesLeft, :createdAt, :expiresAt, :revokedAt)
+         ON CONFLICT (hash) DO NOTHING`,
         { id, hash, clients, labels: JSON.stringify(labels), usesLeft, createdAt, expiresAt, revokedAt },
       )
     },
