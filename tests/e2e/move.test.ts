@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import { ADMIN, bearer } from '../helpers/admin.ts'
@@ -46,14 +46,16 @@ describeWith({ otherwise: postgresLacking() ?? s3Lacking() }, 'a move to Postgre
     const gone = `${stack.url}/downloads/${removed.download['id']}/content`
     expect((await fetch(gone, { method: 'DELETE', headers: bearer(ADMIN) })).status).toBe(200)
     const failed = await moving.failedHalfway()
-    const waiting = (await stack.ask({ clientId: 'small' }))['id']
-    await stack.post('/tokens', { name: 'watcher', role: 'viewer' })
+    const once = () => stack.post('/downloads', { clientId: 'small' }, { 'idempotency-key': 'once' })
+    const waiting = (await once()).body['id']
+    const watcher = await stack.post('/tokens', { name: 'watcher', role: 'reader' })
     const site = await startSite(stack, 'half')
     sites.push(site)
     const sha256 = await writeOld(join(site.root, 'video'), 6 * MiB)
     site.proxy.slow(RATE)
     const half = (await stack.ask({ clientId: 'half', path: 'video' }))['id']
     await until('bytes', async () => (await stack.get(`/downloads/${half}`))['bytesReceived'] > 3 * MiB)
+    site.proxy.slow(RATE / 20)
 
     const refused = await runMove(stack, home.to)
     expect(refused).toMatchObject({ code: 1, said: { error: { code: 'in-use' } } })
@@ -90,7 +92,7 @@ describeWith({ otherwise: postgresLacking() ?? s3Lacking() }, 'a move to Postgre
     for (const file of files) {
       expect(await stack.get(`/downloads/${file.download['id']}`)).toEqual({
         ...file.download,
-        filePath: `${home.place.url}/files/${file.download['fileName'] ?? String(file.download['filePath']).split('/').at(-1)}`,
+        filePath: `${home.place.url}/files/${basename(file.download['filePath'])}`,
       })
       expect(sha256Of(await moving.contentOf(file.download['id']))).toBe(file.sha256)
     }
@@ -107,10 +109,12 @@ describeWith({ otherwise: postgresLacking() ?? s3Lacking() }, 'a move to Postgre
     })
     expect((await failed.put(MiB, 2 * MiB)).status).toBe(204)
     expect((await failed.complete()).body).toMatchObject({ status: 'completed' })
+    expect((await once()).body['id']).toBe(waiting)
     await stack.online('small', ['--file', join(stack.folder, 'small')])
     await stack.reached(waiting, 'completed')
 
-    expect((await stack.get('/tokens'))['tokens']).toMatchObject([{ name: expect.anything() }, { name: 'watcher' }])
+    const asWatcher = await fetch(`${stack.url}/downloads`, { headers: bearer(watcher.body['secret']) })
+    expect(asWatcher.status).toBe(200)
     const there = (await stack.get('/audit?limit=1000'))['entries'] as Json[]
     expect(there.length).toBeGreaterThan(audit.length)
     const sameActions = there
