@@ -1,6 +1,9 @@
-export default {
+import { sharedLacking } from './tests/helpers/shared-stores.ts'
+
+const SHARED = 'PostgreSQL and S3'
+
+const common = {
   testEnvironment: 'node',
-  testMatch: ['<rootDir>/tests/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
@@ -11,6 +14,40 @@ export default {
       },
     ],
   },
+}
+
+/** Suites about several servers, and about what they share going away. */
+const ofSeveral = 'cluster cluster-access cluster-kills database-away store-away'
+
+/** Suites about the protocol and what becomes of files; the others are about one machine: its files, backup, packages. */
+const ofAny =
+  'access audit cli cli-updates content encodings held-polls keys last-chunk limits-of-callers lost-answers operator ' +
+  'protocol races resume sessions transfer updates'
+
+const paths = (suites: string): string[] => suites.split(' ').map((name) => `<rootDir>/tests/e2e/${name}.test.ts`)
+
+const projects = [
+  {
+    ...common,
+    displayName: 'SQLite and disk',
+    testMatch: ['<rootDir>/tests/**/*.test.ts'],
+    testPathIgnorePatterns: ['/node_modules/', ...paths(ofSeveral)],
+  },
+  {
+    ...common,
+    displayName: SHARED,
+    testMatch: paths(`${ofAny} ${ofSeveral}`),
+    globalSetup: '<rootDir>/tests/helpers/shared-setup.js',
+    globalTeardown: '<rootDir>/tests/helpers/shared-teardown.js',
+    setupFiles: ['<rootDir>/tests/helpers/on-shared-stores.ts'],
+  },
+]
+
+const lacks = sharedLacking()
+const leftOut = lacks === undefined ? [] : [`all suites on ${SHARED} (${lacks})`]
+
+export default {
+  projects: lacks === undefined ? projects : projects.slice(0, 1),
   testTimeout: 60_000,
-  reporters: ['default', '<rootDir>/tests/helpers/closing-line-reporter.js'],
+  reporters: ['default', ['<rootDir>/tests/helpers/closing-line-reporter.js', { leftOut }]],
 }

@@ -4,7 +4,7 @@ import type { CompleteRequest } from '../../shared/protocol.ts'
 import { missing } from '../../shared/ranges.ts'
 import type { Clock, DownloadRecord, JobStore } from '../ports.ts'
 import type { Downloads } from './downloads.ts'
-import { checkAttempt, checkOpen, findClaimed, findForSession } from './guards.ts'
+import { checkOpen, checkUnderWay, findClaimed, findForSession } from './guards.ts'
 import { finalNames } from './names.ts'
 import { downloadTopic } from './topics.ts'
 import type { Verifier } from './verifier.ts'
@@ -88,7 +88,9 @@ export function createCompletion(deps: {
   const completeAttempt: Completion['completeAttempt'] = async (download, sha256, session, signal) => {
     const { id, attempt } = download
     const holes = missing(await jobs.received(id, attempt), download.size ?? 0)
-    if (holes.length > 0)
+    if (holes.length > 0) {
+      // Cancelled meanwhile, its rows are gone: that is told, and not that anything is missing.
+      checkUnderWay(await findForSession({ jobs }, id, session), attempt)
       throw new AppError(
         'incomplete',
         `Not everything is here: send what is missing (${holes.length}), then complete again.`,
@@ -96,9 +98,10 @@ export function createCompletion(deps: {
           missing: holes,
         },
       )
+    }
     if (!(await enterVerifying(download, sha256, session))) {
       const now = await findForSession({ jobs }, id, session)
-      if (now.status !== 'verifying' && now.status !== 'completed') checkAttempt(now, attempt)
+      if (now.status !== 'verifying' && now.status !== 'completed') checkUnderWay(now, attempt)
     }
     void verifier.finish(id)
     return outcome(id, attempt, signal)

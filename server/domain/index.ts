@@ -22,6 +22,7 @@ import { createLand } from './landing.ts'
 import { createLater } from './later.ts'
 import { createPolls, type Polls } from './polls.ts'
 import { createPresence, type Presence } from './presence.ts'
+import { checkStores } from './ready.ts'
 import { createReservations } from './reservations.ts'
 import { createRoom } from './room.ts'
 import { createSessions, type Sessions } from './sessions.ts'
@@ -55,7 +56,7 @@ export interface Domain {
   received(download: DownloadRecord): Promise<Range[]>
   /** The download once `news` holds of it, or as it is at the end of the wait. */
   waitForChange(id: string, news: (download: DownloadRecord) => boolean, wait: WaitOptions): Promise<DownloadRecord>
-  /** @throws when a store does not answer */
+  /** @throws when a store does not answer soon */
   checkReady(): Promise<void>
 }
 
@@ -122,9 +123,7 @@ export function createDomain(deps: DomainDeps): Domain {
       return (await waiting.until([downloadTopic(id), bytesTopic(id)], read, wait)) ?? downloads.find(id)
     },
 
-    async checkReady() {
-      await Promise.all([jobs.findDownload(''), bytes.check()])
-    },
+    checkReady: () => checkStores({ jobs, bytes }),
   }
 }
 

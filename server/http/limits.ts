@@ -55,7 +55,8 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
     if (strangeness(ctx) !== undefined) await consume(failures, networkOf(addressOf(ctx)))
     if (principal.kind === 'operator') await consume(requests, principal.id)
     const name = nameOf(ctx, principal)
-    if (name !== undefined) await checkFailures(name)
+    // Who has waited cannot ask often, whatever comes of it.
+    if (name !== undefined && !hasWaited(ctx.req)) await checkFailures(name)
     if (principal.kind === 'enrolment') await consume(enrolled, name ?? '')
     if (principal.kind !== 'agent') return
     if (principal.by === 'proof') await consume(proofs, principal.credentialId)

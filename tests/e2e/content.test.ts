@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { readdir, readFile, readlink, rm } from 'node:fs/promises'
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,6 +10,7 @@ import { beginByHand } from '../helpers/by-hand.ts'
 import { putChunk } from '../helpers/chunks.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import { openPolls } from '../helpers/open-polls.ts'
+import { testWith } from '../helpers/needs.ts'
 import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
 
@@ -120,9 +121,7 @@ describe('content', () => {
     await until('the transfer to begin', async () => (await stack.get(`/downloads/${id}`))['status'] === 'transferring')
     upload.destroy()
     await until('the job to be queued', async () => (await stack.get(`/downloads/${id}`))['status'] === 'queued')
-    await until('the part to be gone', async () =>
-      (await readdir(join(stack.downloads, '.incoming'))).every((name) => !name.startsWith(id)),
-    )
+    await until('the part to be gone', async () => (await stack.parts()).every((name) => !name.startsWith(id)))
   })
 
   test('an empty file, asked for before it is there, is an empty answer', async () => {
@@ -187,11 +186,14 @@ describe('content', () => {
     const early = await fetch(url, { method: 'DELETE' })
     expect([early.status, await early.json()]).toMatchObject([409, { code: 'not-finished' }])
     await finish()
-    const { filePath } = await stack.get(`/downloads/${id}`)
+    const name = String((await stack.get(`/downloads/${id}`))['filePath'])
+      .split('/')
+      .at(-1)
+    expect(await stack.files()).toContain(name)
     const removed = await fetch(url, { method: 'DELETE' })
     expect(await removed.json()).toMatchObject({ status: 'completed', filePath: null, sha256 })
     expect((await fetch(url, { method: 'DELETE' })).status).toBe(200)
-    await expect(readFile(filePath)).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(await stack.files()).not.toContain(name)
     const gone = await fetch(url)
     expect([gone.status, await gone.json()]).toMatchObject([410, { code: 'content-removed' }])
     const cancel = await fetch(`${stack.url}/downloads/${id}`, { method: 'DELETE' })
@@ -201,7 +203,7 @@ describe('content', () => {
   test('a file taken from under the server is told, not served empty', async () => {
     const { id, finish, url } = await begun()
     await finish()
-    await rm((await stack.get(`/downloads/${id}`))['filePath'])
+    await stack.lose(await stack.get(`/downloads/${id}`))
     const gone = await fetch(url)
     expect([gone.status, await gone.json()]).toMatchObject([410, { code: 'content-removed' }])
   })
@@ -249,7 +251,7 @@ describe('content', () => {
     expect((await stack.get(`/downloads?client=${clientId}`))['count']).toBe(1)
   })
 
-  test('an agent whose poll is cut off is offline a few seconds later', async () => {
+  testWith({ own: true }, 'an agent whose poll is cut off is offline a few seconds later', async () => {
     const clientId = `client-${randomUUID()}`
     const agent = await rawAgent(stack, clientId)
     const { rev } = await stack.get(`/jobs?client=${clientId}&seen=0`, agent.headers)

@@ -71,8 +71,7 @@ describe('an encoded chunk', () => {
       ],
     })
     expect(await complete(id, 1, content.byteLength, sha256)).toMatchObject({ status: 200, body: { verified: true } })
-    const { filePath } = await stack.get(`/downloads/${id}`)
-    expect((await readFile(filePath)).equals(content)).toBe(true)
+    expect((await stack.stored(await stack.get(`/downloads/${id}`))).equals(content)).toBe(true)
   })
 
   const whole: [number, number] = [0, content.byteLength]

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { openKeys } from '../../agent/credential.ts'
 import { newSecret } from '../../server/domain/access/secrets.ts'
 import { ADMIN, bearer } from '../helpers/admin.ts'
-import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
+import { sha256Of, writeRandom } from '../helpers/folder.ts'
 import { startForgetfulWay } from '../helpers/forgetful.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
@@ -36,7 +36,7 @@ describe('the key of a site', () => {
     const { id } = await stack.ask({ clientId: 'keyed' })
     const done = await stack.reached(id, 'completed')
     expect(done).toMatchObject({ sha256, verified: true })
-    expect(await sha256OfFile(done['filePath'])).toBe(sha256)
+    expect(sha256Of(await stack.stored(done))).toBe(sha256)
     const [credential, ...others] = await credentialsOf('keyed')
     expect(credential).toMatchObject({ clientId: 'keyed', kind: 'key', revokedAt: null })
     expect(others).toEqual([])

@@ -69,7 +69,9 @@ describe('the last chunk', () => {
     await put(0, 300_000)
     await stack.restart('SIGKILL')
     expect(await stack.get(`/jobs/${id}`)).toMatchObject({ status: 'transferring' })
-    expect(await put(0, 300_000, whole)).toMatchObject({ status: 200, body: { verified: true, sha256 } })
+    // Where servers share their stores, the one that was killed is waited for a while before another verifies.
+    expect([200, 202]).toContain((await put(0, 300_000, whole)).status)
+    expect(await stack.reached(id, 'completed')).toMatchObject({ verified: true, sha256 })
   })
 
   test('with another digest than that of what lies in the store means a new attempt', async () => {

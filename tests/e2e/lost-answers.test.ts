@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
+import { sha256Of, writeRandom } from '../helpers/folder.ts'
 import { startForgetfulWay } from '../helpers/forgetful.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
@@ -39,7 +39,7 @@ describe('lost answers', () => {
     expect(done).toMatchObject({ sha256, verified: true, attempt: 1, bytesReceived: 9 * MiB })
     await agent.line((line) => line['msg'] === 'server confirms SHA-256')
     expect(done['bytesResent']).toBeGreaterThan(0)
-    expect(await sha256OfFile(done['filePath'])).toBe(sha256)
+    expect(sha256Of(await stack.stored(done))).toBe(sha256)
     const kinds = ['POST /sessions', `POST /jobs/${id}/begin`, `PUT /jobs/${id}/file`, `POST /jobs/${id}/complete`]
     for (const kind of kinds) expect([kind, way.lost().filter((one) => one === kind).length]).toEqual([kind, 2])
     expect(way.lost().filter((one) => one.startsWith('GET /jobs?'))).toHaveLength(2)

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFile, readdir } from 'node:fs/promises'
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { beginByHand, halfPut } from '../helpers/by-hand.ts'
@@ -28,7 +27,7 @@ describe('races', () => {
     return { status: response.status, body: (await response.json()) as Json }
   }
   const isWhole = async (id: string): Promise<boolean> =>
-    (await readFile((await stack.get(`/downloads/${id}`))['filePath'])).equals(content)
+    (await stack.stored(await stack.get(`/downloads/${id}`))).equals(content)
 
   test('the same chunk twice at once: both are answered 204, and the bytes count once', async () => {
     const { id, put, complete } = await begun()
@@ -124,7 +123,7 @@ describe('races', () => {
   test('a cancelled file came back, a finished one was still named .partial: it is one of the two, for ever', async () => {
     const ends: { id: string; status: string; files: number }[] = []
     const files = async (clientId: string): Promise<number> =>
-      (await readdir(stack.downloads)).filter((name) => name.startsWith(clientId)).length
+      (await stack.files()).filter((name) => name.startsWith(clientId)).length
     const jobs = await Promise.all(Array.from({ length: 20 }, () => begun()))
     for (const { id, clientId, put, complete } of jobs) {
       await put(0, 300_000)
@@ -140,7 +139,7 @@ describe('races', () => {
       expect(await stack.get(`/downloads/${id}`)).toMatchObject({ status })
       expect(await files(jobs[index]?.clientId ?? '')).toBe(then)
     }
-    expect((await readdir(stack.downloads)).filter((name) => name.includes('part'))).toEqual([])
+    expect((await stack.files()).filter((name) => name.includes('part'))).toEqual([])
   })
 
   test('a job was handed to a poll whose client had gone: the next poll tells it at once', async () => {

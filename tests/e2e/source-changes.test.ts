@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { policies, type Policy } from '../../shared/protocol.ts'
-import { sha256OfFile } from '../helpers/folder.ts'
+import { sha256Of, sha256OfFile } from '../helpers/folder.ts'
 import { holdUpload } from '../helpers/held.ts'
 import { CHUNK, goOn, interrupt, MOST_IN_FLIGHT, startSite, writeOld, type Site } from '../helpers/site.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
@@ -98,7 +98,7 @@ describe('a source that changes', () => {
     const end = await stack.reached(download, 'completed', 'failed')
     if (end['status'] === 'failed') return { outcome: end['reason'], end }
     expect(end).toMatchObject({ verified: true, bytesReceived: end['size'] })
-    expect(await sha256OfFile(end['filePath'])).toBe(end['sha256'])
+    expect(sha256Of(await stack.stored(end))).toBe(end['sha256'])
     if (end['sha256'] === before) return { outcome: 'before', end }
     expect(end['sha256']).toBe(await sha256OfFile(file))
     return { outcome: 'after', end }

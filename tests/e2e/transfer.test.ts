@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
+import { sha256Of, sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { holdUpload } from '../helpers/held.ts'
 import { startProxy, type Proxy } from '../helpers/proxy.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
@@ -71,13 +71,12 @@ describe('transfer', () => {
     })
     expect(basename(done['filePath'])).toBe('restaurant_1_till export.csv')
     expect(done['sourcePath']).toBe(join(stack.folder, 'restaurant_1', 'till export.csv'))
-    expect(await sha256OfFile(done['filePath'])).toBe(sha256)
+    expect(sha256Of(await stack.stored(done))).toBe(sha256)
     // The second of the same name does not touch the first.
     const second = await stack.reached((await stack.ask({ clientId: 'restaurant_1' }))['id'], 'completed')
     expect(basename(second['filePath'])).toMatch(/^restaurant_1_\d{8}T\d{9}Z_till export\.csv$/)
     // The part goes after the file has its name.
-    const left = (): Promise<string[]> => readdir(join(stack.downloads, '.incoming'))
-    await until('the parts to be gone', async () => (await left()).join() === 'lock.db')
+    await until('the parts to be gone', async () => (await stack.parts()).length === 0)
   })
 
   test('one curl gives the file; what cannot be had has its own status, and curl its exit code', async () => {
@@ -144,9 +143,9 @@ describe('transfer', () => {
     await fetch(`${stack.url}/downloads/${download}`, { method: 'DELETE' })
     proxy.allow(Infinity)
     expect(await stack.reached(download, 'cancelled')).toMatchObject({ filePath: null })
-    const parts = await readdir(join(stack.downloads, '.incoming'))
-    expect(parts.filter((name) => name.startsWith(download))).toEqual([])
-    expect((await readdir(stack.downloads)).filter((name) => name.startsWith('cancelled_'))).toEqual([])
+    const left = async (): Promise<boolean> => (await stack.parts()).some((name) => name.startsWith(download))
+    await until('its part to be gone', async () => !(await left()))
+    expect((await stack.files()).filter((name) => name.startsWith('cancelled_'))).toEqual([])
     // The agent is there for the next.
     const next = await stack.ask({ clientId: 'cancelled' })
     await stack.reached(next['id'], 'completed')
@@ -163,7 +162,7 @@ describe('transfer', () => {
     const { id, sha256 } = await site(`size_${size}`, size, ['--chunk-size', '64KiB'])
     const done = await stack.reached((await stack.ask({ clientId: id }))['id'], 'completed')
     expect(done).toMatchObject({ size, sha256, verified: true })
-    expect(await sha256OfFile(done['filePath'])).toBe(sha256)
+    expect(sha256Of(await stack.stored(done))).toBe(sha256)
     expect(name).toBeTruthy()
   })
 
@@ -186,7 +185,7 @@ describe('transfer', () => {
       const asked = await stack.ask({ clientId: 'names', path: name })
       const done = await stack.reached(asked['id'], 'completed')
       expect(done).toMatchObject({ path: name, fileName: name, sha256 })
-      expect(await sha256OfFile(done['filePath'])).toBe(sha256)
+      expect(sha256Of(await stack.stored(done))).toBe(sha256)
       expect(Buffer.byteLength(basename(done['filePath']))).toBeLessThanOrEqual(200)
       const direct = await fetch(`${stack.url}/clients/names/files/${encodeURIComponent(name)}`)
       expect([direct.status, (await direct.arrayBuffer()).byteLength]).toEqual([200, 1000])

@@ -1,6 +1,5 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ADMIN, bearer } from '../helpers/admin.ts'
 import { openPolls } from '../helpers/open-polls.ts'
@@ -126,10 +125,12 @@ describe('updates', () => {
     await site.report(next, 'fetched')
     expect(await takeBack('undecided')).toMatchObject({ status: 409, body: { code: 'already-fetched' } })
     // What nobody has installed after an hour, nobody is about to.
-    const db = new DatabaseSync(join(stack.folder, 'data', 'backhaul.db'))
-    const earlier = `json_set(update_order, '$.changedAt', update_order ->> 'changedAt' - 3601000)`
-    db.exec(`UPDATE clients SET update_order = ${earlier} WHERE id = 'undecided'`)
-    db.close()
+    const changed = (earlier: string) => `UPDATE clients SET update_order = ${earlier} WHERE id = 'undecided'`
+    const at = `(update_order::jsonb ->> 'changedAt')::bigint`
+    await stack.execute({
+      sqlite: changed(`json_set(update_order, '$.changedAt', update_order ->> 'changedAt' - 3601000)`),
+      postgres: changed(`jsonb_set(update_order::jsonb, '{changedAt}', to_jsonb(${at} - 3601000))::text`),
+    })
     expect(await takeBack('undecided')).toMatchObject({ status: 200, body: { update: null } })
     const last = (await order('undecided')).body['update'].id
     await site.report(last, 'failed')

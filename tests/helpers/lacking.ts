@@ -13,6 +13,8 @@ export interface Needs {
   probe?: string
   /** What was found out otherwise, as "needs …"; none is fine. */
   otherwise?: string | undefined
+  /** It holds of one server with stores of its own, and not where servers share them. */
+  own?: boolean
   /** Too long for every day, mostly because real limits must pass: it runs with BACKHAUL_TESTS=all only. */
   long?: boolean
 }
@@ -24,7 +26,7 @@ const succeeds = (command: string): boolean =>
   spawnSync('sh', ['-c', command], { env: { PATH: administratorsPath } }).status === 0
 
 /** What of it is not here, in words; nothing when all is. */
-export function lacking({ programs = [], root, path: file, probe, otherwise, long }: Needs): string[] {
+export function lacking({ programs = [], root, path: file, probe, otherwise, own, long }: Needs): string[] {
   const absent = programs.filter((program) => !succeeds(`command -v ${program}`))
   const isRoot = process.getuid?.() === 0
   return [
@@ -33,6 +35,7 @@ export function lacking({ programs = [], root, path: file, probe, otherwise, lon
     ...(probe && isRoot && absent.length === 0 && !succeeds(probe) ? ['needs rights that root lacks here'] : []),
     ...(file !== undefined && !existsSync(file) ? [`needs ${file}`] : []),
     ...(otherwise === undefined ? [] : [otherwise]),
+    ...(own && process.env['BACKHAUL_STORES'] === 'shared' ? ['is about one server with stores of its own'] : []),
     ...(long && process.env['BACKHAUL_TESTS'] !== 'all' ? ['takes long; BACKHAUL_TESTS=all runs it'] : []),
   ]
 }

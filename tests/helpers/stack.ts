@@ -1,8 +1,11 @@
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { defaults } from '../../shared/protocol.ts'
 import { bearer, checkNoSecret, enrolAll } from './admin.ts'
 import { temporaryFolder } from './folder.ts'
 import { start, type Running } from './process.ts'
+import type { SharedStores } from './shared-stores.ts'
 import { until } from './until.ts'
 
 export type Json = Record<string, any>
@@ -13,6 +16,16 @@ export interface Stack {
   downloads: string
   url: string
   server: Running
+  /** A finished download's bytes as they lie in the store: its file, or what the server gives of its object. */
+  stored(download: Json): Promise<Buffer>
+  /** Takes a finished download's bytes out of the store, behind the server's back. */
+  lose(download: Json): Promise<void>
+  /** Runs statements on the database, behind the server's back; one text where both kinds understand it. */
+  execute(sql: string | { sqlite: string; postgres: string }): Promise<void>
+  /** Names of all finished files in the store. */
+  files(): Promise<string[]>
+  /** Names of what is left in the store of attempts: each begins with the download's id. */
+  parts(): Promise<string[]>
   /** Kills the server with the signal, if any, and starts it again on the same port and folder. */
   restart(signal?: NodeJS.Signals): Promise<void>
   /** What an agent needs of the environment to be let in. */
@@ -38,14 +51,17 @@ export interface Stack {
 export interface Place {
   within?: readonly string[]
   host?: string
+  /** Stores that other servers have, too; who made them removes them. */
+  stores?: SharedStores
 }
 
 export async function startStack(
   env: Record<string, string> = {},
-  { within = [], host = '127.0.0.1' }: Place = {},
+  { within = [], host = '127.0.0.1', stores }: Place = {},
 ): Promise<Stack> {
   const { folder, remove } = await temporaryFolder()
   const downloads = join(folder, 'downloads')
+  const shared = stores ?? (process.env['BACKHAUL_STORES'] === 'shared' ? await freshShared() : undefined)
   const agents: Running[] = []
   let port = '0'
 
@@ -55,6 +71,7 @@ export async function startStack(
       STORAGE_URL: `file:${downloads}`,
       HOST: '127.0.0.1',
       PORT: port,
+      ...shared?.env,
       ...env,
     }
     const started = start('server/main.ts', [], variables, within)
@@ -96,6 +113,9 @@ export async function startStack(
     return started
   }
 
+  const namesBelow = async (place: 'files/' | 'parts/'): Promise<string[]> =>
+    (await shared!.keys()).filter((key) => key.startsWith(place)).map((key) => key.slice(place.length))
+
   return {
     folder,
     downloads,
@@ -104,6 +124,23 @@ export async function startStack(
       return server
     },
     agentEnv: enrolment,
+    async stored({ id, filePath }) {
+      if (!shared) return readFile(filePath)
+      const response = await fetch(`${url}/downloads/${id}/content`, { headers: admin })
+      if (!response.ok) throw new Error(`the content of ${id} was answered ${response.status}`)
+      return Buffer.from(await response.arrayBuffer())
+    },
+    lose: ({ filePath }) => (shared ? shared.removeObject(filePath) : rm(filePath)),
+    async execute(sql) {
+      if (shared) await shared.query(typeof sql === 'string' ? sql : sql.postgres)
+      else executeSqlite(join(folder, 'data', 'backhaul.db'), typeof sql === 'string' ? sql : sql.sqlite)
+    },
+    files: async () =>
+      shared ? namesBelow('files/') : (await readdir(downloads)).filter((name) => name !== '.incoming'),
+    parts: async () =>
+      shared
+        ? namesBelow('parts/')
+        : (await readdir(join(downloads, '.incoming'))).filter((name) => !name.startsWith('lock.db')),
     get,
     post,
     agent,
@@ -148,9 +185,25 @@ export async function startStack(
       await Promise.all(agents.map((running) => running.kill('SIGKILL')))
       await server.kill('SIGTERM')
       await remove()
+      if (shared !== stores) await shared?.remove()
       // Whatever was tested: secrets are in no log.
       for (const { output } of [server, ...agents]) checkNoSecret(output())
     },
+  }
+}
+
+/** Loaded for those that need it: most test files do not. */
+async function freshShared(): Promise<SharedStores> {
+  const { sharedStores } = await import('./shared-stores.ts')
+  return sharedStores()
+}
+
+function executeSqlite(path: string, sql: string): void {
+  const db = new DatabaseSync(path, { timeout: 10_000 })
+  try {
+    db.exec(sql)
+  } finally {
+    db.close()
   }
 }
 
