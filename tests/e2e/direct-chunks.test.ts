@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { directByHand, putTo } from '../helpers/direct-by-hand.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import type { S3Place } from '../helpers/s3.ts'
-import { sharedLacking, sharedStores } from '../helpers/shared-stores.ts'
+import { ownStores } from '../helpers/own-stores.ts'
+import { sharedLacking } from '../helpers/shared-stores.ts'
 import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
 
 const lacks = sharedLacking()
@@ -17,7 +18,7 @@ describeShared(`chunks put into the store by hand${lacks === undefined ? '' : ` 
   let place: S3Place
 
   beforeAll(async () => {
-    const stores = await sharedStores()
+    const stores = await ownStores()
     place = stores.place
     stack = await startStack({ ...stores.env, DIRECT_UPLOADS: 'on', LOG_LEVEL: 'debug' })
   }, 120_000)

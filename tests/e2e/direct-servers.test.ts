@@ -6,7 +6,8 @@ import { ADMIN, bearer } from '../helpers/admin.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import { start, type Running } from '../helpers/process.ts'
 import type { S3Place } from '../helpers/s3.ts'
-import { sharedLacking, sharedStores } from '../helpers/shared-stores.ts'
+import { ownStores } from '../helpers/own-stores.ts'
+import { sharedLacking } from '../helpers/shared-stores.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
 const lacks = sharedLacking()
@@ -20,7 +21,7 @@ describeShared(`direct uploads and several servers with tokens${lacks === undefi
   const content = randomBytes(3 * 1024 * 1024)
 
   beforeAll(async () => {
-    const stores = await sharedStores()
+    const stores = await ownStores()
     place = stores.place
     const own = { ...stores.env, DIRECT_UPLOADS: 'on', AUTH: 'on', ADMIN_TOKEN: ADMIN, LOG_LEVEL: 'debug' }
     stack = await startStack(own)

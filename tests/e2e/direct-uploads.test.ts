@@ -6,7 +6,8 @@ import { sha256Of } from '../helpers/folder.ts'
 import { startProxy, type Proxy } from '../helpers/proxy.ts'
 import type { Running } from '../helpers/process.ts'
 import type { S3Place } from '../helpers/s3.ts'
-import { sharedLacking, sharedStores } from '../helpers/shared-stores.ts'
+import { ownStores } from '../helpers/own-stores.ts'
+import { sharedLacking } from '../helpers/shared-stores.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
 const MiB = 1024 * 1024
@@ -22,7 +23,7 @@ describeShared(`chunks straight to the store${lacks === undefined ? '' : ` (${la
   const agents: Running[] = []
 
   beforeAll(async () => {
-    const stores = await sharedStores()
+    const stores = await ownStores()
     place = stores.place
     toStore = await startProxy(place.endpoint)
     const own = { DIRECT_UPLOADS: 'on', S3_PUBLIC_ENDPOINT: toStore.url, LOG_LEVEL: 'debug' }
