@@ -40,7 +40,7 @@ export async function endForAll(): Promise<void> {
 
 /** @param given URL of a database of the PostgreSQL where the new one is made; by default the run's own */
 export async function sharedStores(given = process.env[POSTGRES]): Promise<SharedStores> {
-  if (given === undefined) throw new Error('jest.config.ts lists the suites for which a PostgreSQL is started')
+  if (given === undefined) throw new Error('this run has no PostgreSQL for all of its files; ownStores starts one')
   const name = `stack_${randomUUID().replaceAll('-', '')}`
   const url = new URL(given)
   url.pathname = name
