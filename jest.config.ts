@@ -21,8 +21,8 @@ const ofSeveral = 'cluster cluster-access cluster-kills database-away store-away
 
 /** Suites about the protocol and what becomes of files; the others are about one machine: its files, backup, packages. */
 const ofAny =
-  'access audit cli cli-updates content encodings held-polls keys last-chunk limits-of-callers lost-answers operator ' +
-  'protocol races resume sessions source-changes transfer updates'
+  'access audit cli cli-updates content encodings held-polls keys last-chunk lost-answers operator ' +
+  'protocol races resume sessions transfer updates'
 
 const paths = (suites: string): string[] => suites.split(' ').map((name) => `<rootDir>/tests/e2e/${name}.test.ts`)
 
