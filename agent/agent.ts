@@ -25,6 +25,7 @@ import type { Retry } from './retry.ts'
 import { createSessions, type Identity } from './session.ts'
 import type { Standing } from './standing.ts'
 import type { State } from './state.ts'
+import type { StoreHttp } from './store-http.ts'
 import { createUpdates, type UpdatesDeps } from './update/updates.ts'
 
 export interface AgentView {
@@ -41,6 +42,7 @@ export interface Agent {
 
 export interface AgentDeps {
   http: Http
+  storeHttp: StoreHttp
   retry: Retry
   state: State
   log: Log
@@ -58,6 +60,8 @@ export interface AgentDeps {
   shared: Shared
   /** The user's own limit on chunks, in bytes. */
   chunkSize: number | undefined
+  /** Whether chunks may go to other addresses than the server's. */
+  direct: boolean
   limiter: Limiter
   /** Told of everything that whoever runs the machine wants to know. */
   standing: Standing
@@ -77,7 +81,7 @@ export function createAgent(deps: AgentDeps): Agent {
   const limits = createChunkLimits({ cap: deps.chunkSize, passing: deps.limiter.chunk, state, log })
   const patience = createPatience()
   const hashers = createHashers()
-  const idle = createIdle({ hashers, http })
+  const idle = createIdle({ hashers, connections: [http, deps.storeHttp] })
   const lanes = createLanes({ count: FIRST_CONNECTIONS, budget: BUDGET })
   const flow = createFlow({
     budget: BUDGET,

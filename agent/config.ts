@@ -4,7 +4,7 @@ import { messageOf, systemCode } from '../shared/errors.ts'
 import { withoutUser } from '../shared/format.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { clientIdSchema, labelsSchema } from '../shared/protocol.ts'
-import { readProxy, type Proxy } from '../shared/proxy.ts'
+import { proxyTo, readProxy, type Proxy } from '../shared/proxy.ts'
 import { readTls, type TlsOptions } from '../shared/tls.ts'
 import { parseSize } from '../shared/units.ts'
 import { unlimited } from './bandwidth.ts'
@@ -21,7 +21,11 @@ export interface AgentConfig {
   server: string
   /** On the way to the server, if there is one. */
   proxy: Proxy | undefined
+  /** On the way to another URL. @throws ConfigError when the variable for it is mistaken */
+  proxyOf: (url: URL) => Proxy | undefined
   tls: TlsOptions
+  /** Whether chunks may go to other addresses than the server's. */
+  direct: boolean
   /** The default file, absolute. */
   file: string
   /** Whether `file` is the one that is shared when nothing is said. */
@@ -101,7 +105,9 @@ export function readConfig(input: ConfigInput): AgentConfig {
     clientId: clientId ?? '',
     server: server ?? '',
     proxy: server === undefined ? undefined : readProxy(reader, new URL(server)),
+    proxyOf: (url: URL) => proxyTo(env, url),
     tls: server === undefined ? {} : readTls(reader, tlsNames, new URL(server)),
+    direct: reader.oneOf('--direct (DIRECT)', 'on', ['on', 'off']) === 'on',
     file: resolve(file),
     fileIsDefault: resolve(file) === resolve(defaultFile),
     chunkSize: reader.parsed('--chunk-size (CHUNK_SIZE)', '', (text) => parseSize(text, SMALLEST_CHUNK)),

@@ -1,18 +1,16 @@
 import { z } from 'zod'
-import { algorithmOf, formatChunkDigest, formatDigest, type ChunkDigest, type Sha256 } from '../shared/digest.ts'
-import { headers, type FailureCode } from '../shared/protocol.ts'
-import { formatContentRange, missing, pieces, totalLength, type Range } from '../shared/ranges.ts'
+import type { Sha256 } from '../shared/digest.ts'
+import type { FailureCode } from '../shared/protocol.ts'
+import { missing, pieces, totalLength, type Range } from '../shared/ranges.ts'
 import { fullJitter, pause } from '../shared/wait.ts'
-import { judgeChunk, type ChunkVerdict } from './answers.ts'
+import type { ChunkVerdict } from './answers.ts'
 import { isRefused, type Api } from './api.ts'
 import { JobDropped, JobFailure, quote } from './failure.ts'
-import type { Answer } from './http.ts'
-import type { Compressor } from './compress.ts'
-import type { Flow } from './flow.ts'
 import type { ChunkLimits } from './limits.ts'
 import { TransientError, type Retry } from './retry.ts'
 import type { Loaded, Loader } from './load.ts'
 import type { Patience } from './patience.ts'
+import type { Send } from './way.ts'
 
 /** The attempt that chunks belong to. */
 export interface Target {
@@ -36,19 +34,17 @@ export interface Deliver {
 
 export interface DeliverDeps {
   api: Api
+  /** How one chunk gets there. */
+  send: Send
   retry: Retry
   limits: ChunkLimits
-  flow: Flow
   patience: Patience
   load: Loader
-  /** None, where the server knows no encoding. */
-  compressor: Compressor | undefined
   target: Target
   /** Ranges that the server has for certain. */
   onDurable: (ranges: readonly Range[]) => void
 }
 
-const LIMIT_MS = 15 * 60_000
 const LOOK_MS = 10_000
 /** A chunk that arrives damaged, or is refused, this often was not damaged by chance. */
 const MAX_DAMAGED = 4
@@ -57,61 +53,8 @@ const CHECK = 'Check the memory and the network at the client.'
 type Settled = Extract<ChunkVerdict, { act: 'durable' | 'replan' }> | { act: 'resized' }
 
 /** The delivery of one chunk after the other, following the protocol's table of answers. */
-export function createDeliver({
-  api,
-  retry,
-  limits,
-  flow,
-  patience,
-  load,
-  compressor,
-  target,
-  onDurable,
-}: DeliverDeps): Deliver {
-  const { id, attempt, size } = target
-
-  const put = async (range: Range, { lane, digest }: Loaded, whole: Sha256 | undefined, signal: AbortSignal) => {
-    const smaller = await compressor?.compress(lane.bytes)
-    const bytes = smaller ?? lane.bytes
-    const answer = await patiently((idleMs) =>
-      api.send({
-        method: 'PUT',
-        path: `/jobs/${encodeURIComponent(id)}/file`,
-        headers: {
-          'content-type': 'application/octet-stream',
-          [headers.attempt]: String(attempt),
-          [headers.contentRange]: formatContentRange(range, size),
-          ...digestHeader(digest),
-          ...(smaller ? { [headers.chunkEncoding]: 'zstd' } : {}),
-          ...(whole === undefined ? {} : { [headers.reprDigest]: formatDigest(whole) }),
-        },
-        body: { bytes, sliceLength: flow.sliceLength(), onMoved: flow.moved },
-        limitMs: LIMIT_MS,
-        idleMs,
-        signal,
-      }),
-    )
-    const verdict = judgeChunk(answer, target)
-    if (verdict.act === 'durable') {
-      // A problem is told before the body is read, and says nothing of what passes.
-      if (answer.problem === undefined) limits.accepted(bytes.length)
-      flow.delivered(lane.bytes.length, bytes.length)
-    }
-    return verdict
-  }
-
-  /** A request that learns how quiet the line may be, and teaches it. */
-  const patiently = async (send: (idleMs: number) => Promise<Answer>): Promise<Answer> => {
-    const idleMs = patience.limit()
-    try {
-      const answer = await send(idleMs)
-      patience.answered(answer.quietMs)
-      return answer
-    } catch (error) {
-      if (error instanceof TransientError && error.stalled) patience.stalled(idleMs)
-      throw error
-    }
-  }
+export function createDeliver({ api, send, retry, limits, patience, load, target, onDurable }: DeliverDeps): Deliver {
+  const { id } = target
 
   /** Whether a small request gets through at this moment: if not, it is not the size that is minded. */
   const passes = async (signal: AbortSignal): Promise<boolean> => {
@@ -147,7 +90,7 @@ export function createDeliver({
       held = undefined
       digest = current.digest
       try {
-        return toSettled(await put(range, current, whole, signal))
+        return toSettled(await send({ range, loaded: current, whole }, signal))
       } catch (error) {
         if (!(error instanceof TransientError)) throw error
         if (error.limited) return { act: 'resized' }
@@ -239,10 +182,4 @@ export function createDeliver({
       }
     }
   }
-}
-
-/** A server that knows no other way is told a SHA-256 by the header of RFC 9530. */
-function digestHeader(digest: ChunkDigest): Record<string, string> {
-  if (algorithmOf(digest) === 'sha-256') return { [headers.contentDigest]: formatDigest(digest) }
-  return { [headers.chunkDigest]: formatChunkDigest(digest) }
 }

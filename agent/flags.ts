@@ -14,6 +14,7 @@ export interface Flags {
   limit?: string | true
   limitFile?: string | true
   logFile?: string | true
+  direct?: string | true
   settings?: string | true
   stateDir?: string | true
   enrolFile?: string | true
@@ -41,6 +42,7 @@ export const variables = {
   limit: 'LIMIT',
   limitFile: 'LIMIT_FILE',
   logFile: 'LOG_FILE',
+  direct: 'DIRECT',
   stateDir: 'STATE_DIR',
   ca: 'CA_FILE',
   pin: 'SERVER_PIN',
@@ -97,6 +99,7 @@ export function agentCommand(name: string): Command {
     )
     .option('--log-file [FILE]', 'write the log there and not to standard output, 10 to 20 MB of it (LOG_FILE)')
     .option('--settings [FILE]', 'variables as below, in lines of NAME=VALUE; those of the environment win')
+    .option('--direct [ON]', 'on, or off: send to no other address than the server (DIRECT, default on)')
     .option('--key-days [N]', 'a key of the site that is older is replaced; 0: at every session (KEY_DAYS)')
     .option('--ca [FILE]', 'trust these certificate authorities, and no others (CA_FILE)')
     .option('--pin [PIN]', "the server's key must be this one, too: sha256//BASE64 (SERVER_PIN)")

@@ -27,6 +27,8 @@ export interface HttpRequest {
   headers?: Record<string, string>
   json?: unknown
   body?: RequestBody
+  /** Whose body it is, for the limit; by default whatever has one path is one job. */
+  job?: string
   /** The hard limit for the whole request, in ms. */
   limitMs: number
   /** The longest time in which no byte may move, in ms; by default none but the hard limit. */
@@ -103,10 +105,9 @@ export function createHttp({ server, userAgent, proxy, tls, limiter }: HttpDeps)
       for (const socket of idle.flatMap((sockets) => sockets ?? [])) socket.destroy()
     },
 
-    async request({ method, path, headers, json, body, limitMs, idleMs, signal }) {
+    async request({ method, path, headers, json, body, job = path, limitMs, idleMs, signal }) {
       signal.throwIfAborted()
-      // Whatever has one path is one job.
-      const pass = body && (await limiter?.admit({ bytes: body.bytes.length, job: path, signal }))
+      const pass = body && (await limiter?.admit({ bytes: body.bytes.length, job, signal }))
       const stop = new AbortController()
       const stream = body && bodyStream(body, pass)
       let answered = false

@@ -17,14 +17,20 @@ const TURNS = 6
 /** V8's own, with `--expose-gc`; by itself it collects when it needs room, which a process that waits never does. */
 type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void
 
-export function createIdle({ hashers, http }: { hashers: Pick<Hashers, 'close'>; http: Pick<Http, 'rest'> }): Idle {
+export function createIdle({
+  hashers,
+  connections,
+}: {
+  hashers: Pick<Hashers, 'close'>
+  connections: readonly Pick<Http, 'rest'>[]
+}): Idle {
   let timer: NodeJS.Timeout | undefined
   let running = 0
 
   const letGo = async (): Promise<void> => {
     // Another thread is started in less time than a job takes to begin.
     await hashers.close()
-    http.rest()
+    for (const { rest } of connections) rest()
     const { gc } = globalThis as { gc?: Collect }
     for (let turn = 0; turn < TURNS; turn += 1) {
       await setImmediate()

@@ -21,6 +21,7 @@ import { createProof } from './proof.ts'
 import type { ReadLog } from './read-log.ts'
 import type { Retry } from './retry.ts'
 import { openSource, type Source } from './source.ts'
+import type { StoreHttp } from './store-http.ts'
 import { createUpload } from './upload.ts'
 
 /** What a person sees of a running job. */
@@ -44,6 +45,9 @@ export interface JobDeps {
   flow: Flow
   limits: ChunkLimits
   patience: Patience
+  storeHttp: StoreHttp
+  /** Whether chunks may go to other addresses than the server's. */
+  direct: boolean
   shared: Shared
   readLog: ReadLog
   log: Log
@@ -111,6 +115,7 @@ async function sendOnce(job: Job, source: Source, deps: JobDeps): Promise<void> 
     source,
     target: { id: job.id, path: source.path, attempt, size, chunk: begun.chunk },
     parallel: begun.maxParallel ?? begun.parallel,
+    direct: begun.direct && deps.direct,
     compress: begun.encodings.includes('zstd'),
     algorithm: begun.digests.includes('crc32') ? 'crc32' : 'sha-256',
     reread: source.fresh || job.policy === REREAD,

@@ -28,6 +28,7 @@ import { createRules } from './rules.ts'
 import { createSchedule } from './schedule.ts'
 import { createStanding } from './standing.ts'
 import { openState } from './state.ts'
+import { createStoreHttp } from './store-http.ts'
 import { serviceSecrets } from './service/paths.ts'
 import { serveStatus } from './status.ts'
 
@@ -109,14 +110,10 @@ async function main(config: AgentConfig): Promise<void> {
   const limiter = createLimiter()
   const schedule = createSchedule({ timetable: config.limit, file: config.limitFile, limiter, log })
   await schedule.start(stop.signal)
+  const toServer = { server: config.server, userAgent: `backhaul-agent/${version}`, tls: config.tls, limiter }
   const agent = createAgent({
-    http: createHttp({
-      server: config.server,
-      userAgent: `backhaul-agent/${version}`,
-      proxy,
-      tls: config.tls,
-      limiter,
-    }),
+    http: createHttp({ ...toServer, proxy }),
+    storeHttp: createStoreHttp({ ...toServer, proxyOf: config.proxyOf }),
     retry: createRetry({ log, notify }),
     standing: createStanding({ notify, server }),
     // A third, for the watchdog of a service waits for an end of something.
@@ -142,6 +139,7 @@ async function main(config: AgentConfig): Promise<void> {
       secrets: [...keyFiles(stateDir), ...serviceSecrets, ...config.secrets],
     },
     chunkSize,
+    direct: config.direct,
     limiter,
     origin: new URL(config.server).origin,
     keys: openKeys({ dir: stateDir, clientId }),

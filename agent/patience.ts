@@ -1,3 +1,6 @@
+import type { Answer } from './http.ts'
+import { TransientError } from './retry.ts'
+
 /**
  * How long nothing may move on an upload before its connection is taken for dead. Learned from the line, as TCP learns
  * when to retransmit (RFC 6298): a fast line is given up soon, and a slow one, whose last bytes wait in the kernel's
@@ -36,5 +39,18 @@ export function createPatience(): Patience {
       usual = Math.max(usual ?? 0, limit / FACTOR)
     },
     exhausted: () => limit >= LONGEST,
+  }
+}
+
+/** A request that learns how quiet the line may be, and teaches it. @throws what `send` throws */
+export async function patiently(patience: Patience, send: (idleMs: number) => Promise<Answer>): Promise<Answer> {
+  const idleMs = patience.limit()
+  try {
+    const answer = await send(idleMs)
+    patience.answered(answer.quietMs)
+    return answer
+  } catch (error) {
+    if (error instanceof TransientError && error.stalled) patience.stalled(idleMs)
+    throw error
   }
 }

@@ -9,6 +9,7 @@ import type { Hasher, Hashers } from './hasher.ts'
 import type { Lanes } from './lanes.ts'
 import { createLoader, readingBlock, readThrough, type Loaded } from './load.ts'
 import type { Source } from './source.ts'
+import { createWays, type WaysDeps } from './ways.ts'
 
 export interface Upload {
   /**
@@ -24,7 +25,7 @@ export interface Upload {
   send(ranges: readonly Range[], whole: Sha256): Promise<void>
 }
 
-export interface UploadDeps extends Omit<DeliverDeps, 'load' | 'compressor'> {
+export interface UploadDeps extends Omit<DeliverDeps, 'load' | 'send'>, Omit<WaysDeps, 'compressor' | 'now'> {
   source: Source
   lanes: Lanes
   hashers: Hashers
@@ -49,7 +50,7 @@ export function createUpload(deps: UploadDeps): Upload {
   const { source, hashers, limits, flow, target, parallel, reread, signal } = deps
   const load = createLoader(deps)
   const compressor = deps.compress ? createCompressor({ rate: flow.rate, now: () => performance.now() }) : undefined
-  const deliver = createDeliver({ ...deps, load, compressor })
+  const deliver = createDeliver({ ...deps, load, send: createWays({ ...deps, compressor }) })
 
   const withCrew = async <T>(work: (crew: Crew) => Promise<T>): Promise<T> => {
     const crew = createCrew({ limit: parallel, signal })

@@ -52,7 +52,8 @@ export interface Content {
 /** Chunks that do not pass through a server. */
 export interface DirectChunks {
   /**
-   * A URL that takes one chunk by PUT, with exactly these headers, for so many seconds.
+   * A URL that takes one chunk by PUT, with exactly these headers, for so many seconds. Its length and MD5 are signed: the
+   * store takes no other bytes under it, and those once.
    * @param chunk `md5` in Base64
    * @returns the tag under which the chunk will be found
    */
@@ -65,6 +66,8 @@ export interface DirectChunks {
   }): Promise<{ url: string; headers: Record<string, string>; tag: string }>
   /** The length of a chunk that was sent so, durably; undefined when it is not there. */
   chunkLanded(part: Part, start: number, tag: string): Promise<number | undefined>
+  /** To be called when a chunk certainly has no row, and never gets one: nobody reads it. */
+  discardChunk(part: Part, start: number, tag: string): Promise<void>
 }
 
 export interface ByteStore {
@@ -94,6 +97,7 @@ export interface ByteStore {
    * Gives a verified part its final name, durably; repeatable.
    * @param rows of the part, all `size` bytes of it
    * @returns false when something else bears the name
+   * @throws AppError `content-removed` when bytes of it are lost
    */
   publish(part: Part & { size: number }, name: string, rows: PartRows): Promise<boolean>
   /** @throws AppError `content-removed` */

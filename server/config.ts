@@ -61,6 +61,11 @@ export function readConfig(env: Environment): Config {
   const enrolToken = read.parsed('ENROL_TOKEN', '', parseEnrolToken)
   const enrolClients = read.parsed('ENROL_CLIENTS', '*', parseClients)
   const directUploads = read.oneOf('DIRECT_UPLOADS', 'off', ['off', 'on']) === 'on'
+  if (directUploads && stores?.storage.kind === 'file') {
+    read.parsed('DIRECT_UPLOADS', '', () => {
+      throw new Error('needs a store that agents can reach themselves: STORAGE_URL=s3://BUCKET/PREFIX')
+    })
+  }
   const lengthLimit = read.parsed('LENGTH_LIMIT', '', (text) => parseSize(text, 1))
   read.finish()
   return {

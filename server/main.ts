@@ -49,6 +49,7 @@ async function main(config: Config): Promise<void> {
     pollWaitMs: defaults.waitSeconds * 1000,
     clientQuota: config.clientQuota,
     retention: config.retention,
+    directUploads: config.directUploads,
     report: (error, what, id) => log.error({ err: error, id }, what),
   })
   // Until it is known which address is bound.

@@ -195,6 +195,8 @@ export const beginSchema = z.object({
   digests: z.array(z.string()).default(['sha-256']),
   /** How chunks may be encoded on the way. */
   encodings: z.array(z.string()).default([]),
+  /** Whether chunks may go straight to the store. */
+  direct: z.boolean().default(false),
 })
 export type Begun = z.infer<typeof beginSchema>
 
@@ -228,6 +230,35 @@ export const chunksSchema = z.object({
   next: size.nullable(),
 })
 export type ChunksPage = z.infer<typeof chunksSchema>
+
+/** The MD5 of 16 bytes in Base64, as Content-MD5 has it (RFC 1864): what an object store checks a body with. */
+const md5 = z.string().regex(/^[A-Za-z0-9+/]{22}==$/, 'must be an MD5 in Base64')
+
+/** Asks where a chunk may be sent that does not pass through the server. */
+export const directRequestSchema = z.strictObject({ attempt, start: size, end: size, digest: chunkDigest, md5 })
+export type DirectRequest = z.infer<typeof directRequestSchema>
+
+export const directSchema = z.object({
+  /** Takes the bytes by PUT, with exactly these headers; who has it needs nothing else. */
+  url: z.string().max(8192),
+  headers: z.record(z.string().regex(/^[A-Za-z0-9-]{1,100}$/), z.string().regex(/^[\x20-\x7e]{0,1000}$/)),
+  tag: z.string(),
+  /** Until when the URL is good. */
+  expires: z.string(),
+})
+export type Direct = z.infer<typeof directSchema>
+
+/** Says that a chunk lies in the store. */
+export const directCommitSchema = z.strictObject({
+  attempt,
+  start: size,
+  end: size,
+  digest: chunkDigest,
+  tag: z.string().regex(/^[A-Za-z0-9_-]{8,100}$/, 'must be the tag that came with the URL'),
+  /** Of the whole file, where the agent knows it by now. */
+  sha256: digest.optional(),
+})
+export type DirectCommit = z.infer<typeof directCommitSchema>
 
 /** An answer of ours that is no success: RFC 9457, told from a proxy's by its `code`. */
 export const problemSchema = z.looseObject({

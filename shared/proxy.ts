@@ -1,6 +1,6 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import type { EnvReader } from './env.ts'
+import { readEnvironment, type Environment, type EnvReader } from './env.ts'
 import type { TlsOptions } from './tls.ts'
 
 /** A forward proxy on the way to the server. */
@@ -32,6 +32,14 @@ export function readProxy(reader: EnvReader, server: URL): Proxy | undefined {
   if (!url || isExempt(server, exempt)) return undefined
   const hasPassword = url.username !== '' || url.password !== ''
   return { url: url.href, shown: `${url.protocol}//${url.host}`, hasPassword, variable }
+}
+
+/** The same for any other URL, whenever it becomes known. @throws ConfigError when the variable for it is mistaken */
+export function proxyTo(env: Environment, url: URL): Proxy | undefined {
+  const reader = readEnvironment(env)
+  const proxy = readProxy(reader, url)
+  reader.finish()
+  return proxy
 }
 
 /** @throws Error that says the form, and nothing of the text: it can hold a password */

@@ -50,7 +50,7 @@ export const several: Measure = async (surroundings, options) => {
     about:
       `**Two servers against one**, each held to ${hold} of a core; PostgreSQL, the object store and the callers are not. Files of ${EACH / MiB} MiB, ${severalMib} MiB together, ` +
       `in chunks of ${CHUNK / MiB} MiB over ${CONNECTIONS} connections, the chunks of each file to the servers in turn, until all are durable; ` +
-      `then ${POLLERS} agents that poll without waiting, for ${seconds} s. In turn; ${ofRuns(runs)}.`,
+      `before that, ${POLLERS} agents that poll without waiting, for ${seconds} s. In turn; ${ofRuns(runs)}.`,
     tables: [
       table(
         ['', 'durable MiB/s', 'uploader, cores', 'polls/s'],
@@ -83,9 +83,10 @@ async function measure(count: number, { place, signal }: Surroundings, options: 
     // At full speed: sessions and downloads are begun, and each server has done what it is measured by.
     await warmUp({ ...task, files: CONNECTIONS })
     await pollsPerSecond({ urls, agents: POLLERS, seconds: WARM_UP })
-    const sent = await sendHeld({ ...task, files, complete: false }, hold)
-    await release()
     const polls = await pollsPerSecond({ urls, agents: POLLERS, seconds: options.seconds }, hold)
+    await release()
+    // Last, for files that are not completed leave the servers something to read back.
+    const sent = await sendHeld({ ...task, files, complete: false }, hold)
     return { rate: (files * EACH) / MiB / sent.seconds, load: loadOf(sent), polls }
   } finally {
     await release()

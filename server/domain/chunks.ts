@@ -27,6 +27,15 @@ export interface ChunkToStore {
   announced?: ChunkDigest
 }
 
+export interface ChunkToAdd {
+  part: Part
+  chunk: Chunk
+  /** Sees the rows under lock, in the transaction that inserts the chunk's. */
+  check: ChunkToStore['check']
+  /** Removes the bytes, which certainly have no row, and never get one. */
+  discard: () => Promise<void>
+}
+
 export interface Chunks {
   /** The right to write a range, which aborts as soon as the download is no longer this attempt's. */
   hold(part: Part, range: Range, session: string, signal: AbortSignal): Promise<Lease>
@@ -36,6 +45,12 @@ export interface Chunks {
    * @throws AppError `digest-mismatch`, `range-invalid`, `attempt-superseded`, `store-full`, and what `check` throws
    */
   store(chunk: ChunkToStore): Promise<DownloadRecord | undefined>
+  /**
+   * The row of a chunk whose bytes are durable already.
+   * @returns the download with the chunk counted, or undefined when the chunk was there already
+   * @throws AppError what `check` throws
+   */
+  add(chunk: ChunkToAdd): Promise<DownloadRecord | undefined>
   /** Tells whoever follows the download that a range of it is durable; never throws, for the chunk is. */
   landed(download: DownloadRecord, range: Range): Promise<void>
 }
@@ -95,15 +110,10 @@ export function createChunks(deps: ChunksDeps): Chunks {
   }
 
   /** What certainly has no row is of no use to anybody; should it stay, it goes with its part. */
-  const discard = (writer: ChunkWriter, id: string): Promise<void> =>
-    writer.discard().catch((error: unknown) => report(error, 'a chunk that nobody needs cannot be removed yet', id))
+  const tidy = (discard: () => Promise<void>, id: string): Promise<void> =>
+    discard().catch((error: unknown) => report(error, 'a chunk that nobody needs cannot be removed yet', id))
 
-  const insert = async (
-    writer: ChunkWriter,
-    part: Part,
-    chunk: Chunk,
-    check: ChunkToStore['check'],
-  ): Promise<DownloadRecord | undefined> => {
+  const insert = async ({ part, chunk, check, discard }: ChunkToAdd): Promise<DownloadRecord | undefined> => {
     let isRefused = false
     try {
       const stored = await jobs.insertChunk(part.id, part.attempt, chunk, (state) => {
@@ -112,11 +122,11 @@ export function createChunks(deps: ChunksDeps): Chunks {
         isRefused = false
         return verdict
       })
-      if (!stored) await discard(writer, part.id)
+      if (!stored) await tidy(discard, part.id)
       return stored
     } catch (error) {
       // Of any other failure nobody knows whether there is a row.
-      if (isRefused) await discard(writer, part.id)
+      if (isRefused) await tidy(discard, part.id)
       throw error
     }
   }
@@ -173,13 +183,15 @@ export function createChunks(deps: ChunksDeps): Chunks {
         const digest = seen.hash.hex()
         checkBody(seen.bytes, range, digest, announced)
         const chunk = { ...range, digest, tag: await commit(writer, part) }
-        stored = await insert(writer, part, chunk, check)
+        stored = await insert({ part, chunk, check, discard: writer.discard })
         return stored
       } finally {
         await writer.close()
         if (!stored && seen.bytes > 0) await resent(part.id, seen.bytes)
       }
     },
+
+    add: insert,
 
     async landed(download, range) {
       try {

@@ -33,6 +33,12 @@ export interface Contents {
    * @throws AppError `client-unknown`, `client-offline`
    */
   request(clientId: string, path: string | null, askedBy: string | null): Promise<DownloadRecord>
+  /**
+   * A URL of the store itself, where it has such and the download is completed.
+   * @param how told the path at the site
+   * @throws AppError the reason for which the download ended
+   */
+  urlOf(id: string, how: (path: string) => { filename: string; seconds: number }): Promise<string | undefined>
   /** The newest download of the path that is open or completed. */
   existing(clientId: string, path: string | null): Promise<DownloadRecord | undefined>
 }
@@ -123,9 +129,19 @@ export function createContents(deps: ContentDeps): Contents {
       return created!
     },
 
+    async urlOf(id, how) {
+      const download = await downloads.find(id)
+      checkUsable(download)
+      if (download.status !== 'completed' || download.name === null) return undefined
+      return bytes.contentUrl?.(download.name, how(pathOf(download)))
+    },
+
     existing: (clientId, path) => findOpen(clientId, path, ['queued', 'transferring', 'verifying', 'completed']),
   }
 }
+
+/** Where the file lies at the site, as far as that is known. */
+export const pathOf = ({ sourcePath, path }: DownloadRecord): string => sourcePath ?? path ?? 'file'
 
 /**
  * @throws AppError for a download that ended without content: the reason is the code

@@ -2,7 +2,7 @@ import { algorithmOf } from '../../shared/digest.ts'
 import { AppError, type ErrorDetails } from '../../shared/errors.ts'
 import { openStatuses } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
-import type { Chunk, DownloadRecord, JobStore } from '../ports.ts'
+import type { Chunk, CommitState, DownloadRecord, JobStore } from '../ports.ts'
 
 /** What an agent says it works on. */
 export interface Claim {
@@ -105,6 +105,20 @@ export function judgeOverlap(chunk: Range & { digest: string }, overlapping: rea
     'source-changed',
     `Bytes ${chunk.start} to ${chunk.end - 1} were sent before with another content; the source has changed.`,
   )
+}
+
+/**
+ * What a chunk means to the rows at the moment of its commit, under the transaction's lock.
+ * @throws AppError of checkSession, checkUnderWay and judgeOverlap
+ */
+export function judgeCommit(
+  chunk: Chunk,
+  { download, session, overlapping }: CommitState,
+  claim: { session: string; attempt: number },
+): 'insert' | 'replay' {
+  checkSession(session, claim.session)
+  if (download) checkUnderWay(download, claim.attempt)
+  return judgeOverlap(chunk, overlapping)
 }
 
 export function unknownDownload(id: string): AppError {

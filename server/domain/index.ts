@@ -1,5 +1,5 @@
 import type { Range } from '../../shared/ranges.ts'
-import type { ByteStore } from '../byte-ports.ts'
+import type { ByteStore, DirectChunks } from '../byte-ports.ts'
 import type {
   ClientRecord,
   Clock,
@@ -16,7 +16,9 @@ import { createAttempts, type Attempts } from './attempts.ts'
 import { createChunks } from './chunks.ts'
 import { createCompletion, type Completion } from './completion.ts'
 import { createContents, type Contents } from './content.ts'
+import { createDirect, type Direct } from './direct.ts'
 import { createDownloads, type Downloads } from './downloads.ts'
+import { createLand } from './landing.ts'
 import { createLater } from './later.ts'
 import { createPolls, type Polls } from './polls.ts'
 import { createPresence, type Presence } from './presence.ts'
@@ -40,6 +42,8 @@ export interface Domain {
   downloads: Downloads
   attempts: Attempts
   uploads: Uploads
+  /** Where agents put chunks into the store themselves. */
+  direct: Direct | undefined
   whole: WholeUploads
   completion: Completion
   contents: Contents
@@ -66,6 +70,8 @@ export interface DomainDeps {
   shared: boolean
   observer: Observer
   clock: Clock
+  /** Whether agents send their chunks straight to the store. */
+  directUploads: boolean
   /** How long an agent's poll is held, in ms. */
   pollWaitMs: number
   /** What the files of one client may take up, in bytes; undefined for as much as there is. */
@@ -88,6 +94,7 @@ export function createDomain(deps: DomainDeps): Domain {
   const verifier = createVerifier({ ...deps, downloads, attempts })
   const completion = createCompletion({ jobs, downloads, verifier, waiting, clock })
   const chunks = createChunks({ ...deps, attempts, later, verifier, presence, reservations: createReservations() })
+  const land = createLand({ ...deps, chunks, completion, announced })
 
   return {
     waiting,
@@ -95,7 +102,8 @@ export function createDomain(deps: DomainDeps): Domain {
     downloads,
     attempts,
     completion,
-    uploads: createUploads({ ...deps, chunks, completion, announced }),
+    uploads: createUploads({ jobs, chunks, land }),
+    direct: deps.directUploads ? createDirect({ jobs, chunks, land, clock, store: directStore(bytes) }) : undefined,
     sessions: createSessions({ ...deps, presence }),
     polls: createPolls({ jobs, presence, waiting, clock }),
     whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion, later, leases }),
@@ -117,4 +125,10 @@ export function createDomain(deps: DomainDeps): Domain {
 
     checkReady: () => checkStores({ jobs, bytes }),
   }
+}
+
+/** @throws Error when the store takes nothing but what comes from a server */
+function directStore({ direct }: ByteStore): DirectChunks {
+  if (direct) return direct
+  throw new Error('DIRECT_UPLOADS=on needs a store that agents can reach: STORAGE_URL=s3://BUCKET/PREFIX')
 }

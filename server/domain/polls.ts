@@ -18,6 +18,8 @@ export interface PollRequest {
   seen?: number | undefined
   /** How long the agent is ready to wait for an answer, in ms. */
   waitMs: number
+  /** It was held to the end of its time, and nothing has happened since it was looked at. */
+  quiet?: boolean
 }
 
 export interface News {
@@ -30,10 +32,11 @@ export interface Polls {
   /**
    * Calls `ready` once, when the poll is to be answered: there is news, it is refused, or its time is up.
    * A function and no promise, as thousands wait here: each of them is a timer and some hundred bytes.
+   * @param ready is told whether the poll is quiet
    * @param mayStill whether the caller still has a right to the answer; asked at each wake, as a revocation is one
    * @returns ends the wait without `ready`, as when the caller has gone
    */
-  hold(poll: PollRequest, waiter: { ready: () => void; mayStill: () => Promise<boolean> }): () => void
+  hold(poll: PollRequest, waiter: { ready: (quiet: boolean) => void; mayStill: () => Promise<boolean> }): () => void
   /**
    * The open jobs, if they differ from what was seen; hands nothing over, and waits for nothing.
    * @throws AppError `session-superseded`, `session-unknown`; `shutting-down` once the server stops and there is no news
@@ -60,6 +63,9 @@ export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting:
     hold(poll, { ready, mayStill }) {
       const { clientId, waitMs } = poll
       let over = false
+      /** Looked at, and found without news, since the last wake. */
+      let quiet = false
+      let looks = 0
       let closed: ((cut: boolean) => void) | undefined
       const end = (cut: boolean): void => {
         over = true
@@ -70,12 +76,17 @@ export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting:
       const release = (): void => {
         if (over) return
         end(false)
-        ready()
+        ready(quiet)
       }
       const look = async (woken: boolean): Promise<void> => {
+        quiet = false
+        const mine = (looks += 1)
         const ended = waiting.stopped() || (woken && !(await mayStill()))
         if (ended || (await read(poll, 1)) !== undefined) release()
-        else if (!over) closed ??= presence.pollOpened(clientId, waitMs)
+        else if (!over) {
+          quiet = mine === looks
+          closed ??= presence.pollOpened(clientId, waitMs)
+        }
       }
       // What fails here fails in the answer, too, which says so.
       const lookOrRelease = (woken: boolean): void => void look(woken).catch(release)
@@ -91,7 +102,7 @@ export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting:
     },
 
     async answer(poll) {
-      const news = await read(poll, JOBS_PER_POLL)
+      const news = poll.quiet ? undefined : await read(poll, JOBS_PER_POLL)
       presence.polled(poll.clientId, poll.waitMs)
       if (!news) waiting.checkGoingOn()
       return news

@@ -1,28 +1,20 @@
 import { lengthOf, type Batch } from '../../shared/batches.ts'
-import type { ChunkDigest, Sha256 } from '../../shared/digest.ts'
-import { AppError, isAppError } from '../../shared/errors.ts'
+import type { ChunkDigest } from '../../shared/digest.ts'
+import { AppError } from '../../shared/errors.ts'
 import { CHUNKS_PER_PAGE, defaults, type ChunksPage, type Session } from '../../shared/protocol.ts'
-import type { ContentRange } from '../../shared/ranges.ts'
+import type { ContentRange, Range } from '../../shared/ranges.ts'
 import type { Part } from '../byte-ports.ts'
 import type { Chunk, CommitState, DownloadRecord, JobStore } from '../ports.ts'
-import type { Announced } from './announced.ts'
 import type { Body, Chunks } from './chunks.ts'
-import { wasAsked, type Completion } from './completion.ts'
-import { checkSession, checkUnderWay, findClaimed, findForSession, judgeOverlap } from './guards.ts'
+import { checkUnderWay, findClaimed, findForSession, judgeCommit, judgeOverlap } from './guards.ts'
+import type { Land, Landing } from './landing.ts'
 
-export interface ChunkRequest {
-  id: string
-  session: string
-  attempt: number
+export interface ChunkRequest extends Landing {
   range: ContentRange
   digest: ChunkDigest
-  /** Of the whole file, where the agent knows it by now: with it, the chunk that fills the last hole also completes. */
-  sha256?: Sha256 | undefined
   body: Body
   /** Makes the chunk's bytes of an encoded body. */
   decode?: (batches: AsyncIterable<Batch>, signal: AbortSignal) => AsyncIterable<Batch>
-  /** Aborts when the connection has gone. */
-  signal: AbortSignal
 }
 
 export interface Uploads {
@@ -42,23 +34,17 @@ export interface Uploads {
 export interface UploadsDeps {
   jobs: JobStore
   chunks: Chunks
-  completion: Completion
-  announced: Announced
-  report: (error: unknown, what: string, id: string) => void
+  land: Land
 }
 
 /** An agent's chunks: in any order, over several connections, again after a lost answer. */
-export function createUploads({ jobs, chunks, completion, announced, report }: UploadsDeps): Uploads {
+export function createUploads({ jobs, chunks, land }: UploadsDeps): Uploads {
   /** @returns the download with the chunk counted, or undefined when the chunk was there already */
   const take = async (request: ChunkRequest): Promise<DownloadRecord | undefined> => {
     const { id, session, attempt, range, digest, body, decode, signal } = request
     const part = { id, attempt }
     const { start, end } = range
-    const check = (chunk: Chunk, state: CommitState): 'insert' | 'replay' => {
-      checkSession(state.session, session)
-      if (state.download) checkUnderWay(state.download, attempt)
-      return judgeOverlap(chunk, state.overlapping)
-    }
+    const check = (chunk: Chunk, state: CommitState): 'insert' | 'replay' => judgeCommit(chunk, state, request)
     const lease = await chunks.hold(part, { start, end }, session, signal)
     try {
       const overlapping = await jobs.overlappingChunks(id, attempt, range)
@@ -75,22 +61,13 @@ export function createUploads({ jobs, chunks, completion, announced, report }: U
     }
   }
 
-  /** @returns the download as it is with the chunk */
-  const putOne = async (request: ChunkRequest): Promise<DownloadRecord | undefined> => {
-    const { id, session, attempt, range } = request
+  const check = async ({ id, session, attempt, range }: ChunkRequest): Promise<void> => {
     const claimed = await findClaimed({ jobs }, id, { session, attempt })
-    checkRange(range, claimed.size ?? 0, defaults.chunk)
-    // Before it is durable: another chunk may be so after it, and ask for what it told before it is answered.
-    const takeBack = request.sha256 === undefined ? undefined : announced.tell(request, session, request.sha256)
-    try {
-      const stored = await take(request)
-      if (stored) await chunks.landed(stored, range)
-      return stored ?? (await jobs.findDownload(id))
-    } catch (error) {
-      takeBack?.()
-      if (isAppError(error, 'range-conflict')) error.details['received'] = await jobs.received(id, attempt)
-      throw error
+    if (range.total !== claimed.size) {
+      const detail = `Content-Range says a size of ${range.total}; this attempt has ${claimed.size}.`
+      throw new AppError('range-invalid', detail, { field: 'Content-Range' })
     }
+    checkLength(range, defaults.chunk)
   }
 
   return {
@@ -103,47 +80,18 @@ export function createUploads({ jobs, chunks, completion, announced, report }: U
       return { attempt, chunks: page, next: rows[CHUNKS_PER_PAGE]?.start ?? null }
     },
 
-    async put(request) {
-      const { id, session, attempt, range, sha256, signal } = request
-      if (sha256 === undefined) {
-        const download = await putOne(request)
-        const told = announced.told(request, session)
-        if (download?.bytesReceived !== range.total || told === undefined) return undefined
-        announced.forget(request)
-        // This one is answered at once; whoever asks for the end hears of what comes of it.
-        completion
-          .complete(id, session, { attempt, size: range.total, sha256: told }, signal)
-          .catch((error: unknown) => {
-            // The server stops, and goes on with it at its next start.
-            if (isAppError(error, 'shutting-down')) return
-            report(error, 'everything is there, and could not be completed yet', id)
-          })
-        return undefined
-      }
-      const end = { attempt, size: range.total, sha256 }
-      if (wasAsked(await findForSession({ jobs }, id, session), end)) {
-        // A lost answer is answered the same.
-        await jobs.addResent(id, await readToEnd(request.body(signal)))
-        return completion.complete(id, session, end, signal)
-      }
-      const download = await putOne(request)
-      if (download?.bytesReceived !== range.total) return undefined
-      announced.forget(request)
-      return completion.complete(id, session, end, signal)
-    },
+    put: (request) =>
+      land(request, {
+        check: () => check(request),
+        take: () => take(request),
+        repeated: async () => jobs.addResent(request.id, await readToEnd(request.body(request.signal))),
+      }),
   }
 }
 
-/** @throws AppError `range-invalid`, or `too-large` with the limit */
-function checkRange(range: ContentRange, size: number, limits: Session['chunk']): void {
-  if (range.total !== size) {
-    throw new AppError('range-invalid', `Content-Range says a size of ${range.total}; this attempt has ${size}.`, {
-      field: 'Content-Range',
-    })
-  }
-  if (range.end - range.start > limits.max) {
-    throw new AppError('too-large', `A chunk has at most ${limits.max} bytes.`, { limit: limits.max })
-  }
+/** @throws AppError `too-large` with the limit */
+export function checkLength({ start, end }: Range, { max }: Session['chunk']): void {
+  if (end - start > max) throw new AppError('too-large', `A chunk has at most ${max} bytes.`, { limit: max })
 }
 
 /** Reads a replayed body to its end, so that the connection stays usable. @returns its length in bytes */

@@ -76,18 +76,20 @@ export function createVerifier(deps: {
   }
 
   const verify = async (download: DownloadRecord): Promise<void> => {
-    let digest: Sha256 | undefined
     try {
-      digest = await followed.digest(download, download.size ?? 0)
+      const digest = await followed.digest(download, download.size ?? 0)
+      if (digest === undefined) return
+      if (download.sha256 === null || download.sha256 === digest) await publish(download, digest)
+      else
+        await reject(
+          download,
+          `What lies in the store has the SHA-256 ${digest}, not the announced ${download.sha256}.`,
+        )
     } catch (error) {
       // Only what proves a loss costs the attempt; a read that fails now may succeed later.
       if (!isAppError(error, 'content-removed')) throw error
-      return reject(download, `The store lost bytes: ${messageOf(error)}`)
+      await reject(download, `The store lost bytes: ${messageOf(error)}`)
     }
-    if (digest === undefined) return
-    if (download.sha256 === null || download.sha256 === digest) await publish(download, digest)
-    else
-      await reject(download, `What lies in the store has the SHA-256 ${digest}, not the announced ${download.sha256}.`)
     followed.drop(download)
   }
 

@@ -7,6 +7,7 @@ import type { Access } from '../domain/access/index.ts'
 import { mayClient, type Principal } from '../domain/access/principal.ts'
 import { unknownClient } from '../domain/guards.ts'
 import { principalOf } from './gate.ts'
+import { wasQuiet } from './held-polls.ts'
 import {
   beginRequestSchema,
   completeRequestSchema,
@@ -58,7 +59,8 @@ export function agentRoutes(router: Router, { domain, access, present }: RouteDe
     const session = ctx.get(headers.session) || undefined
     ctx.set('Cache-Control', 'no-store')
     // It has waited already: held-polls.ts.
-    const news = await domain.polls.answer({ clientId, session, seen, waitMs: preferredWait(ctx) })
+    const poll = { clientId, session, seen, waitMs: preferredWait(ctx), quiet: wasQuiet(ctx.req) }
+    const news = await domain.polls.answer(poll)
     // The answer can still find nobody there.
     const gone = callerGone(ctx)
     const lost = (): void => domain.presence.lost(clientId)
@@ -100,6 +102,7 @@ export function agentRoutes(router: Router, { domain, access, present }: RouteDe
       maxParallel: defaults.maxParallel,
       digests: [...defaults.digests],
       encodings: [...defaults.encodings],
+      direct: domain.direct !== undefined,
     } satisfies Begun
   })
 

@@ -2,17 +2,19 @@ import { Readable } from 'node:stream'
 import type { Router } from '@koa/router'
 import { create as contentDisposition } from 'content-disposition'
 import type { Context } from 'koa'
+import { z } from 'zod'
 import { formatDigest } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { headers } from '../../shared/protocol.ts'
 import { pause } from '../../shared/wait.ts'
-import { checkUsable, type Opened } from '../domain/content.ts'
+import { checkUsable, pathOf, type Opened } from '../domain/content.ts'
 import type { Domain } from '../domain/index.ts'
 import { safeName } from '../domain/names.ts'
 import type { DownloadRecord } from '../ports.ts'
 import type { RouteDeps } from './agents.ts'
 import { callerGone } from './body.ts'
-import { downloadIdOf, preferredWait } from './request.ts'
+import { valid } from './json.ts'
+import { downloadIdOf, preferredWait, query } from './request.ts'
 import { closeWith, sendStored } from './stored.ts'
 
 /** How long a caller waits for a transfer to begin unless it says otherwise, in ms. */
@@ -22,8 +24,28 @@ export function contentRoutes(router: Router, { domain }: RouteDeps): void {
   router.get('/downloads/:id/content', async (ctx) => {
     const id = downloadIdOf(ctx)
     if (ctx.method === 'HEAD') return describe(ctx, await domain.downloads.find(id))
+    if (redirectWanted(ctx) && (await redirected(ctx, domain, id))) return
     await sendContent(ctx, domain, id, { beginMs: preferredWait(ctx) || BEGIN_WITHIN })
   })
+}
+
+/** How long a URL of the store is good, in s: whoever is sent there goes at once. */
+const REDIRECT_FOR = 5 * 60
+
+const redirectSchema = z.enum(['true', 'false']).optional()
+
+const redirectWanted = (ctx: Context): boolean => valid(redirectSchema, query(ctx, 'redirect'), 'redirect') === 'true'
+
+/** Sends the caller to the store, if it hands out the file itself by now. @returns whether that was the answer */
+async function redirected(ctx: Context, { contents }: Domain, id: string): Promise<boolean> {
+  const url = await contents.urlOf(id, (path) => ({ filename: safeName(path), seconds: REDIRECT_FOR }))
+  if (url === undefined) return false
+  ctx.body = ''
+  ctx.status = 307
+  ctx.set('Location', url)
+  // Who has the URL needs no right.
+  ctx.set('Cache-Control', 'no-store')
+  return true
 }
 
 export interface SendOptions {
@@ -127,7 +149,7 @@ function sendWhole(ctx: Context, { download, content }: Extract<Opened, { kind: 
 function setHeaders(ctx: Context, download: DownloadRecord): void {
   ctx.set('ETag', etagOf(download))
   ctx.set('Cache-Control', 'private, no-transform')
-  ctx.set('Content-Disposition', contentDisposition(safeName(download.sourcePath ?? download.path ?? 'file')))
+  ctx.set('Content-Disposition', contentDisposition(safeName(pathOf(download))))
   ctx.set('X-Content-Type-Options', 'nosniff')
   ctx.type = 'application/octet-stream'
   if (download.sourceModified !== null) ctx.lastModified = new Date(download.sourceModified)

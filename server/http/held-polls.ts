@@ -17,10 +17,16 @@ export type Hold = (
 /** In ms: who waits so long for each answer cannot ask often. */
 const LONG = 500
 const waited = new WeakSet<IncomingMessage>()
+const quiet = new WeakSet<IncomingMessage>()
 
 /** Whether a request was held for a while before it came to its route. */
 export function hasWaited(request: IncomingMessage): boolean {
   return waited.has(request)
+}
+
+/** Whether a poll was held to the end of its time without anything that could be news. */
+export function wasQuiet(request: IncomingMessage): boolean {
+  return quiet.has(request)
 }
 
 /**
@@ -45,8 +51,9 @@ export function createHeldPolls({
       response.off('close', gone)
       crowd.leave(poll.clientId, release)
     }
-    const handOn = (): void => {
+    const handOn = (isQuiet: boolean): void => {
       leave()
+      if (isQuiet) quiet.add(request)
       if (performance.now() - since > LONG) waited.add(request)
       next()
     }
@@ -56,7 +63,7 @@ export function createHeldPolls({
     }
     const release = (): void => {
       end()
-      handOn()
+      handOn(false)
     }
     const end = polls.hold(poll, { ready: handOn, mayStill })
     response.once('close', gone)

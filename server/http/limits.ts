@@ -55,11 +55,12 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
     if (strangeness(ctx) !== undefined) await consume(failures, networkOf(addressOf(ctx)))
     if (principal.kind === 'operator') await consume(requests, principal.id)
     const name = nameOf(ctx, principal)
-    if (name !== undefined) await checkFailures(name)
+    // Who has waited cannot ask often, whatever comes of it.
+    if (name !== undefined && !hasWaited(ctx.req)) await checkFailures(name)
     if (principal.kind === 'enrolment') await consume(enrolled, name ?? '')
     if (principal.kind !== 'agent') return
     if (principal.by === 'proof') await consume(proofs, principal.credentialId)
-    else if (ctx.method !== 'PUT' && !hasWaited(ctx.req)) await consume(calls, principal.credentialId)
+    else if (!isBytes(ctx) && !hasWaited(ctx.req)) await consume(calls, principal.credentialId)
   }
 
   return async (ctx, next) => {
@@ -82,6 +83,10 @@ const isProbe = ({ method, path }: Context): boolean =>
 /** What sites install is for everybody; whatever else they ask for there counts alike. */
 const isInstall = ({ method, path }: Context): boolean =>
   (method === 'GET' || method === 'HEAD') && (path === '/install.sh' || path.startsWith('/agents/'))
+
+/** A chunk, or what is asked and said of one that goes to the store itself. */
+const isBytes = ({ method, path }: Context): boolean =>
+  method === 'PUT' || (method === 'POST' && /^\/jobs\/[^/]+\/chunks(\/commit)?$/.test(path))
 
 /** What is not theirs, and what they cannot have any more. */
 const refusals = ['not-permitted', 'download-unknown', 'client-unknown', 'enrolment-spent', 'key-revoked'] as const

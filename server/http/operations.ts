@@ -68,6 +68,22 @@ export const operations: Record<string, Operation> = {
     ],
     answers: { 200: 'Download', 202: 'Download', 204: 'nothing' },
   },
+  'POST /jobs/{id}/chunks': {
+    access: 'agent',
+    of: 'download',
+    summary: 'Where to put a chunk that does not pass through the server; 204 when it is there already',
+    request: 'DirectRequest',
+    headers: ['Agent-Session'],
+    answers: { 200: 'Direct', 204: 'nothing' },
+  },
+  'POST /jobs/{id}/chunks/commit': {
+    access: 'agent',
+    of: 'download',
+    summary: 'A chunk was put',
+    request: 'DirectCommit',
+    headers: ['Agent-Session'],
+    answers: { 200: 'Download', 202: 'Download', 204: 'nothing' },
+  },
   'POST /jobs/{id}/complete': {
     access: 'agent',
     of: 'download',
@@ -114,9 +130,10 @@ export const operations: Record<string, Operation> = {
   'GET /downloads/{id}/content': {
     access: 'content',
     of: 'download',
-    summary: 'The bytes, as they arrive or afterwards',
+    summary: 'The bytes, as they arrive or afterwards; with redirect=true by way of the store, where that is possible',
+    query: ['redirect'],
     headers: [...wait, 'Range', 'If-Range', 'If-None-Match'],
-    answers: { 200: 'bytes', 206: 'bytes', 304: 'nothing' },
+    answers: { 200: 'bytes', 206: 'bytes', 304: 'nothing', 307: 'nothing' },
   },
   'DELETE /downloads/{id}/content': {
     access: 'operator',

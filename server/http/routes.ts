@@ -8,6 +8,7 @@ import { contentRoutes } from './content.ts'
 import type { Access } from '../domain/access/index.ts'
 import type { Domain } from '../domain/index.ts'
 import type { Metrics } from '../metrics.ts'
+import { directRoutes } from './direct.ts'
 import { downloadRoutes } from './downloads.ts'
 import { healthRoutes } from './health.ts'
 import { metricsRoutes } from './metrics.ts'
@@ -32,6 +33,7 @@ export function createRouter(deps: RoutesDeps): Router {
   const router = new Router()
   agentRoutes(router, deps)
   uploadRoutes(router, deps)
+  directRoutes(router, deps)
   downloadRoutes(router, deps)
   contentRoutes(router, deps)
   clientRoutes(router, deps)

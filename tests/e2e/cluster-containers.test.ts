@@ -50,8 +50,7 @@ describe('deploy/cluster/compose.yml', () => {
       await mkdir(files)
       const sha256 = await writeRandom(join(files, 'file_to_download.txt'), 64 * MiB)
       await chmod(place.folder, 0o755)
-      // Chunks of more than 8 MiB wait in a temporary file.
-      await cluster.agent('site', files, 'LIMIT=80mbit', 'CHUNK_SIZE=16MiB')
+      await cluster.agent('site', files, 'LIMIT=80mbit')
       await until(
         'the site',
         async () => (await cluster.call('/clients/site').catch((): Json => ({})))['status'] === 'online',
@@ -83,8 +82,8 @@ describe('deploy/cluster/compose.yml', () => {
       cluster.engine('exec', cluster.container(service), ...command)
     expect(await inside('server-3', 'id', '-u')).toBe('1000')
     await expect(inside('server-3', 'sh', '-c', 'echo > /app/x')).rejects.toThrow(/[Rr]ead-only|denied/)
+    // Long chunks wait there.
     await inside('server-3', 'sh', '-c', 'echo > /tmp/x && rm /tmp/x')
-    expect(await inside('server-3', 'sh', '-c', 'wc -l < /proc/mounts')).toMatch(/^\d+$/)
     expect(await inside('database', 'sh', '-c', 'echo "[$ADMIN_TOKEN$AWS_SECRET_ACCESS_KEY$DATABASE_URL]"')).toBe('[]')
     expect(await inside('proxy', 'id', '-u')).toBe('99')
   })

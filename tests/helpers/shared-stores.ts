@@ -2,14 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { Client } from 'pg'
 import { postgresLacking, startPostgres, type PostgresServer } from './postgres-server.ts'
-import { s3Lacking, s3Place } from './s3.ts'
+import { s3Lacking, s3Place, type S3Place } from './s3.ts'
 
 /** A fresh database and an empty place in the bucket, for any number of servers. */
 export interface SharedStores {
   /** What a server needs of the environment to use them. */
   env: Record<string, string>
-  /** Names of all objects, in order. */
-  keys(): Promise<string[]>
+  place: S3Place
   /** @param url of the object, as `s3://BUCKET/KEY` */
   removeObject(url: string): Promise<void>
   /** One statement, past every server. @returns its rows */
@@ -49,7 +48,7 @@ export async function sharedStores(within = process.env[POSTGRES] ?? ''): Promis
       STORAGE_URL: place.url,
       ...Object.fromEntries(OF_S3.map((variable) => [variable, process.env[variable] ?? ''])),
     },
-    keys: place.keys,
+    place,
     async removeObject(object) {
       const { host: Bucket, pathname } = new URL(object)
       await place.client.send(new DeleteObjectCommand({ Bucket, Key: decodeURIComponent(pathname.slice(1)) }))

@@ -11,10 +11,12 @@ import { createHttp } from '../../agent/http.ts'
 import { createHashers } from '../../agent/hasher.ts'
 import { createLanes } from '../../agent/lanes.ts'
 import { createChunkLimits } from '../../agent/limits.ts'
+import type { Limiter } from '../../agent/limiter.ts'
 import { createPatience } from '../../agent/patience.ts'
 import { createRetry } from '../../agent/retry.ts'
 import { openSource } from '../../agent/source.ts'
 import { openState } from '../../agent/state.ts'
+import { createStoreHttp } from '../../agent/store-http.ts'
 import { createUpload } from '../../agent/upload.ts'
 import { formatDigest } from '../../shared/digest.ts'
 import { parseContentRange, union, type ContentRange, type Range } from '../../shared/ranges.ts'
@@ -27,7 +29,7 @@ export const SIZE = 2000 * KiB + 7
 /** What the file holds, and its SHA-256. */
 export const content = randomBytes(SIZE)
 export const digest = sha256Of(content)
-const log = pino({ level: 'silent' })
+const silent = pino({ level: 'silent' })
 
 export interface Put {
   request: IncomingMessage
@@ -36,6 +38,14 @@ export interface Put {
   length: number
   /** The whole body. */
   body: () => Promise<Buffer>
+}
+
+/** A request that is no chunk. */
+export interface Exchange {
+  request: IncomingMessage
+  response: ServerResponse
+  /** Bytes are where a chunk by way of the server would have brought them. */
+  keep(start: number, bytes: Buffer): void
 }
 
 export const problem = (response: ServerResponse, status: number, code: string, more = {}, headers = {}): void => {
@@ -61,12 +71,24 @@ export async function createUploading() {
       lanes = createLanes({ count: 3, budget: 4 * KiB * KiB }),
       file = join(folder, 'file'),
       policy = 'fail',
+      /** Answers what is asked of chunks that go straight to the store. */
+      direct = undefined as ((exchange: Exchange) => Promise<void>) | undefined,
+      log = silent,
+      limiter = undefined as Limiter | undefined,
     } = {},
   ) => {
     const store = Buffer.alloc(SIZE)
     const stored: Range[] = []
     const lengths: number[] = []
     const server = createServer((request, response) => {
+      if (direct && request.method === 'POST') {
+        const keep = (start: number, bytes: Buffer): void => {
+          bytes.copy(store, start)
+          stored.push({ start, end: start + bytes.length })
+        }
+        direct({ request, response, keep }).catch((error: unknown) => response.destroy(error as Error))
+        return
+      }
       if (request.method === 'GET') {
         if (!answersLooks()) request.socket.resetAndDestroy()
         else response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
@@ -91,6 +113,7 @@ export async function createUploading() {
     await once(server, 'listening')
 
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const limited = limiter ? { limiter } : {}
     const retry = createRetry({ log })
     const state = await openState({ dir: join(folder, `state-${runs++}`), server: url, log })
     const limits = createChunkLimits({ cap: undefined, state, log })
@@ -102,7 +125,7 @@ export async function createUploading() {
     const durable: Range[] = []
     const upload = createUpload({
       api: createApi({
-        http: createHttp({ server: url, userAgent: 'test' }),
+        http: createHttp({ server: url, userAgent: 'test', ...limited }),
         retry,
         session: { session: '1.x' },
         onSessionEnd: () => undefined,
@@ -115,6 +138,9 @@ export async function createUploading() {
       flow: fixedFlow(512 * KiB),
       algorithm: 'sha-256',
       compress: false,
+      direct: direct !== undefined,
+      storeHttp: createStoreHttp({ server: url, userAgent: 'test', proxyOf: () => undefined, ...limited }),
+      log,
       source,
       target: {
         id: 'job',

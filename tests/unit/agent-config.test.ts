@@ -21,6 +21,8 @@ describe('configuration of the agent', () => {
     expect(read(['--id=client1'])).toEqual({
       clientId: 'client1',
       server: 'http://localhost:3000',
+      direct: true,
+      proxyOf: expect.any(Function),
       file: '/home/x/file_to_download.txt',
       fileIsDefault: true,
       roots: [],

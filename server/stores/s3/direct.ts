@@ -30,14 +30,15 @@ export function createDirect({
       async presignChunk({ part, start, length, md5, seconds }) {
         const tag = newTag()
         const object = { Bucket: objects.bucket, Key: layout.chunk(part, start, tag) }
-        const put = new PutObjectCommand({ ...object, ContentLength: length, ContentMD5: md5 })
-        // Signed as headers: the store refuses any other length, and what was damaged on the way.
-        const signed = new Set(['content-length', 'content-md5'])
+        const put = new PutObjectCommand({ ...object, ContentLength: length, ContentMD5: md5, IfNoneMatch: '*' })
+        // Signed as headers: the store refuses any other length, what was damaged on the way, and a second body.
+        const signed = new Set(['content-length', 'content-md5', 'if-none-match'])
         const options = { expiresIn: seconds, signableHeaders: signed, unhoistableHeaders: signed }
         const url = await getSignedUrl(signer, put, options)
-        return { url, headers: { 'Content-Length': String(length), 'Content-MD5': md5 }, tag }
+        return { url, headers: { 'Content-Length': String(length), 'Content-MD5': md5, 'If-None-Match': '*' }, tag }
       },
 
+      discardChunk: (part, start, tag) => objects.remove(layout.chunk(part, start, tag)),
       chunkLanded: async (part, start, tag) => (await objects.head(layout.chunk(part, start, tag)))?.size,
     },
   }
