@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ADMIN, bearer } from '../helpers/admin.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import { start, type Running } from '../helpers/process.ts'
-import type { S3Place } from '../helpers/s3.ts'
 import { sharedLacking, sharedStores, type SharedStores } from '../helpers/shared-stores.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
@@ -15,14 +14,12 @@ const describeShared = lacks === undefined ? describe : describe.skip
 describeShared(`direct uploads and several servers with tokens${lacks === undefined ? '' : ` (${lacks})`}`, () => {
   let stack: Stack
   let stores: SharedStores
-  let place: S3Place
   let other: Running
   let otherUrl: string
   const content = randomBytes(3 * 1024 * 1024)
 
   beforeAll(async () => {
     stores = await sharedStores()
-    place = stores.place
     const own = { ...stores.env, DIRECT_UPLOADS: 'on', AUTH: 'on', ADMIN_TOKEN: ADMIN, LOG_LEVEL: 'debug' }
     stack = await startStack(own, { stores })
     other = start('server/main.ts', [], { ...own, HOST: '127.0.0.1', PORT: '0' })
