@@ -16,12 +16,13 @@ const common = {
   },
 }
 
-/** Suites about several servers, and about what they share going away. */
-const ofSeveral = 'cluster cluster-access cluster-kills database-away store-away'
+/** Suites about several servers, about what they share going away, and about what only a bucket can do. */
+const ofSeveral =
+  'cluster cluster-access cluster-kills database-away direct-chunks direct-servers direct-uploads store-away'
 
 /** Suites about the protocol and what becomes of files; the others are about one machine: its files, backup, packages. */
 const ofAny =
-  'access audit cli cli-updates content encodings held-polls keys last-chunk limits-of-callers lost-answers operator ' +
+  'access audit cli cli-updates content encodings held-polls keys last-chunk lost-answers operator ' +
   'protocol races resume sessions transfer updates'
 
 const paths = (suites: string): string[] => suites.split(' ').map((name) => `<rootDir>/tests/e2e/${name}.test.ts`)

@@ -114,10 +114,8 @@ describe('one of three servers is cut from the database', () => {
       const file = join(server.folder, clientId)
       const sha256 = await writeRandom(file, MiB)
       const before = await pollsAt(server)
-      const agent = await cluster.servers[0].online(clientId, [
-        ...['--server', proxy.url, '--ca', certificateOf(proxy)],
-        ...['--file', file],
-      ])
+      const way = ['--server', proxy.url, '--ca', certificateOf(proxy)]
+      const agent = await cluster.servers[0].online(clientId, [...way, '--file', file])
       await agent.line((one) => one['msg'] === 'session begun')
       if ((await pollsAt(server)) > before) return { clientId, sha256 }
     }

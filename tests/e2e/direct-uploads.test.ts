@@ -5,28 +5,24 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { sha256Of } from '../helpers/folder.ts'
 import { startProxy, type Proxy } from '../helpers/proxy.ts'
 import type { Running } from '../helpers/process.ts'
-import type { S3Place } from '../helpers/s3.ts'
-import { sharedLacking, sharedStores } from '../helpers/shared-stores.ts'
+import { sharedStores, type SharedStores } from '../helpers/shared-stores.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
 const MiB = 1024 * 1024
-const lacks = sharedLacking()
-const describeShared = lacks === undefined ? describe : describe.skip
-
-describeShared(`chunks straight to the store${lacks === undefined ? '' : ` (${lacks})`}`, () => {
+describe('chunks straight to the store', () => {
   let stack: Stack
-  let place: S3Place
+  let stores: SharedStores
   /** The ways from the site to the store, and to the server. */
   let toStore: Proxy
   let toServer: Proxy
   const agents: Running[] = []
 
   beforeAll(async () => {
-    const stores = await sharedStores()
-    place = stores.place
+    stores = await sharedStores()
+    const { place } = stores
     toStore = await startProxy(place.endpoint)
     const own = { DIRECT_UPLOADS: 'on', S3_PUBLIC_ENDPOINT: toStore.url, LOG_LEVEL: 'debug' }
-    stack = await startStack({ ...stores.env, ...own })
+    stack = await startStack(own, { stores })
     toServer = await startProxy(stack.url)
   }, 120_000)
   afterEach(async () => {
@@ -39,7 +35,7 @@ describeShared(`chunks straight to the store${lacks === undefined ? '' : ` (${la
     await stack.stop()
     expect(output()).not.toMatch(/X-Amz-|Signature/)
     await Promise.all([toStore.close(), toServer.close()])
-    await place.remove()
+    await stores.remove()
   }, 60_000)
 
   const startAgent = async (id: string, file: string): Promise<Running> => {

@@ -10,6 +10,8 @@ const KiB = 1024
 const SIZE = 12_000 * KiB + 7
 /** Headers of the chunks, polls and everything else, in bytes. */
 const OVERHEAD = (SIZE / CHUNK) * 1024 + 100 * KiB
+/** A machine that does much else takes its time, in ms. */
+const WITHIN = 90_000
 
 type Fault = (site: Site) => Promise<void>
 
@@ -44,8 +46,8 @@ describe('no acknowledged byte travels again', () => {
 
     await fault(site)
     proxy.allow(Infinity)
-    const done = await on.reached(id, 'completed')
-    expect(done).toMatchObject({ sha256, verified: true, attempt: 1, size: SIZE })
+    const done = await on.ended(id, WITHIN)
+    expect(done).toMatchObject({ status: 'completed', sha256, verified: true, attempt: 1, size: SIZE })
     expect(done['bytesResent']).toBeLessThanOrEqual(MOST_IN_FLIGHT)
     expect(proxy.sent() - before - SIZE).toBeLessThanOrEqual(MOST_IN_FLIGHT + OVERHEAD)
     await site.agent.kill('SIGTERM')
@@ -66,7 +68,7 @@ describe('no acknowledged byte travels again', () => {
       },
     ],
   ]
-  test.each(ends)('%s', (what, fault) => survive(stack, what, fault))
+  test.each(ends)('%s', (what, fault) => survive(stack, what, fault), 2 * WITHIN)
 
   const line: [what: string, fault: Fault][] = [
     ['every connection is reset', async ({ proxy }) => proxy.cut()],
@@ -89,7 +91,11 @@ describe('no acknowledged byte travels again', () => {
     ],
   ]
 
-  test.each(line)('%s', async (what) => {
-    expect(await onTheLine.get(what)).toBeUndefined()
-  })
+  test.each(line)(
+    '%s',
+    async (what) => {
+      expect(await onTheLine.get(what)).toBeUndefined()
+    },
+    2 * WITHIN,
+  )
 })

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { Client } from 'pg'
 import { postgresLacking, startPostgres, type PostgresServer } from './postgres-server.ts'
-import { databaseUrl } from './postgres.ts'
 import { s3Lacking, s3Place, type S3Place } from './s3.ts'
 
 /** A fresh database and an empty place in the bucket, for any number of servers. */
@@ -11,8 +10,6 @@ export interface SharedStores {
   env: Record<string, string>
   /** Where the objects are. */
   place: S3Place
-  /** Names of all objects, in order. */
-  keys(): Promise<string[]>
   /** @param url of the object, as `s3://BUCKET/KEY` */
   removeObject(url: string): Promise<void>
   /** One statement, past every server. @returns its rows */
@@ -39,14 +36,14 @@ export async function endForAll(): Promise<void> {
   await forAll?.remove()
 }
 
-/** @param given URL of a database of the PostgreSQL where the new one is made; by default the run's own, or else the file's */
+/** @param given URL of a database of the PostgreSQL where the new one is made; by default the run's own */
 export async function sharedStores(given = process.env[POSTGRES]): Promise<SharedStores> {
-  const within = given ?? (await databaseUrl())
+  if (given === undefined) throw new Error('this run has no PostgreSQL for all of its files; ownStores starts one')
   const name = `stack_${randomUUID().replaceAll('-', '')}`
-  const url = new URL(within)
+  const url = new URL(given)
   url.pathname = name
   const place = s3Place()
-  await statement(within, `CREATE DATABASE ${name}`)
+  await statement(given, `CREATE DATABASE ${name}`)
   return {
     env: {
       DATABASE_URL: url.href,
@@ -54,14 +51,13 @@ export async function sharedStores(given = process.env[POSTGRES]): Promise<Share
       ...Object.fromEntries(OF_S3.map((variable) => [variable, process.env[variable] ?? ''])),
     },
     place,
-    keys: place.keys,
     async removeObject(object) {
       const { host: Bucket, pathname } = new URL(object)
       await place.client.send(new DeleteObjectCommand({ Bucket, Key: decodeURIComponent(pathname.slice(1)) }))
     },
     query: (sql, values) => statement(url.href, sql, values),
     async remove() {
-      await statement(within, `DROP DATABASE ${name} WITH (FORCE)`)
+      await statement(given, `DROP DATABASE ${name} WITH (FORCE)`)
       await place.remove()
     },
   }
