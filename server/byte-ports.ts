@@ -52,6 +52,12 @@ export interface Content {
 /** Chunks that do not pass through a server. */
 export interface DirectChunks {
   /**
+   * Tries whether URLs can be given away: not where the store heeds headers that nobody signed, for it would copy any
+   * object to who may put a chunk.
+   * @throws Error that says what to do
+   */
+  check(): Promise<void>
+  /**
    * A URL that takes one chunk by PUT, with exactly these headers, for so many seconds. Its length and MD5 are signed: the
    * store takes no other bytes under it, and those once.
    * @param chunk `md5` in Base64

@@ -14,6 +14,7 @@ import { createAccess } from './domain/access/index.ts'
 import { mayPoll } from './domain/access/principal.ts'
 import { createDomain, type Domain } from './domain/index.ts'
 import { explain } from './explain.ts'
+import { tryGoingDirect } from './going-direct.ts'
 import { strangeness } from './http/browsers.ts'
 import { createGate, principalOf } from './http/gate.ts'
 import { createHeldPolls } from './http/held-polls.ts'
@@ -41,6 +42,9 @@ async function main(config: Config): Promise<void> {
   const teller = createObserver({ log, progress, bytes: stores.bytes })
   const releases = await openReleases(config.releases)
   const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
+  const stopping = new AbortController()
+  const direct = config.directUploads ? stores.bytes.direct : undefined
+  const mayGoDirect = await tryGoingDirect({ direct, log, signal: stopping.signal })
   const domain = createDomain({
     ...stores,
     releases,
@@ -49,7 +53,7 @@ async function main(config: Config): Promise<void> {
     pollWaitMs: defaults.waitSeconds * 1000,
     clientQuota: config.clientQuota,
     retention: config.retention,
-    directUploads: config.directUploads,
+    mayGoDirect,
     report: (error, what, id) => log.error({ err: error, id }, what),
   })
   // Until it is known which address is bound.
@@ -88,7 +92,6 @@ async function main(config: Config): Promise<void> {
     polls: domain.polls,
     may: (req, clientId) => mayPoll(principalOf({ req }), clientId) && strangeness({ req }) === undefined,
   })
-  const stopping = new AbortController()
   const server = await createServer(
     { tls: config.tls, log, signal: stopping.signal },
     createGate({

@@ -1,5 +1,5 @@
 import type { Range } from '../../shared/ranges.ts'
-import type { ByteStore, DirectChunks } from '../byte-ports.ts'
+import type { ByteStore } from '../byte-ports.ts'
 import type {
   ClientRecord,
   Clock,
@@ -70,8 +70,8 @@ export interface DomainDeps {
   shared: boolean
   observer: Observer
   clock: Clock
-  /** Whether agents send their chunks straight to the store. */
-  directUploads: boolean
+  /** Whether agents may send their chunks straight to the store by now. */
+  mayGoDirect: () => boolean
   /** How long an agent's poll is held, in ms. */
   pollWaitMs: number
   /** What the files of one client may take up, in bytes; undefined for as much as there is. */
@@ -95,6 +95,7 @@ export function createDomain(deps: DomainDeps): Domain {
   const completion = createCompletion({ jobs, downloads, verifier, waiting, clock })
   const chunks = createChunks({ ...deps, attempts, later, verifier, presence, reservations: createReservations() })
   const land = createLand({ ...deps, chunks, completion, announced })
+  const direct = bytes.direct && createDirect({ jobs, chunks, land, clock, store: bytes.direct })
 
   return {
     waiting,
@@ -103,7 +104,9 @@ export function createDomain(deps: DomainDeps): Domain {
     attempts,
     completion,
     uploads: createUploads({ jobs, chunks, land }),
-    direct: deps.directUploads ? createDirect({ jobs, chunks, land, clock, store: directStore(bytes) }) : undefined,
+    get direct() {
+      return deps.mayGoDirect() ? direct : undefined
+    },
     sessions: createSessions({ ...deps, presence }),
     polls: createPolls({ jobs, presence, waiting, clock }),
     whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion, later, leases }),
@@ -125,10 +128,4 @@ export function createDomain(deps: DomainDeps): Domain {
 
     checkReady: () => checkStores({ jobs, bytes }),
   }
-}
-
-/** @throws Error when the store takes nothing but what comes from a server */
-function directStore({ direct }: ByteStore): DirectChunks {
-  if (direct) return direct
-  throw new Error('DIRECT_UPLOADS=on needs a store that agents can reach: STORAGE_URL=s3://BUCKET/PREFIX')
 }

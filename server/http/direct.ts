@@ -39,5 +39,8 @@ export function directRoutes(router: Router, { domain, present }: RouteDeps): vo
 /** @throws AppError `route-unknown`, as a server answers that knows nothing of it */
 function known(direct: Direct | undefined): Direct {
   if (direct) return direct
-  throw new AppError('route-unknown', 'This server takes chunks by PUT /jobs/ID/file only; DIRECT_UPLOADS is off.')
+  throw new AppError(
+    'route-unknown',
+    'This server takes chunks by PUT /jobs/ID/file only; DIRECT_UPLOADS is off, or cannot be used by now.',
+  )
 }

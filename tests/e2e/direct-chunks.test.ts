@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { directByHand, putTo } from '../helpers/direct-by-hand.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import { sharedStores, type SharedStores } from '../helpers/shared-stores.ts'
+import { startStoreGuard, type StoreGuard } from '../helpers/store-guard.ts'
 import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
+import { until } from '../helpers/until.ts'
 
 const PIECE = 64 * 1024
 const content = randomBytes(3 * PIECE)
@@ -11,15 +13,19 @@ const content = randomBytes(3 * PIECE)
 describe('chunks put into the store by hand', () => {
   let stack: Stack
   let stores: SharedStores
+  let guard: StoreGuard
 
   beforeAll(async () => {
     stores = await sharedStores()
-    stack = await startStack({ DIRECT_UPLOADS: 'on', LOG_LEVEL: 'debug' }, { stores })
+    guard = await startStoreGuard(stores.place.endpoint)
+    const own = { DIRECT_UPLOADS: 'on', S3_PUBLIC_ENDPOINT: guard.url, LOG_LEVEL: 'debug' }
+    stack = await startStack(own, { stores })
   }, 120_000)
   afterAll(async () => {
     const { output } = stack.server
     await stack.stop()
     expect(output()).not.toMatch(/X-Amz-|Signature/)
+    await guard.close()
     await stores.remove()
   }, 60_000)
 
@@ -38,7 +44,7 @@ describe('chunks put into the store by hand', () => {
     // A lost answer is answered the same.
     expect(await job.commit(1, tag, { sha256: sha256Of(content) })).toMatchObject({ status: 200 })
     expect(await job.commit(1, tag)).toMatchObject({ status: 410, body: { code: 'job-gone', attempt: 1 } })
-    expect(await job.objects()).toEqual([])
+    await until('the end of its chunks', async () => (await job.objects()).length === 0)
   })
 
   test('the digest told before the last chunk completes with it, too', async () => {
@@ -152,7 +158,7 @@ describe('chunks put into the store by hand', () => {
     const answer = await fetch(address, { redirect: 'manual' })
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([307, 'no-store'])
     expect(await answer.text()).toBe('')
-    expect(answer.headers.get('location')).toContain(stores.place.endpoint)
+    expect(answer.headers.get('location')).toContain(guard.url)
     const followed = await fetch(address, { headers: { range: 'bytes=10-19' } })
     expect(followed.headers.get('content-disposition')).toContain('attachment')
     expect(Buffer.from(await followed.arrayBuffer())).toEqual(content.subarray(10, 20))

@@ -6,18 +6,22 @@ import { ADMIN, bearer } from '../helpers/admin.ts'
 import { sha256Of } from '../helpers/folder.ts'
 import { start, type Running } from '../helpers/process.ts'
 import { sharedStores, type SharedStores } from '../helpers/shared-stores.ts'
+import { startStoreGuard, type StoreGuard } from '../helpers/store-guard.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
 describe('direct uploads and several servers with tokens', () => {
   let stack: Stack
   let stores: SharedStores
+  let guard: StoreGuard
   let other: Running
   let otherUrl: string
   const content = randomBytes(3 * 1024 * 1024)
 
   beforeAll(async () => {
     stores = await sharedStores()
-    const own = { DIRECT_UPLOADS: 'on', AUTH: 'on', ADMIN_TOKEN: ADMIN, LOG_LEVEL: 'debug' }
+    guard = await startStoreGuard(stores.place.endpoint)
+    const direct = { DIRECT_UPLOADS: 'on', S3_PUBLIC_ENDPOINT: guard.url }
+    const own = { ...direct, AUTH: 'on', ADMIN_TOKEN: ADMIN, LOG_LEVEL: 'debug' }
     stack = await startStack(own, { stores })
     other = start('server/main.ts', [], { ...stores.env, ...own, HOST: '127.0.0.1', PORT: '0' })
     otherUrl = `http://127.0.0.1:${String((await other.line(({ msg }) => msg === 'listening'))['port'])}`
@@ -27,6 +31,7 @@ describe('direct uploads and several servers with tokens', () => {
     const outputs = [stack.server.output(), other.output()]
     await stack.stop()
     for (const output of outputs) expect(output).not.toMatch(/X-Amz-|Signature/)
+    await guard.close()
     await stores.remove()
   }, 60_000)
 

@@ -6,12 +6,14 @@ import { sha256Of } from '../helpers/folder.ts'
 import { startProxy, type Proxy } from '../helpers/proxy.ts'
 import type { Running } from '../helpers/process.ts'
 import { sharedStores, type SharedStores } from '../helpers/shared-stores.ts'
+import { startStoreGuard, type StoreGuard } from '../helpers/store-guard.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
 const MiB = 1024 * 1024
 describe('chunks straight to the store', () => {
   let stack: Stack
   let stores: SharedStores
+  let guard: StoreGuard
   /** The ways from the site to the store, and to the server. */
   let toStore: Proxy
   let toServer: Proxy
@@ -19,8 +21,8 @@ describe('chunks straight to the store', () => {
 
   beforeAll(async () => {
     stores = await sharedStores()
-    const { place } = stores
-    toStore = await startProxy(place.endpoint)
+    guard = await startStoreGuard(stores.place.endpoint)
+    toStore = await startProxy(guard.url)
     const own = { DIRECT_UPLOADS: 'on', S3_PUBLIC_ENDPOINT: toStore.url, LOG_LEVEL: 'debug' }
     stack = await startStack(own, { stores })
     toServer = await startProxy(stack.url)
@@ -35,6 +37,7 @@ describe('chunks straight to the store', () => {
     await stack.stop()
     expect(output()).not.toMatch(/X-Amz-|Signature/)
     await Promise.all([toStore.close(), toServer.close()])
+    await guard.close()
     await stores.remove()
   }, 60_000)
 

@@ -30,7 +30,7 @@ export async function openDomain(folder: string): Promise<OpenDomain> {
     pollWaitMs: 1000,
     clientQuota: undefined,
     retention: undefined,
-    directUploads: false,
+    mayGoDirect: () => false,
     report: (error) => void reported.push(error),
   })
   await domain.sweeper.recover()
