@@ -34,6 +34,8 @@ export interface ByStoreDeps {
 }
 
 const CALL = { limitMs: 60_000, idleMs: 20_000 }
+/** A site that sends nothing by day would find every URL expired; what has begun in time may take longer. */
+const URL_GOOD_MS = 10 * 60_000
 const MD5_SLICE = 1024 * 1024
 /** How a server answers that knows nothing of this, as after a change of its settings or its version. */
 const isUnknown = ({ problem }: Answer): boolean =>
@@ -85,6 +87,7 @@ export function createByStore(deps: ByStoreDeps): Send {
           job: filePath(id),
           headers: ofOffered(headers),
           body: { bytes, sliceLength: flow.sliceLength(), onMoved: flow.moved },
+          goodForMs: URL_GOOD_MS,
           limitMs: CHUNK_LIMIT_MS,
           idleMs,
           signal,
@@ -109,8 +112,9 @@ export function createByStore(deps: ByStoreDeps): Send {
       return undefined
     }
     if (verdict.act !== 'failed') return verdict
-    if (!verdict.passing) onFailed(verdict.why)
-    throw new TransientError(verdict.why, { retryAfterMs: verdict.afterMs })
+    if (verdict.passing) throw new TransientError(verdict.why, { retryAfterMs: verdict.afterMs })
+    onFailed(verdict.why)
+    throw new TransientError(verdict.why)
   }
 
   const commit = (range: Range, digest: ChunkDigest, told: { tag: string; sha256?: Sha256 }, signal: AbortSignal) => {

@@ -29,6 +29,8 @@ export interface HttpRequest {
   body?: RequestBody
   /** Whose body it is, for the limit; by default whatever has one path is one job. */
   job?: string
+  /** Not sent any more once it waited so long for the limit, in ms. */
+  goodForMs?: number
   /** The hard limit for the whole request, in ms. */
   limitMs: number
   /** The longest time in which no byte may move, in ms; by default none but the hard limit. */
@@ -105,9 +107,14 @@ export function createHttp({ server, userAgent, proxy, tls, limiter }: HttpDeps)
       for (const socket of idle.flatMap((sockets) => sockets ?? [])) socket.destroy()
     },
 
-    async request({ method, path, headers, json, body, job = path, limitMs, idleMs, signal }) {
+    async request({ method, path, headers, json, body, job = path, goodForMs, limitMs, idleMs, signal }) {
       signal.throwIfAborted()
+      const askedAt = performance.now()
       const pass = body && (await limiter?.admit({ bytes: body.bytes.length, job, signal }))
+      if (goodForMs !== undefined && performance.now() - askedAt > goodForMs) {
+        pass?.leave(false)
+        throw new TransientError('it waited for too long', { limited: true })
+      }
       const stop = new AbortController()
       const stream = body && bodyStream(body, pass)
       let answered = false

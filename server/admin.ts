@@ -28,10 +28,14 @@ export async function ensureAdmin({
     if (await tokens.adopt(ADMIN_TOKEN, config.adminToken)) return
     return log.error({}, "ADMIN_TOKEN is a token that was revoked, or is no admin's: it admits nobody; take another")
   }
-  await tokens.giveUp(ADMIN_TOKEN)
+  // Where servers share their database, another may have been given what this one was not.
+  if (!isShared(config)) await tokens.giveUp(ADMIN_TOKEN)
   if (await tokens.hasAdmin()) return
   if (config.database.kind !== 'sqlite')
-    return log.error({}, 'nobody can administer this server: start it with ADMIN_TOKEN, once or always')
+    return log.error(
+      {},
+      'nobody can administer this server: start it with ADMIN_TOKEN, or with that of the other servers',
+    )
   const path = join(dirname(config.database.path), FILE)
   // One that was revoked is left over in the file.
   if (!(await adoptKept(tokens, path))) await adoptNew(tokens, path)
@@ -41,17 +45,20 @@ export async function ensureAdmin({
 /** Lets sites in by the token of the environment, and by none that was there before. */
 export async function ensureEnrolment({
   enrolments,
-  config: { enrolToken, enrolClients },
+  config,
   log,
 }: {
   enrolments: Enrolments
-  config: Pick<Config, 'enrolToken' | 'enrolClients'>
+  config: Pick<Config, 'enrolToken' | 'enrolClients' | 'database'>
   log: Record<'error', (details: object, text: string) => void>
 }): Promise<void> {
-  if (enrolToken === undefined) return enrolments.giveUp()
+  const { enrolToken, enrolClients } = config
+  if (enrolToken === undefined) return isShared(config) ? undefined : enrolments.giveUp()
   if (await enrolments.adopt(enrolToken, enrolClients)) return
   log.error({}, 'ENROL_TOKEN is a token that was revoked or has run out: it lets nobody in; take another')
 }
+
+const isShared = ({ database }: Pick<Config, 'database'>): boolean => database.kind !== 'sqlite'
 
 async function adoptKept(tokens: Tokens, path: string): Promise<boolean> {
   const known = await readFile(path, 'utf8').catch((error: unknown) => {

@@ -4,7 +4,13 @@ import { readEnvironment, type Environment, type EnvReader } from '../shared/env
 import { parseSize, secondsOf } from '../shared/units.ts'
 import { kindOf } from './domain/access/secrets.ts'
 import type { TlsFiles } from './tls.ts'
-import { pairStores, parseDatabaseUrl, parseStorageUrl, type StoreAddresses } from './stores/open.ts'
+import {
+  pairStores,
+  parseDatabaseUrl,
+  parseStorageUrl,
+  type SharedAddresses,
+  type StoreAddresses,
+} from './stores/open.ts'
 
 export type Config = Settings & StoreAddresses
 
@@ -98,6 +104,27 @@ function readStores(read: EnvReader): StoreAddresses | undefined {
   return read.parsed('DATABASE_URL and STORAGE_URL', '', () =>
     pairStores(database, storage.kind === 's3' ? { ...storage, endpoint, publicEndpoint } : storage),
   )
+}
+
+/**
+ * Where a move goes to: `TO_DATABASE_URL` and `TO_STORAGE_URL`, which are variables as they hold passwords.
+ * @throws ConfigError naming every mistake
+ */
+export function readMoveTarget(env: Environment): SharedAddresses {
+  const read = readEnvironment(env)
+  const database = read.parsed('TO_DATABASE_URL', '', (text) => {
+    const parsed = text === '' ? undefined : parseDatabaseUrl(text)
+    if (parsed?.kind === 'postgres') return parsed
+    throw new Error('must read postgres://USER@HOST/DATABASE, which says where to move to')
+  })
+  const storage = read.parsed('TO_STORAGE_URL', '', (text) => {
+    const parsed = text === '' ? undefined : parseStorageUrl(text)
+    if (parsed?.kind === 's3') return parsed
+    throw new Error('must read s3://BUCKET/PREFIX, which says where to move to')
+  })
+  const endpoint = read.parsed('S3_ENDPOINT', '', parseEndpoint)
+  read.finish()
+  return { database: database!, storage: { ...storage!, endpoint } }
 }
 
 function parseEndpoint(text: string): string | undefined {

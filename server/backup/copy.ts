@@ -61,7 +61,7 @@ export async function makeWhole(path: string, fill: (file: FileHandle) => Promis
  * The bytes of `range`, read one block after the other into the same memory. Ends early where the file does, or its disk
  * fails: a digest tells, and one bad sector is no reason to copy nothing else.
  */
-async function* blocks(file: FileHandle, { start, end }: Range): AsyncGenerator<{ at: number; bytes: Buffer }> {
+export async function* blocks(file: FileHandle, { start, end }: Range): AsyncGenerator<{ at: number; bytes: Buffer }> {
   const block = Buffer.allocUnsafe(Math.min(BLOCK, end - start))
   for (let at = start; at < end;) {
     const length = Math.min(block.byteLength, end - at)

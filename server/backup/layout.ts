@@ -43,7 +43,7 @@ export function backupLayout(folder: string): BackupLayout {
  */
 export function checkedName(name: string): string {
   if (name !== '' && !name.startsWith('.') && !/[/\\\0]/.test(name) && Buffer.byteLength(name) <= 255) return name
-  throw new BackupError('backup-damaged', `The backup names a file ${JSON.stringify(name)}, which no server would.`)
+  throw new BackupError('backup-damaged', `A row names a file ${JSON.stringify(name)}, which no server would.`)
 }
 
 /** The same of a part. */
@@ -51,7 +51,7 @@ export function checkedPart(part: Part): string {
   const name = partName(part)
   const same = partOf(name)
   if (same?.id === part.id && same.attempt === part.attempt) return name
-  throw new BackupError('backup-damaged', `The backup names a part ${JSON.stringify(name)}, which no server would.`)
+  throw new BackupError('backup-damaged', `A row names a part ${JSON.stringify(name)}, which no server would.`)
 }
 
 /** What is changed when an older program would misunderstand it. */

@@ -7,6 +7,7 @@ import { lockExclusively } from '../stores/lock.ts'
 import { NewerDatabaseError } from '../stores/newer-database.ts'
 import { beginAnew, databaseLock, restoringPath } from '../stores/sqlite/restored.ts'
 import { migrations } from '../stores/sqlite/schema.ts'
+import { movedPath } from '../stores/sqlite/moved.ts'
 import { openSnapshot, type Finished, type Snapshot } from '../stores/sqlite/snapshot.ts'
 import { copyFile, makeWhole, openRegular, type Moved } from './copy.ts'
 import { BackupError, tellingOfRoom } from './errors.ts'
@@ -91,7 +92,7 @@ async function checkSame(layout: BackupLayout, { run }: Manifest, { from }: Rest
 }
 
 async function checkEmpty(database: string, storage: string): Promise<void> {
-  for (const path of [database, `${database}-wal`, restoringPath(database)]) {
+  for (const path of [database, `${database}-wal`, restoringPath(database), movedPath(database)]) {
     if (!existsSync(path)) continue
     throw new BackupError('not-empty', `${path} is there already; move it away, or name another DATABASE_URL.`)
   }

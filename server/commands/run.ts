@@ -5,10 +5,11 @@ import { ConfigError, type Environment } from '../../shared/env.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/format.ts'
 import { onShutdown } from '../../shared/shutdown.ts'
-import { readConfig, type Config } from '../config.ts'
+import { readConfig, readMoveTarget, type Config } from '../config.ts'
 import { exitCodeHelp, exitCodes, type ExitCode } from '../exit-codes.ts'
 import { explain } from '../explain.ts'
 import { backup, type BackupFlags } from './backup.ts'
+import type { MoveFlags } from './move.ts'
 import { restore, type RestoreFlags } from './restore.ts'
 import { createScreen } from './screen.ts'
 
@@ -44,15 +45,15 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
 
   /** Runs a command that ends, and says how it ended. */
   const ending =
-    <F extends Shared>(command: (folder: string, flags: F, config: Config, screen: Screen) => Promise<ExitCode>) =>
-    async (folder: string, flags: F): Promise<void> => {
+    <F extends Shared>(command: (given: F, screen: Screen) => Promise<ExitCode>) =>
+    async (flags: F): Promise<void> => {
       const screen = createScreen({ stdout, stderr, json: flags.json === true, quiet: flags.quiet === true })
       onShutdown(
         async () => screen.stop(),
         () => process.exit(exitCodes.interrupted),
       )
       try {
-        exitCode = await command(folder, flags, await config(), screen)
+        exitCode = await command(flags, screen)
       } catch (error) {
         const explained = explain(error)
         screen.failed(explained)
@@ -62,10 +63,11 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       }
     }
 
-  const config = async (): Promise<Config> => {
+  const environment = async (): Promise<Environment> => {
     const { config: file } = program.opts<{ config?: string }>()
-    return readConfig({ ...(file === undefined ? {} : await readConfigFile(file)), ...surroundings.env })
+    return { ...(file === undefined ? {} : await readConfigFile(file)), ...surroundings.env }
   }
+  const config = async (): Promise<Config> => readConfig(await environment())
 
   const program = new Command('backhaul-server')
     .description('Fetches files from machines that nobody can reach, over plain outbound HTTP.')
@@ -89,10 +91,10 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     .option('--verify', 'compare what is there already with its digests, too')
     .option('--json', 'the result as JSON')
     .option('--quiet', 'nothing but the result')
-    .action(
-      ending<BackupFlags & Shared>((folder, flags, settings, screen) =>
-        backup({ folder, flags, settings, screen, version }),
-      ),
+    .action((folder: string, given: BackupFlags & Shared) =>
+      ending<BackupFlags & Shared>(async (flags, screen) =>
+        backup({ folder, flags, settings: await config(), screen, version }),
+      )(given),
     )
   program
     .command('restore')
@@ -101,8 +103,28 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     .option('--accept-damage', 'restore the rest where something of the backup is missing or damaged')
     .option('--json', 'the result as JSON')
     .option('--quiet', 'nothing but the result')
+    .action((folder: string, given: RestoreFlags & Shared) =>
+      ending<RestoreFlags & Shared>(async (flags, screen) =>
+        restore({ folder, flags, settings: await config(), screen }),
+      )(given),
+    )
+  program
+    .command('move')
+    .description(
+      'moves the data of the server of this configuration, which must be stopped, to the PostgreSQL and S3 of ' +
+        'TO_DATABASE_URL and TO_STORAGE_URL; one that was cut off is gone on with',
+    )
+    .option('--dry-run', 'only say what would be moved')
+    .option('--accept-damage', 'move the rest where something is missing or damaged')
+    .option('--json', 'the result as JSON')
+    .option('--quiet', 'nothing but the result')
     .action(
-      ending<RestoreFlags & Shared>((folder, flags, settings, screen) => restore({ folder, flags, settings, screen })),
+      ending<MoveFlags & Shared>(async (flags, screen) => {
+        const env = await environment()
+        // Most commands need neither library.
+        const { move } = await import('./move.ts')
+        return move({ flags, settings: readConfig(env), to: readMoveTarget(env), screen })
+      }),
     )
   try {
     await program.parseAsync(argv, { from: 'user' })

@@ -1,3 +1,5 @@
+import type { AccessStore } from '../access-ports.ts'
+import type { ByteStore } from '../byte-ports.ts'
 import type { Report, SharedAddresses, Stores } from './open.ts'
 import { openPostgres } from './postgres/index.ts'
 import { openS3Bytes } from './s3/index.ts'
@@ -6,9 +8,7 @@ import { openS3Bytes } from './s3/index.ts'
 export async function openShared({ database, storage }: SharedAddresses, report: Report): Promise<Stores> {
   const opened = await openPostgres({ url: database.url, report })
   try {
-    // Two databases would take each other's objects for leftovers: the first one to come marks the place as its own.
-    const owner = (await opened.access.secret('storage')).toString('hex').slice(0, 32)
-    const bytes = await openS3Bytes({ ...storage, owner })
+    const bytes = await openBytesOf(opened.access, storage)
     return {
       ...opened,
       bytes,
@@ -26,4 +26,16 @@ export async function openShared({ database, storage }: SharedAddresses, report:
     await opened.jobs.close()
     throw error
   }
+}
+
+/**
+ * The place for the bytes of a database. Two databases would take each other's objects for leftovers: the first one to come
+ * marks the place as its own.
+ */
+export async function openBytesOf(
+  access: Pick<AccessStore, 'secret'>,
+  storage: SharedAddresses['storage'],
+): Promise<ByteStore> {
+  const owner = (await access.secret('storage')).toString('hex').slice(0, 32)
+  return openS3Bytes({ ...storage, owner })
 }

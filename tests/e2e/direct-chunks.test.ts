@@ -2,24 +2,18 @@ import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { directByHand, putTo } from '../helpers/direct-by-hand.ts'
 import { sha256Of } from '../helpers/folder.ts'
-import type { S3Place } from '../helpers/s3.ts'
-import { sharedLacking, sharedStores, type SharedStores } from '../helpers/shared-stores.ts'
+import { sharedStores, type SharedStores } from '../helpers/shared-stores.ts'
 import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
-
-const lacks = sharedLacking()
-const describeShared = lacks === undefined ? describe : describe.skip
 
 const PIECE = 64 * 1024
 const content = randomBytes(3 * PIECE)
 
-describeShared(`chunks put into the store by hand${lacks === undefined ? '' : ` (${lacks})`}`, () => {
+describe('chunks put into the store by hand', () => {
   let stack: Stack
   let stores: SharedStores
-  let place: S3Place
 
   beforeAll(async () => {
     stores = await sharedStores()
-    place = stores.place
     stack = await startStack({ DIRECT_UPLOADS: 'on', LOG_LEVEL: 'debug' }, { stores })
   }, 120_000)
   afterAll(async () => {
@@ -29,7 +23,7 @@ describeShared(`chunks put into the store by hand${lacks === undefined ? '' : ` 
     await stores.remove()
   }, 60_000)
 
-  const byHand = () => directByHand(stack, place, content, PIECE)
+  const byHand = () => directByHand(stack, stores.place, content, PIECE)
 
   test('by hand: offered, put, committed, and completed with the last', async () => {
     const job = await byHand()
@@ -158,7 +152,7 @@ describeShared(`chunks put into the store by hand${lacks === undefined ? '' : ` 
     const answer = await fetch(address, { redirect: 'manual' })
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([307, 'no-store'])
     expect(await answer.text()).toBe('')
-    expect(answer.headers.get('location')).toContain(place.endpoint)
+    expect(answer.headers.get('location')).toContain(stores.place.endpoint)
     const followed = await fetch(address, { headers: { range: 'bytes=10-19' } })
     expect(followed.headers.get('content-disposition')).toContain('attachment')
     expect(Buffer.from(await followed.arrayBuffer())).toEqual(content.subarray(10, 20))

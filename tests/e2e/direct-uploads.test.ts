@@ -5,18 +5,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { sha256Of } from '../helpers/folder.ts'
 import { startProxy, type Proxy } from '../helpers/proxy.ts'
 import type { Running } from '../helpers/process.ts'
-import type { S3Place } from '../helpers/s3.ts'
-import { sharedLacking, sharedStores, type SharedStores } from '../helpers/shared-stores.ts'
+import { sharedStores, type SharedStores } from '../helpers/shared-stores.ts'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 
 const MiB = 1024 * 1024
-const lacks = sharedLacking()
-const describeShared = lacks === undefined ? describe : describe.skip
-
-describeShared(`chunks straight to the store${lacks === undefined ? '' : ` (${lacks})`}`, () => {
+describe('chunks straight to the store', () => {
   let stack: Stack
   let stores: SharedStores
-  let place: S3Place
   /** The ways from the site to the store, and to the server. */
   let toStore: Proxy
   let toServer: Proxy
@@ -24,7 +19,7 @@ describeShared(`chunks straight to the store${lacks === undefined ? '' : ` (${la
 
   beforeAll(async () => {
     stores = await sharedStores()
-    place = stores.place
+    const { place } = stores
     toStore = await startProxy(place.endpoint)
     const own = { DIRECT_UPLOADS: 'on', S3_PUBLIC_ENDPOINT: toStore.url, LOG_LEVEL: 'debug' }
     stack = await startStack(own, { stores })

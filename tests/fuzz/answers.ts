@@ -86,7 +86,20 @@ function oddHeaders(random: Random): [string, string][] {
   return pairs.filter(([name]) => random.chance(name === 'Retry-After' ? 0.9 : 0.05))
 }
 
-function usualBody(random: Random, { url = '' }: IncomingMessage, bait: Bait): unknown {
+/** Where a chunk may go, for an agent that believes it. */
+function placeOf(random: Random, host = ''): Record<string, unknown> {
+  const urls = [
+    `http://${host}/store?x=1`,
+    `http://u:p@${host}/`,
+    'http://127.0.0.1:1/',
+    'file:///etc/passwd',
+    word(random),
+  ]
+  const headers = random.pick([{}, { 'Content-MD5': 'x' }, { Host: 'x', Authorization: 'x' }, { 'x-amz-x': '\n' }])
+  return { url: random.pick([urls[0], ...urls]), headers, tag: random.pick(['x', '', '../x']), expires: 'x' }
+}
+
+function usualBody(random: Random, { url = '', headers }: IncomingMessage, bait: Bait): unknown {
   const changed = (fields: Record<string, unknown>): Record<string, unknown> =>
     Object.fromEntries(
       Object.entries(fields).map(([name, usual]) => [name, random.chance(0.04) ? value(random) : usual]),
@@ -116,8 +129,10 @@ function usualBody(random: Random, { url = '' }: IncomingMessage, bait: Bait): u
       parallel: 4,
       digests: ['crc32'],
       encodings: ['zstd'],
+      direct: random.chance(0.3),
     })
   }
+  if (url.endsWith('/chunks')) return changed(placeOf(random, headers.host))
   const problem = { type: 'x', title: 'x', status: 400, code: random.pick(codesOfProblems), detail: word(random) }
   return changed({
     ...problem,

@@ -8,7 +8,10 @@ import { s3Lacking, s3Place, type S3Place } from './s3.ts'
 export interface SharedStores {
   /** What a server needs of the environment to use them. */
   env: Record<string, string>
+  /** Where the objects are. */
   place: S3Place
+  /** Names of all objects, in order. */
+  keys(): Promise<string[]>
   /** @param url of the object, as `s3://BUCKET/KEY` */
   removeObject(url: string): Promise<void>
   /** One statement, past every server. @returns its rows */
@@ -35,13 +38,14 @@ export async function endForAll(): Promise<void> {
   await forAll?.remove()
 }
 
-/** @param within URL of a database of the PostgreSQL where the new one is made; by default the run's own */
-export async function sharedStores(within = process.env[POSTGRES] ?? ''): Promise<SharedStores> {
+/** @param given URL of a database of the PostgreSQL where the new one is made; by default the run's own */
+export async function sharedStores(given = process.env[POSTGRES]): Promise<SharedStores> {
+  if (given === undefined) throw new Error('this run has no PostgreSQL for all of its files; ownStores starts one')
   const name = `stack_${randomUUID().replaceAll('-', '')}`
-  const url = new URL(within)
+  const url = new URL(given)
   url.pathname = name
   const place = s3Place()
-  await statement(within, `CREATE DATABASE ${name}`)
+  await statement(given, `CREATE DATABASE ${name}`)
   return {
     env: {
       DATABASE_URL: url.href,
@@ -49,13 +53,14 @@ export async function sharedStores(within = process.env[POSTGRES] ?? ''): Promis
       ...Object.fromEntries(OF_S3.map((variable) => [variable, process.env[variable] ?? ''])),
     },
     place,
+    keys: place.keys,
     async removeObject(object) {
       const { host: Bucket, pathname } = new URL(object)
       await place.client.send(new DeleteObjectCommand({ Bucket, Key: decodeURIComponent(pathname.slice(1)) }))
     },
     query: (sql, values) => statement(url.href, sql, values),
     async remove() {
-      await statement(within, `DROP DATABASE ${name} WITH (FORCE)`)
+      await statement(given, `DROP DATABASE ${name} WITH (FORCE)`)
       await place.remove()
     },
   }

@@ -63,7 +63,7 @@ describe('what is in force', () => {
   describe('of ENROL_TOKEN', () => {
     const [c, d] = [newSecret('enrolment').secret, newSecret('enrolment').secret]
     const startWith = (enrolToken?: string, enrolClients = 'till_*'): Promise<void> =>
-      ensureEnrolment({ enrolments, config: { enrolToken, enrolClients }, log })
+      ensureEnrolment({ enrolments, config: { enrolToken, enrolClients, database: database() }, log })
     const inForce = async (secret: string): Promise<boolean> => (await enrolments.find(secret)) !== undefined
     const enrol = async (secret: string, clientId: string) =>
       enrolments.enrol((await enrolments.find(secret))!, { clientId })

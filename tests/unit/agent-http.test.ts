@@ -31,13 +31,14 @@ afterEach(() => {
   server.close()
 })
 
-const put = (limiter: Limiter, signal = new AbortController().signal) =>
+const put = (limiter: Limiter, signal = new AbortController().signal, more: { goodForMs?: number } = {}) =>
   createHttp({ server: url, userAgent: 'test', limiter }).request({
     method: 'PUT',
     path: '/jobs/a/file',
     body: { bytes: Buffer.alloc(SIZE), sliceLength: SIZE, onMoved: () => undefined },
     limitMs: 60_000,
     signal,
+    ...more,
   })
 
 test('what the limit holds back is no quiet of the line', async () => {
@@ -73,4 +74,16 @@ test('off: an upload that is under way ends at once, as one that may be sent aga
   await expect(cancelled).rejects.toThrow('cancelled')
   limiter.set({ rate: Number.POSITIVE_INFINITY })
   expect(await later).toMatchObject({ status: 204 })
+})
+
+test('what waited for the limit for so long that it is good no more is not sent', async () => {
+  const limiter = createLimiter()
+  limiter.set({ rate: 0 })
+  const late = put(limiter, undefined, { goodForMs: 50 })
+  const inTime = put(limiter, undefined, { goodForMs: 60_000 })
+  await delay(100)
+  limiter.set({ rate: Number.POSITIVE_INFINITY })
+  await expect(late).rejects.toMatchObject({ name: 'TransientError', limited: true })
+  expect(await inTime).toMatchObject({ status: 204 })
+  expect(received).toBe(SIZE)
 })

@@ -148,7 +148,7 @@ describe('deploy/kubernetes/backhaul.yaml', () => {
 
   testWith(needsYaml, 'its parts belong together', async () => {
     const { Deployment, Service, PodDisruptionBudget, HorizontalPodAutoscaler, Ingress } = await read()
-    const { template, selector, replicas } = Deployment?.['spec'] as Json
+    const { template, selector, replicas } = (Deployment?.['spec'] ?? {}) as Json
     const { labels } = template['metadata'] as Json
     expect(selector['matchLabels']).toEqual(labels)
     expect(Service?.['spec'].selector).toEqual(labels)
@@ -159,7 +159,7 @@ describe('deploy/kubernetes/backhaul.yaml', () => {
     expect(PodDisruptionBudget?.['spec'].minAvailable).toBeLessThan(replicas)
     expect(HorizontalPodAutoscaler?.['spec'].minReplicas).toBeGreaterThanOrEqual(replicas)
     expect(HorizontalPodAutoscaler?.['spec'].scaleTargetRef.name).toBe(Deployment?.['metadata'].name)
-    const { backend } = Ingress?.['spec'].rules[0].http.paths[0]
+    const backend = Ingress?.['spec'].rules[0].http.paths[0].backend
     expect(backend.service.name).toBe(Service?.['metadata'].name)
     expect(Service?.['spec'].ports.map((port: Json) => port['name'])).toContain(backend.service.port.name)
     const [server] = template['spec'].containers
@@ -217,7 +217,9 @@ const actions: Record<string, string[]> = {
 }
 
 describe('docs/SCALING.md', () => {
-  const json = (): Json[] => blocksOf('docs/SCALING.md', 'json').map((block) => JSON.parse(block) as Json)
+  const blocks = (): Json[] => blocksOf('docs/SCALING.md', 'json').map((block) => JSON.parse(block) as Json)
+  const statementsOf = (policy: Json | undefined) =>
+    (policy?.['Statement'] ?? []) as { Action: string[]; Resource: string }[]
 
   test('its policy allows what the object store is asked for, and no more', async () => {
     const folder = 'server/stores/s3'
@@ -227,17 +229,18 @@ describe('docs/SCALING.md', () => {
     const calls = new Set([...sources.join('\n').matchAll(/\bnew (\w+)Command\(/g)].map(([, name = '']) => name))
     expect(calls.size).toBeGreaterThan(10)
     const needed = new Set([...calls].flatMap((call) => actions[call] ?? [`of ${call} nothing is known`]))
-    const allowed = (json()[0]?.['Statement'] as Json[]).flatMap((statement) => statement['Action'] as string[])
+    const statements = statementsOf(blocks()[0])
+    const allowed = statements.flatMap(({ Action }) => Action)
     expect(allowed.toSorted()).toEqual([...needed].toSorted())
     // What is asked of the bucket, and what of its objects.
-    for (const { Action, Resource } of json()[0]?.['Statement'] as { Action: string[]; Resource: string }[]) {
+    for (const { Action, Resource } of statements) {
       const ofBucket = Action.filter((action) => action.startsWith('s3:ListBucket'))
       expect(ofBucket).toHaveLength(Resource.endsWith('/*') ? 0 : Action.length)
     }
   })
 
   test('its rules for the bucket expire no part, and its connections are those of a server', async () => {
-    const [rule] = json()[1]?.['Rules'] as Json[]
+    const rule: Json | undefined = blocks()[1]?.['Rules'][0]
     expect(rule?.['Expiration']).toEqual({ ExpiredObjectDeleteMarker: true })
     expect(rule?.['AbortIncompleteMultipartUpload'].DaysAfterInitiation).toBeGreaterThanOrEqual(7)
     const pool = Number(/^const CONNECTIONS = (\d+)$/m.exec(await textOf('server/stores/postgres/database.ts'))?.[1])

@@ -6,12 +6,13 @@ import { openDatabase } from './database.ts'
 import { createJobStore } from './jobs.ts'
 import { openLeases } from './leases.ts'
 import { createMakeLimiter } from './limiter.ts'
+import { checkNotMoving } from './moves.ts'
 import { openWakes } from './wakes.ts'
 
 /**
  * Opens the database at `url`, which any number of servers share, and makes or updates its tables. `jobs.close` closes it,
  * after `wakes` and `leases`.
- * @throws NewerDatabaseError; AppError `store-busy` where it cannot be reached
+ * @throws NewerDatabaseError; Error while a move into it is not finished; AppError `store-busy` where it cannot be reached
  */
 export async function openPostgres({ url, report }: { url: string; report: Report }): Promise<{
   jobs: JobStore
@@ -22,6 +23,7 @@ export async function openPostgres({ url, report }: { url: string; report: Repor
 }> {
   const db = await openDatabase({ url })
   try {
+    await checkNotMoving(db)
     const wakes = await openWakes({ url, db, report })
     return {
       jobs: createJobStore({ db }),

@@ -9,6 +9,7 @@ import { createClientStore } from './clients.ts'
 import { openDatabase } from './database.ts'
 import { createDownloadStore } from './downloads.ts'
 import { createDownloadLists } from './lists.ts'
+import { checkNotMoved } from './moved.ts'
 import { checkRestored, databaseLock } from './restored.ts'
 import { createUpdateStore } from './updates.ts'
 import { openWal } from './wal.ts'
@@ -21,6 +22,7 @@ export async function openSqlite({ path }: { path: string }): Promise<{ jobs: Jo
   // What a start repairs is repaired once: two servers on one database would take each other's work apart.
   const unlock = lockForServer(databaseLock(path), path)
   checkRestored(path)
+  checkNotMoved(path)
   const db = openDatabase(path)
   const wal = await openWal({ path: `${path}-wal`, db })
 

@@ -2,41 +2,17 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Chunk } from '../../ports.ts'
 import { primaryCode } from './codes.ts'
 import { NewerDatabaseError } from '../newer-database.ts'
-import { textOrNull, toChunk } from '../rows.ts'
+import { textOrNull } from '../rows.ts'
+import { FINISHED, readPromises, type Finished, type Promised, type Promises } from './promised.ts'
 import { migrations } from './schema.ts'
 import { versionOf } from './migrate.ts'
 
-/** A finished file that the rows promise. */
-export interface Finished {
-  id: string
-  name: string
-  /** Bytes. */
-  size: number
-  sha256: string | null
-}
-
-/** A part that the rows promise: an attempt under way, one that is verified, or one that is kept for a retry. */
-export interface Promised {
-  id: string
-  attempt: number
-  /** It came in one request: without any of its bytes, the others are of no use. */
-  whole: boolean
-  /** Of the whole file, in bytes. */
-  size: number
-  /** Bytes that its rows say are there. */
-  received: number
-}
+export type { Finished, Promised }
 
 /** A copy of a database that nobody else uses, and what its rows promise of the bytes beside it. */
-export interface Snapshot {
+export interface Snapshot extends Promises {
   /** How many migrations it has had. */
   version: number
-  totals(): { files: number; bytes: number }
-  /** In the order of their making; rows may be changed meanwhile. */
-  finished(): Iterable<Finished>
-  promised(): Iterable<Promised>
-  /** The rows of an attempt, by offset; they may be forgotten meanwhile. */
-  chunks(part: { id: string; attempt: number }): Iterable<Chunk>
   /** The file is not there: as if it had been removed. @param at epoch ms */
   forgetFinished(id: string, at: number): void
   /** None of the attempt's bytes count: it is queued for another, or has no part to retry with. */
@@ -48,14 +24,6 @@ export interface Snapshot {
 
 /** How long a lock that a server holds for a moment is waited for, in ms. */
 const PATIENCE = 10_000
-const PAGE = 500
-
-/** Word for word as in the partial index of the schema. */
-const FINISHED = `status = 'completed' AND removed_at IS NULL`
-/** One that comes in one request cannot be gone on with. */
-const PROMISED = `source IS NOT NULL AND size IS NOT NULL AND (status = 'verifying'
-  OR whole = 0 AND status IN ('queued', 'transferring', 'failed', 'expired'))`
-
 /**
  * Writes a database, as it is at one moment, into a new file, whose rows and indexes are made anew. Whoever uses the
  * database goes on meanwhile. It is not synced yet.
@@ -128,65 +96,9 @@ export function openSnapshot(path: string): Snapshot {
   const run = (sql: string, parameters: Record<string, string | number>): number =>
     Number(db.prepare(sql).run(parameters).changes)
 
-  /** Page by page, so that rows may be changed between two of them. */
-  function* pages(condition: string): Generator<Record<string, unknown>> {
-    const page = db.prepare(`SELECT * FROM downloads WHERE ${condition} AND seq > :after ORDER BY seq LIMIT ${PAGE}`)
-    for (let after = 0; ;) {
-      const rows = page.all({ after })
-      yield* rows
-      if (rows.length < PAGE) return
-      after = Number(rows.at(-1)?.['seq'])
-    }
-  }
-
   return {
     version,
-
-    totals() {
-      const count = (what: string, condition: string): { files: number; bytes: number } => {
-        const row = db
-          .prepare(`SELECT count(*) AS files, sum(${what}) AS bytes FROM downloads WHERE ${condition}`)
-          .get()
-        return { files: Number(row?.['files']), bytes: Number(row?.['bytes'] ?? 0) }
-      }
-      const [finished, promised] = [count('size', FINISHED), count('bytes_received', PROMISED)]
-      return { files: finished.files + promised.files, bytes: finished.bytes + promised.bytes }
-    },
-
-    *finished() {
-      for (const { id, name, size, sha256 } of pages(`${FINISHED} AND name IS NOT NULL`)) {
-        yield {
-          id: String(id),
-          name: String(name),
-          size: Number(size),
-          sha256: textOrNull(sha256),
-        }
-      }
-    },
-
-    *promised() {
-      for (const { id, attempt, whole, size, bytes_received } of pages(PROMISED)) {
-        yield {
-          id: String(id),
-          attempt: Number(attempt),
-          whole: whole === 1,
-          size: Number(size),
-          received: Number(bytes_received),
-        }
-      }
-    },
-
-    *chunks({ id, attempt }) {
-      const page = db.prepare(
-        `SELECT * FROM chunks WHERE download_id = :id AND attempt = :attempt AND start > :after ORDER BY start LIMIT ${PAGE}`,
-      )
-      for (let after = -1; ;) {
-        const rows = page.all({ id, attempt, after })
-        yield* rows.map(toChunk)
-        if (rows.length < PAGE) return
-        after = Number(rows.at(-1)?.['start'])
-      }
-    },
+    ...readPromises(db),
 
     forgetFinished(id, at) {
       run('UPDATE downloads SET removed_at = :at, name = NULL WHERE id = :id', { id, at })
