@@ -10,11 +10,8 @@ export interface SharedStores {
   env: Record<string, string>
   /** Where the objects are. */
   place: S3Place
-<<<<<<< HEAD
-=======
   /** Names of all objects, in order. */
   keys(): Promise<string[]>
->>>>>>> tests
   /** @param url of the object, as `s3://BUCKET/KEY` */
   removeObject(url: string): Promise<void>
   /** One statement, past every server. @returns its rows */
@@ -56,10 +53,7 @@ export async function sharedStores(given = process.env[POSTGRES]): Promise<Share
       ...Object.fromEntries(OF_S3.map((variable) => [variable, process.env[variable] ?? ''])),
     },
     place,
-<<<<<<< HEAD
-=======
     keys: place.keys,
->>>>>>> tests
     async removeObject(object) {
       const { host: Bucket, pathname } = new URL(object)
       await place.client.send(new DeleteObjectCommand({ Bucket, Key: decodeURIComponent(pathname.slice(1)) }))
