@@ -14,8 +14,10 @@ export interface SharedDomain {
 
 export interface SharedDomains {
   place: S3Place
-  /** @param change replaces some of its stores: what one server does at a bad moment */
-  open(change?: (stores: Stores) => Partial<Stores>): Promise<SharedDomain>
+  /** @param url of the database, where it is another's way to it */
+  open(url?: string): Promise<SharedDomain>
+  /** The database's own URL. */
+  url: string
   close(): Promise<void>
 }
 
@@ -26,9 +28,9 @@ export async function sharedDomains(): Promise<SharedDomains> {
   const opened: SharedDomain[] = []
   return {
     place,
-    async open(change = () => ({})) {
-      const real = await openStores({ database: { kind: 'postgres', url }, storage: place }, expected)
-      const stores = { ...real, ...change(real) }
+    url,
+    async open(own = url) {
+      const stores = await openStores({ database: { kind: 'postgres', url: own }, storage: place }, expected)
       const reported: unknown[] = []
       const domain = createDomain({
         ...stores,
