@@ -67,12 +67,12 @@ export function createSweeper(deps: {
   }
 
   const wanted = (attempt: number, download: DownloadRecord | undefined): boolean => {
-    // A part is made before its row; while serving, a higher number is an attempt that is just beginning.
-    if (serving && download && attempt > download.attempt) return true
-    if (!download || download.attempt !== attempt || download.source === null) return false
-    if (download.status === 'completed' || download.status === 'cancelled') return false
+    if (!download || download.status === 'completed' || download.status === 'cancelled') return false
     const ended = download.status === 'failed' || download.status === 'expired'
-    return !ended || clock.now() - (download.completedAt ?? 0) < KEEP_PART
+    if (ended && clock.now() - (download.completedAt ?? 0) >= KEEP_PART) return false
+    // A part is made before its row; while serving, a higher number is an attempt that is just beginning.
+    if (serving && attempt > download.attempt) return true
+    return download.attempt === attempt && download.source !== null
   }
 
   const removeLeftover = async (part: Part, download: DownloadRecord | undefined): Promise<void> => {

@@ -14,8 +14,8 @@ export interface SharedDomain {
 
 export interface SharedDomains {
   place: S3Place
-  /** @param url of the database, where it is another's way to it */
-  open(url?: string): Promise<SharedDomain>
+  /** @param way to the database and the bucket, where it is one of its own; `change` puts something before its stores */
+  open(way?: { url?: string; endpoint?: string; change?: (stores: Stores) => Partial<Stores> }): Promise<SharedDomain>
   /** The database's own URL. */
   url: string
   close(): Promise<void>
@@ -29,8 +29,11 @@ export async function sharedDomains(): Promise<SharedDomains> {
   return {
     place,
     url,
-    async open(own = url) {
-      const stores = await openStores({ database: { kind: 'postgres', url: own }, storage: place }, expected)
+    async open({ change, ...way } = {}) {
+      const database = { kind: 'postgres', url: way.url ?? url } as const
+      const storage = { ...place, endpoint: way.endpoint ?? place.endpoint }
+      const real = await openStores({ database, storage }, expected)
+      const stores = { ...real, ...change?.(real) }
       const reported: unknown[] = []
       const domain = createDomain({
         ...stores,
