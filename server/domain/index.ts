@@ -95,6 +95,7 @@ export function createDomain(deps: DomainDeps): Domain {
   const completion = createCompletion({ jobs, downloads, verifier, waiting, clock })
   const chunks = createChunks({ ...deps, attempts, later, verifier, presence, reservations: createReservations() })
   const land = createLand({ ...deps, chunks, completion, announced })
+  const whole = createWholeUploads({ jobs, downloads, attempts, chunks, completion, later, leases })
 
   return {
     waiting,
@@ -106,9 +107,9 @@ export function createDomain(deps: DomainDeps): Domain {
     direct: deps.directUploads ? createDirect({ jobs, chunks, land, clock, store: directStore(bytes) }) : undefined,
     sessions: createSessions({ ...deps, presence }),
     polls: createPolls({ jobs, presence, waiting, clock }),
-    whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion, later, leases }),
+    whole,
     contents: createContents({ jobs, bytes, downloads, presence, waiting }),
-    sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later }),
+    sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later, whole }),
     updates: createUpdates(deps),
     findClient: jobs.findClient,
     listClients: jobs.listClients,
