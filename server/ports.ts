@@ -1,5 +1,5 @@
 import type { ChunkDigest, Sha256 } from '../shared/digest.ts'
-import type { ErrorCode } from '../shared/errors.ts'
+import { AppError, type ErrorCode } from '../shared/errors.ts'
 import type { Policy, SessionRequest, Status } from '../shared/protocol.ts'
 import type { Range } from '../shared/ranges.ts'
 import type { UpdateRecord } from './update-ports.ts'
@@ -131,6 +131,9 @@ export interface CommitState {
 
 /** Sees a client under lock, and gives its order; undefined to leave all as it is. Throws to refuse. */
 export type UpdateChange = (client: ClientRecord) => UpdateRecord | null | undefined
+
+/** A change that failed, as the connection to the database broke, and may have been made all the same. */
+export class PerhapsDone extends AppError {}
 
 /** A call that changes something returns once that is durable, and with it everything that it has seen. */
 export interface JobStore {

@@ -2,7 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import { openStatuses, type BeginRequest, type Status } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore, Part } from '../byte-ports.ts'
-import type { Clock, DownloadRecord, JobStore, Transition } from '../ports.ts'
+import { PerhapsDone, type Clock, type DownloadRecord, type JobStore, type Transition } from '../ports.ts'
 import type { Announced } from './announced.ts'
 import { NO_BYTES, type Downloads } from './downloads.ts'
 import { findClaimed } from './guards.ts'
@@ -45,13 +45,16 @@ export function createAttempts(deps: {
 
   /** The row of a part that was just made; where it cannot be written, the part goes, too. */
   const reserve = async (attempt: number, row: Transition): Promise<DownloadRecord | undefined> => {
-    let started: DownloadRecord | undefined
+    // One that stays is swept.
+    const giveBack = (): Promise<void> => bytes.removePart({ id: row.id, attempt }).catch(() => undefined)
     try {
-      started = await downloads.change(row)
+      const started = await downloads.change(row)
+      if (!started) await giveBack()
       return started
-    } finally {
-      // One that stays is swept.
-      if (!started) await bytes.removePart({ id: row.id, attempt }).catch(() => undefined)
+    } catch (error) {
+      // Another server may find the row, and take chunks for it.
+      if (!(error instanceof PerhapsDone)) await giveBack()
+      throw error
     }
   }
 

@@ -96,6 +96,7 @@ export function createDomain(deps: DomainDeps): Domain {
   const chunks = createChunks({ ...deps, attempts, later, verifier, presence, reservations: createReservations() })
   const land = createLand({ ...deps, chunks, completion, announced })
   const direct = bytes.direct && createDirect({ jobs, chunks, land, clock, store: bytes.direct })
+  const whole = createWholeUploads({ jobs, downloads, attempts, chunks, completion, later, leases })
 
   return {
     waiting,
@@ -109,9 +110,9 @@ export function createDomain(deps: DomainDeps): Domain {
     },
     sessions: createSessions({ ...deps, presence }),
     polls: createPolls({ jobs, presence, waiting, clock }),
-    whole: createWholeUploads({ jobs, downloads, attempts, chunks, completion, later, leases }),
+    whole,
     contents: createContents({ jobs, bytes, downloads, presence, waiting }),
-    sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later }),
+    sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later, whole }),
     updates: createUpdates(deps),
     findClient: jobs.findClient,
     listClients: jobs.listClients,

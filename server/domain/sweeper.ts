@@ -5,7 +5,7 @@ import type { Downloads } from './downloads.ts'
 import type { Later } from './later.ts'
 import { partKey } from './part-key.ts'
 import type { Verifier } from './verifier.ts'
-import { uploadLease } from './whole.ts'
+import { uploadLease, type WholeUploads } from './whole.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -39,6 +39,7 @@ export function createSweeper(deps: {
   attempts: Attempts
   verifier: Verifier
   later: Later
+  whole: Pick<WholeUploads, 'receives'>
   leases: Leases
   /** Whether other servers use the stores, too. */
   shared: boolean
@@ -47,7 +48,7 @@ export function createSweeper(deps: {
   retention: number | undefined
   report: (error: unknown, what: string, id: string) => void
 }): Sweeper {
-  const { jobs, bytes, downloads, attempts, verifier, later, leases, shared, clock, retention, report } = deps
+  const { jobs, bytes, downloads, attempts, verifier, later, whole, leases, shared, clock, retention, report } = deps
 
   let serving = shared
   /** Uploads in one request that nobody had at the last look: a second one is sure of it. */
@@ -66,12 +67,12 @@ export function createSweeper(deps: {
   }
 
   const wanted = (attempt: number, download: DownloadRecord | undefined): boolean => {
-    // A part is made before its row; while serving, a higher number is an attempt that is just beginning.
-    if (serving && download && attempt > download.attempt) return true
-    if (!download || download.attempt !== attempt || download.source === null) return false
-    if (download.status === 'completed' || download.status === 'cancelled') return false
+    if (!download || download.status === 'completed' || download.status === 'cancelled') return false
     const ended = download.status === 'failed' || download.status === 'expired'
-    return !ended || clock.now() - (download.completedAt ?? 0) < KEEP_PART
+    if (ended && clock.now() - (download.completedAt ?? 0) >= KEEP_PART) return false
+    // A part is made before its row; while serving, a higher number is an attempt that is just beginning.
+    if (serving && attempt > download.attempt) return true
+    return download.attempt === attempt && download.source !== null
   }
 
   const removeLeftover = async (part: Part, download: DownloadRecord | undefined): Promise<void> => {
@@ -91,7 +92,8 @@ export function createSweeper(deps: {
     const before = orphans
     orphans = new Set()
     for (const download of await jobs.wholeUploads(PER_STEP)) {
-      if (!(await leases.hold(uploadLease(download)))) continue
+      // A lease that is this server's own already tells nothing.
+      if (whole.receives(download) || !(await leases.hold(uploadLease(download)))) continue
       await leases.release(uploadLease(download))
       if (before.has(partKey(download))) await attempts.abandon(download, 'io-error', 'The upload was cut off.')
       else orphans.add(partKey(download))

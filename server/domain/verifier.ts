@@ -54,8 +54,9 @@ export function createVerifier(deps: {
   /** Cancelled meanwhile: a cancelled file does not come back. Another server may have completed it, too. */
   const takeBack = async ({ id, attempt }: DownloadRecord, name: string): Promise<void> => {
     const now = await jobs.findDownload(id)
-    if (now?.status === 'completed' && now.attempt === attempt) return
-    await bytes.unpublish({ id, attempt }, name)
+    const isThere = now?.status === 'completed' && now.attempt === attempt && now.name === name
+    // Nor does one that was removed since.
+    if (!isThere || now.removedAt !== null) await bytes.unpublish({ id, attempt }, name)
   }
 
   const claim = async ({ id, attempt }: DownloadRecord, name: string): Promise<string | null> => {

@@ -4,6 +4,7 @@ import { sha256 as newSha256, type Sha256 } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { defaults } from '../../shared/protocol.ts'
 import { pieces } from '../../shared/ranges.ts'
+import { pause } from '../../shared/wait.ts'
 import type { Part } from '../byte-ports.ts'
 import type { Chunk, CommitState, DownloadRecord, JobStore, Leases } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
@@ -26,6 +27,8 @@ export interface WholeRequest {
 export interface WholeUploads {
   /** Takes a whole file in one request (`curl -T`), as an attempt of its own; cut off, it leaves nothing. */
   put(request: WholeRequest): Promise<DownloadRecord>
+  /** Whether this server receives the part at this moment. */
+  receives(part: Part): boolean
 }
 
 export interface WholeDeps {
@@ -41,8 +44,37 @@ export interface WholeDeps {
 /** Whoever has it receives the part: of one that nobody has, nothing more comes. */
 export const uploadLease = (part: Part): string => `upload:${partKey(part)}`
 
+/** In ms; much sooner than who looks for uploads that nobody has looks again. */
+const HOLD_AGAIN = 1_000
+/** Who looks has it for a moment, in ms. */
+const MOMENT = 50
+
+/**
+ * Holds a lease until the function returned is called. It is asked for again and again, for it is gone when this server
+ * was taken for dead.
+ */
+async function keep(leases: Leases, name: string, signal: AbortSignal): Promise<() => Promise<void>> {
+  while (!(await leases.hold(name)) && !signal.aborted) await pause(MOMENT)
+  const ended = new AbortController()
+  const keeping = async (): Promise<void> => {
+    while (!ended.signal.aborted) {
+      await pause(HOLD_AGAIN, ended.signal)
+      // Without it the upload goes on all the same, and the next turn asks again.
+      if (!ended.signal.aborted) await leases.hold(name).catch(() => undefined)
+    }
+    // It runs out by itself.
+    await leases.release(name).catch(() => undefined)
+  }
+  const kept = keeping()
+  return () => {
+    ended.abort()
+    return kept
+  }
+}
+
 export function createWholeUploads(deps: WholeDeps): WholeUploads {
   const { jobs, downloads, attempts, chunks, completion, later, leases } = deps
+  const receiving = new Set<string>()
 
   /** Durable chunk by chunk, so that it can be read while it arrives. @throws AppError `digest-mismatch` */
   const receive = async (download: DownloadRecord, { size, sha256, body, signal }: WholeRequest): Promise<void> => {
@@ -81,13 +113,17 @@ export function createWholeUploads(deps: WholeDeps): WholeUploads {
   }
 
   return {
+    receives: (part) => receiving.has(partKey(part)),
+
     async put(request) {
       const download = await downloads.find(request.id)
       checkOpen(download)
       const started = await attempts.start(download, { source: randomUUID(), whole: true, size: request.size })
       if (!started) throw new AppError('attempt-superseded', 'The job changed meanwhile; send the file again.')
+      receiving.add(partKey(started))
+      let letGo: (() => Promise<void>) | undefined
       try {
-        await leases.hold(uploadLease(started))
+        letGo = await keep(leases, uploadLease(started), request.signal)
         await receive(started, request)
         const current = (await jobs.findDownload(request.id)) ?? started
         checkUnderWay(current, started.attempt)
@@ -96,8 +132,8 @@ export function createWholeUploads(deps: WholeDeps): WholeUploads {
         await giveUp(started, error)
         throw error
       } finally {
-        // It runs out by itself.
-        await leases.release(uploadLease(started)).catch(() => undefined)
+        receiving.delete(partKey(started))
+        await letGo?.()
       }
     },
   }

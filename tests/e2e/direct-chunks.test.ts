@@ -44,7 +44,8 @@ describe('chunks put into the store by hand', () => {
     // A lost answer is answered the same.
     expect(await job.commit(1, tag, { sha256: sha256Of(content) })).toMatchObject({ status: 200 })
     expect(await job.commit(1, tag)).toMatchObject({ status: 410, body: { code: 'job-gone', attempt: 1 } })
-    await until('the end of its chunks', async () => (await job.objects()).length === 0)
+    // They go after the file has its name.
+    await until('the chunks to be gone', async () => (await job.objects()).length === 0)
   })
 
   test('the digest told before the last chunk completes with it, too', async () => {

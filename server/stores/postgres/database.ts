@@ -9,7 +9,7 @@ import {
   type QueryResult,
 } from 'pg'
 import type { Row } from '../rows.ts'
-import { isCollision, isCut, mayBeThereSoon, translated } from './failures.ts'
+import { isCollision, isCut, mayBeThereSoon, perhapsDone, translated } from './failures.ts'
 import { migrate } from './migrate.ts'
 import { createStatements } from './statements.ts'
 
@@ -27,7 +27,7 @@ export interface Queries {
 
 /**
  * A database that other servers use, too. Any call throws AppError `store-busy` while it cannot be used, and
- * `store-full`; a change that was being committed when the connection broke may have been made all the same.
+ * `store-full`; it is a PerhapsDone where the connection broke while the change was being made.
  */
 export interface Database extends Queries {
   /**
@@ -151,7 +151,9 @@ function overPool(pool: Pool): Database {
         }
       } catch (error) {
         if (isCollision(error) && ++collisions < MOST_COLLISIONS) await delay(Math.random() * 10 * 2 ** collisions)
-        else if (!isCut(error) || !mayRepeat(error) || performance.now() + PAUSE > until) throw translated(error)
+        else if (!isCut(error)) throw translated(error)
+        else if (!mayRepeat(error)) throw perhapsDone(error)
+        else if (performance.now() + PAUSE > until) throw translated(error)
         else await delay(PAUSE)
       }
     }

@@ -1,4 +1,5 @@
 import { AppError, messageOf, systemCode } from '../../../shared/errors.ts'
+import { PerhapsDone } from '../../ports.ts'
 
 const UNREACHABLE = 'The database cannot be reached, or is starting; try again.'
 const SLOW = 'The database did not answer in time; try again.'
@@ -78,4 +79,10 @@ export function translated(error: unknown): unknown {
   const [, ours, message] = notNow.find(([code]) => state.startsWith(code)) ?? []
   if (ours === undefined || message === undefined) return new Error(`database: ${messageOf(error)}`, { cause: error })
   return new AppError(ours, message, {}, { cause: error })
+}
+
+/** The failure of a change over a connection that broke, when nobody knows how far it came. */
+export function perhapsDone(error: unknown): unknown {
+  const ours = translated(error)
+  return ours instanceof AppError ? new PerhapsDone(ours.code, ours.message, ours.details, { cause: error }) : ours
 }
