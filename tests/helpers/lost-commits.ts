@@ -32,7 +32,10 @@ export async function startLostCommits(database: string): Promise<LostCommits> {
       far.write(bytes)
     })
     far.on('data', (bytes) => {
-      if (!losing) return void near.write(bytes)
+      if (!losing) {
+        near.write(bytes)
+        return
+      }
       lost += 1
       near.destroy()
     })

@@ -22,6 +22,11 @@ export async function startStoreGuard(target: string): Promise<StoreGuard> {
     const { method, url, headers } = asked
     // The name in Host is signed, and stays. A connection for each: one that was kept may just end.
     const passed = send({ hostname, port, method, path: url, headers, agent: false }, (answer) => {
+      // Who asked may be gone.
+      if (answered.destroyed) {
+        answer.destroy()
+        return
+      }
       answered.writeHead(answer.statusCode ?? 502, answer.headers)
       pipeline(answer, answered, () => undefined)
     })
