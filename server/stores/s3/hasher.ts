@@ -65,11 +65,12 @@ export function createHashers({ objects, layout }: { objects: Objects; layout: L
     /** One after the other: they go on where the one before stopped. */
     const inTurn = (work: () => Promise<void>): Promise<void> => (running = running.catch(() => undefined).then(work))
 
+    /** Waits before it takes its place in the line: a digest is never behind one that waits for others' parts. */
     const readAhead = async (): Promise<void> => {
       const giveBack = await turns.reserve(1, signal)
       try {
         unread = 0
-        await readOn()
+        await inTurn(readOn)
       } finally {
         giveBack()
       }
@@ -81,7 +82,7 @@ export function createHashers({ objects, layout }: { objects: Objects; layout: L
         if (unread < STEP || ahead) return
         ahead = true
         // A failed read ahead is no news: the digest reads again, and tells.
-        inTurn(readAhead)
+        readAhead()
           .catch(() => undefined)
           .finally(() => (ahead = false))
       },
