@@ -130,6 +130,18 @@ describeOnS3(`the line to S3${why}`, () => {
     await front.close()
   })
 
+  test('an upload that was noted stands, though the answer to its note got lost', async () => {
+    const front = await startFront(place.endpoint)
+    const behind = await openS3Bytes({ ...place, endpoint: front.url, owner: 'line' })
+    const content = randomBytes(12 * MiB)
+    const part = await writePart(behind, content, [6 * MiB, 6 * MiB])
+    front.loseAnswerOf(/^PUT .*\/upload(\?|$)/)
+    expect(await behind.publish(part, 'r1_file', part.rows)).toBe(true)
+    expect(front.lost()).toBe(1)
+    await behind.close()
+    await front.close()
+  })
+
   test('a file that is removed while it is read ends as such', async () => {
     const part = await writePart(bytes, randomBytes(MiB), [MiB])
     await bytes.publish(part, 'r1_file', part.rows)
@@ -208,6 +220,8 @@ describeOnS3(`a place on S3${why}`, () => {
 async function startFront(target: string) {
   const { hostname, port } = new URL(target)
   let isAway = false
+  let losing: RegExp | undefined
+  let lost = 0
   const server = createServer((asked, answer) => {
     if (isAway) {
       asked.resume()
@@ -216,6 +230,12 @@ async function startFront(target: string) {
     }
     const { method, url: path, headers } = asked
     const further = request({ hostname, port, method, path, headers }, (got) => {
+      if (losing?.test(`${method} ${path}`)) {
+        losing = undefined
+        lost += 1
+        answer.destroy()
+        return
+      }
       answer.writeHead(got.statusCode ?? 500, got.headers)
       got.pipe(answer)
     })
@@ -225,6 +245,9 @@ async function startFront(target: string) {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     away: (is: boolean) => void (isAway = is),
+    /** The next request that fits is carried out, and not answered. */
+    loseAnswerOf: (asked: RegExp) => void (losing = asked),
+    lost: () => lost,
     async close() {
       server.closeAllConnections()
       server.close()
