@@ -121,11 +121,12 @@ export function createByStore(deps: ByStoreDeps): Send {
     const tryOnce = async (): Promise<ChunkVerdict> => {
       const json = { attempt, ...range, digest, ...told }
       const answer = await api.send({ method: 'POST', path: `${chunks}/commit`, json, ...CALL, signal })
-      if (isUnknown(answer)) {
+      const verdict = judgeChunk(answer, target)
+      // Damaged: what took it is not what the server looks into, but another store, or something that says yes to everything.
+      if (isUnknown(answer) || verdict.act === 'damaged') {
         onUseless(describe(answer))
         return { act: 'retry', afterMs: undefined, why: describe(answer) }
       }
-      const verdict = judgeChunk(answer, target)
       if (verdict.act !== 'retry') return verdict
       throw new TransientError(verdict.why, { retryAfterMs: verdict.afterMs })
     }

@@ -68,7 +68,10 @@ export interface AuditEntry {
 /** A call that changes something returns once that is durable. */
 export interface AccessStore {
   addToken(token: TokenRecord, hash: string): Promise<void>
-  /** The same, in place of whatever has that name. One with this hash that is there already stays as it is. */
+  /**
+   * The same, in place of whatever has that name. One with this hash that is there already stays as it is, and takes no
+   * place once it was revoked.
+   */
   replaceToken(token: TokenRecord, hash: string): Promise<void>
   findToken(hash: string): Promise<TokenRecord | undefined>
   listTokens(): Promise<TokenRecord[]>

@@ -26,6 +26,8 @@ export async function ensureAdmin({
 }): Promise<void> {
   if (config.adminToken !== undefined) {
     if (await tokens.adopt(ADMIN_TOKEN, config.adminToken)) return
+    // It may be the token of old days of one server among several, whose token of today is in force.
+    if (!isShared(config)) await tokens.giveUp(ADMIN_TOKEN)
     return log.error({}, "ADMIN_TOKEN is a token that was revoked, or is no admin's: it admits nobody; take another")
   }
   // Where servers share their database, another may have been given what this one was not.
@@ -55,6 +57,7 @@ export async function ensureEnrolment({
   const { enrolToken, enrolClients } = config
   if (enrolToken === undefined) return isShared(config) ? undefined : enrolments.giveUp()
   if (await enrolments.adopt(enrolToken, enrolClients)) return
+  if (!isShared(config)) await enrolments.giveUp()
   log.error({}, 'ENROL_TOKEN is a token that was revoked or has run out: it lets nobody in; take another')
 }
 

@@ -120,8 +120,8 @@ function afterScheme(url: string, scheme: string): string {
   return url.slice(scheme.length + 1).replace(/^\/\/(?=\/)/, '')
 }
 
-/** URLs may hold passwords: only the scheme is shown. */
+/** URLs may hold passwords, also those with quotes around them: only the scheme is shown. */
 function schemeOnly(url: string): string {
   const scheme = /^[a-z0-9+]+:/i.exec(url)?.[0]
-  return scheme ? `${scheme}…` : url
+  return scheme === undefined && !/[:@?]/.test(url) ? url : `${scheme ?? ''}…`
 }

@@ -77,7 +77,19 @@ export function accessStoreContract(name: string, open: () => Promise<AccessPlac
         expect([await tokens.adopt('ADMIN_TOKEN', a), await tokens.adopt('ADMIN_TOKEN', b)]).toEqual([true, true])
         expect(await tokens.find(a)).toBeUndefined()
         expect(await tokens.adopt('ADMIN_TOKEN', a)).toBe(false)
-        expect(await tokens.find(b)).toBeUndefined()
+      })
+
+      test('of several servers that are told different ones: one of them is in force in the end', async () => {
+        const tokens = createTokens({ store, wakes, clock })
+        const [a, b] = ['an-admin-token-of-old-days', 'another-token-of-an-admin']
+        const inForce = async (): Promise<boolean[]> =>
+          Promise.all([a, b].map(async (one) => (await tokens.find(one)) !== undefined))
+        await tokens.adopt('ADMIN_TOKEN', a)
+        await Promise.all([a, b, a, b, a].map((one) => tokens.adopt('ADMIN_TOKEN', one)))
+        expect(await inForce()).toEqual([false, true])
+        // A server that was left behind starts once more.
+        expect(await tokens.adopt('ADMIN_TOKEN', a)).toBe(false)
+        expect(await inForce()).toEqual([false, true])
       })
     })
 
@@ -126,6 +138,14 @@ export function accessStoreContract(name: string, open: () => Promise<AccessPlac
         expect(await store.listEnrolments()).toHaveLength(1)
         await createEnrolments({ store, clock }).adopt(secret, 'office')
         expect(await createEnrolments({ store, clock }).find(secret)).toMatchObject({ clients: 'office' })
+      })
+
+      test('of a server that was left behind, with a secret of old days, take nothing from the others', async () => {
+        const enrolments = createEnrolments({ store, clock })
+        const [a, b] = [newSecret('enrolment').secret, newSecret('enrolment').secret]
+        for (const one of [a, b]) expect(await enrolments.adopt(one, 'till_*')).toBe(true)
+        expect(await enrolments.adopt(a, 'till_*')).toBe(false)
+        expect(await enrolments.find(b)).toBeDefined()
       })
 
       test('tell labels to their credentials', async () => {

@@ -150,7 +150,7 @@ describeShared(`servers that share stores, at bad moments${why}`, () => {
         },
       }),
     })
-    let ended: Promise<unknown> | undefined
+    let ended: Promise<boolean> | undefined
     const second = await shared.open({
       change: ({ bytes }) => ({
         bytes: {
@@ -159,7 +159,8 @@ describeShared(`servers that share stores, at bad moments${why}`, () => {
             if (calls.includes('second false')) {
               calls.push('second makes')
               await secondMakes?.promise
-              return (ended = bytes.publish(...given)) as Promise<boolean>
+              ended = bytes.publish(...given)
+              return ended
             }
             const made = await bytes.publish(...given)
             calls.push(`second ${made}`)

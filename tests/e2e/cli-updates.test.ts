@@ -97,7 +97,7 @@ describe('backhaul update', () => {
   })
 
   testWith(
-    { long: true },
+    { long: true, own: true },
     '--wait believes a new version once it has stayed, and says when only sites that are offline are left',
     async () => {
       const site = await updatable(stack, 'hasty')

@@ -10,6 +10,8 @@ export interface SharedStores {
   env: Record<string, string>
   /** Where the objects are. */
   place: S3Place
+  /** Names of all objects, in order. */
+  keys(): Promise<string[]>
   /** @param url of the object, as `s3://BUCKET/KEY` */
   removeObject(url: string): Promise<void>
   /** One statement, past every server. @returns its rows */
@@ -51,6 +53,7 @@ export async function sharedStores(given = process.env[POSTGRES]): Promise<Share
       ...Object.fromEntries(OF_S3.map((variable) => [variable, process.env[variable] ?? ''])),
     },
     place,
+    keys: place.keys,
     async removeObject(object) {
       const { host: Bucket, pathname } = new URL(object)
       await place.client.send(new DeleteObjectCommand({ Bucket, Key: decodeURIComponent(pathname.slice(1)) }))

@@ -114,7 +114,7 @@ export async function startStack(
   }
 
   const namesBelow = async (place: 'files/' | 'parts/'): Promise<string[]> =>
-    (await shared!.place.keys()).filter((key) => key.startsWith(place)).map((key) => key.slice(place.length))
+    (await shared!.keys()).filter((key) => key.startsWith(place)).map((key) => key.slice(place.length))
 
   return {
     folder,

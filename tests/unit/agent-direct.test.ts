@@ -148,6 +148,18 @@ test('a server that knows nothing of it any more gets the chunks itself, even wh
   expect(warnings().length).toBe(1)
 })
 
+test('something that takes everything, and is not the store that the server looks into: by way of the server', async () => {
+  const { store: bytes, lengths } = await run({
+    instead({ request, response }) {
+      request.resume().once('end', () => response.writeHead(200).end('<h1>welcome</h1>'))
+      return true
+    },
+  })
+  expect(bytes.equals(content)).toBe(true)
+  expect(totalLength(lengths.map((length) => ({ start: 0, end: length })))).toBe(SIZE)
+  expect(warnings().length).toBe(1)
+})
+
 test('a store that nobody reaches: by way of the server, said once', async () => {
   const told: unknown[] = []
   const { store: bytes, lengths } = await run(

@@ -3,6 +3,20 @@ import { readConfig } from '../../server/config.ts'
 
 const shared = { DATABASE_URL: 'postgres://db/backhaul', STORAGE_URL: 's3://files/x' }
 
+test.each(['"postgres://a:a-password@db/b"', 'postgres//a:a-password@db/b', 'postgres//db/b?password=a-password'])(
+  'a mistaken address of a database does not tell its password: %s',
+  (url) => {
+    let said = ''
+    try {
+      readConfig({ ...shared, DATABASE_URL: url })
+    } catch (error) {
+      said = String(error)
+    }
+    expect(said).toContain('DATABASE_URL must read')
+    expect(said).not.toContain('a-password')
+  },
+)
+
 describe('direct uploads in the configuration of the server', () => {
   test('are off, and on where the store can be reached by agents', () => {
     expect(readConfig({}).directUploads).toBe(false)

@@ -23,7 +23,7 @@ export interface Enrolments {
   revoke(id: string): Promise<void>
   /**
    * Makes this secret an enrolment for `clients`, in place of others that came from the environment. One that was revoked
-   * stays so; one that an admin made stays what it is.
+   * stays so, and takes nobody's place; one that an admin made stays what it is.
    * @returns whether it is in force
    */
   adopt(secret: string, clients: string): Promise<boolean>
@@ -57,14 +57,14 @@ export function createEnrolments({ store, clock }: { store: AccessStore; clock: 
     async adopt(secret, clients) {
       const hash = hashOf(secret)
       const id = `${OF_ENVIRONMENT}${hash.slice(0, DIGITS)}`
-      await giveUp(id)
       const known = await store.findEnrolment(hash)
-      if (known?.id === id) await store.setEnrolmentClients(id, clients)
-      if (known) return inForce(known)
+      if (known && !inForce(known)) return false
       const createdAt = clock.now()
       const expiresAt = createdAt + LONGEST
       const enrolment = { id, clients, labels: {}, usesLeft: MOST_USES, createdAt, expiresAt, revokedAt: null }
-      await store.addEnrolment(enrolment, hash)
+      if (!known) await store.addEnrolment(enrolment, hash)
+      else if (known.id === id) await store.setEnrolmentClients(id, clients)
+      await giveUp(id)
       return true
     },
 

@@ -16,7 +16,7 @@ export interface Tokens {
   /** The row of a secret that is in force. */
   find(secret: string): Promise<TokenRecord | undefined>
   /**
-   * Makes this secret an admin's, in place of whatever had the name. One that was revoked stays so.
+   * Makes this secret an admin's, in place of whatever had the name. One that was revoked stays so, and takes nobody's place.
    * @returns whether it is an admin's now
    */
   adopt(name: string, secret: string): Promise<boolean>
@@ -42,18 +42,16 @@ export function createTokens({ store, wakes, clock }: { store: AccessStore; wake
   const inForce = ({ expiresAt, revokedAt }: TokenRecord): boolean =>
     revokedAt === null && (expiresAt === null || expiresAt > clock.now())
 
-  const giveUp = async (name: string, except?: string): Promise<void> => {
-    for (const { id, name: given, revokedAt } of await store.listTokens()) {
-      if (given === name && id !== except && revokedAt === null) await store.revokeToken(id, clock.now())
-    }
-  }
+  const isAdmin = (token: TokenRecord): boolean => token.role === 'admin' && inForce(token)
 
   return {
-    giveUp: (name) => giveUp(name),
-
-    async hasAdmin() {
-      return (await store.listTokens()).some((token) => token.role === 'admin' && inForce(token))
+    async giveUp(name) {
+      for (const { id, name: given, revokedAt } of await store.listTokens()) {
+        if (given === name && revokedAt === null) await store.revokeToken(id, clock.now())
+      }
     },
+
+    hasAdmin: async () => (await store.listTokens()).some(isAdmin),
 
     async create(request) {
       const { secret, hash } = newSecret('operator')
@@ -77,10 +75,11 @@ export function createTokens({ store, wakes, clock }: { store: AccessStore; wake
     async adopt(name, secret) {
       const hash = hashOf(secret)
       const known = await store.findToken(hash)
-      // Another secret than before: the one before was given up.
-      if (!known) await store.replaceToken(rowOf({ name, role: 'admin' }), hash)
-      else await giveUp(name, known.id)
-      return known ? known.role === 'admin' && inForce(known) : true
+      if (known && !isAdmin(known)) return false
+      await store.replaceToken(rowOf({ name, role: 'admin' }), hash)
+      // Another server may have been told another one, and have been faster.
+      const adopted = await store.findToken(hash)
+      return adopted !== undefined && isAdmin(adopted)
     },
   }
 }

@@ -16,7 +16,7 @@ export function createEnrolmentRows({ db }: { db: Database }): EnrolmentRows {
       await db.run(
         `INSERT INTO enrolments (id, hash, clients, labels, uses_left, created_at, expires_at, revoked_at)
          VALUES (:id, :hash, :clients, :labels, :usesLeft, :createdAt, :expiresAt, :revokedAt)
-         ON CONFLICT (hash) DO NOTHING`,
+         ON CONFLICT DO NOTHING`,
         { id, hash, clients, labels: JSON.stringify(labels), usesLeft, createdAt, expiresAt, revokedAt },
       )
     },

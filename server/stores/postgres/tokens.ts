@@ -15,11 +15,12 @@ export function createTokenRows({ db }: { db: Database }): TokenRows {
       await db.transaction(async (tx) => {
         // Servers that start together replace it by the same one: the first makes it, and the others must leave it be.
         await tx.one(`SELECT pg_advisory_xact_lock(hashtextextended('token ' || :name::text, 0))`, { name })
+        const known = await tx.one('SELECT revoked_at FROM tokens WHERE hash = :hash', { hash })
+        if (known && known['revoked_at'] !== null) return
         await tx.run(
           'UPDATE tokens SET revoked_at = :createdAt WHERE name = :name AND hash <> :hash AND revoked_at IS NULL',
           { name, hash, createdAt },
         )
-        const known = await tx.one('SELECT 1 FROM tokens WHERE hash = :hash', { hash })
         if (!known) await insertToken(tx, token, hash)
       })
     },

@@ -3,6 +3,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { createBudget } from '../../../shared/budget.ts'
 import type { Part, PartHasher, PartRows } from '../../byte-ports.ts'
 import { isMissing } from './errors.ts'
+import { createLag } from './lag.ts'
 import type { Layout } from './layout.ts'
 import type { Objects } from './objects.ts'
 import { readInOrder, type Piece } from './reading.ts'
@@ -12,13 +13,24 @@ import { chunksInOrder } from './rows.ts'
 const AHEAD = 3
 /** It is read ahead in steps of so many bytes: less than that is soon read when the digest is asked for. */
 const STEP = 8 * 2 ** 20
-/** Parts read ahead at once: what arrives goes before what is read back. */
+/** Parts read ahead at once. */
 const READ_AHEAD = 2
+/** While chunks come in they go first: what came within this time, in ms, is read back later. */
+const GIVES_WAY = 5_000
 
 export type OpenHasher = (part: Part, rows: PartRows) => PartHasher
 
 /** Hashers that read parts back from the object store. */
-export function createHashers({ objects, layout }: { objects: Objects; layout: Layout }): OpenHasher {
+export function createHashers({
+  objects,
+  layout,
+  isBusy,
+}: {
+  objects: Objects
+  layout: Layout
+  /** Whether chunks are coming in. */
+  isBusy: () => boolean
+}): OpenHasher {
   const turns = createBudget(READ_AHEAD)
 
   return (part, rows) => {
@@ -30,8 +42,9 @@ export function createHashers({ objects, layout }: { objects: Objects; layout: L
     closed.catch(() => undefined)
     const hash = sha256()
     let at = 0
-    /** How much is durable, and was not read so far, as far as was told. */
-    let unread = 0
+    /** Bytes that are durable, as far as was told. */
+    let told = 0
+    const lag = createLag({ age: GIVES_WAY, now: () => performance.now() })
     let running: Promise<void> = Promise.resolve()
     let ahead = false
 
@@ -42,8 +55,8 @@ export function createHashers({ objects, layout }: { objects: Objects; layout: L
       }
     }
 
-    /** Reads on to the end of what is contiguous. */
-    const readOn = async (): Promise<void> => {
+    /** Reads on to the end of what is contiguous, or to `until`. */
+    const readOn = async (until = Infinity): Promise<void> => {
       if (signal.aborted) throw signal.reason
       // What is asked for, and not taken after a failure, must not stay open.
       const reading = new AbortController()
@@ -52,6 +65,7 @@ export function createHashers({ objects, layout }: { objects: Objects; layout: L
         for await (const bytes of readInOrder(objects, pieces(), { ahead: AHEAD, signal: both })) {
           hash.update(bytes)
           at += bytes.byteLength
+          if (at >= until) break
         }
       } catch (error) {
         throw isMissing(error)
@@ -65,12 +79,17 @@ export function createHashers({ objects, layout }: { objects: Objects; layout: L
     /** One after the other: they go on where the one before stopped. */
     const inTurn = (work: () => Promise<void>): Promise<void> => (running = running.catch(() => undefined).then(work))
 
+    /** How far it may be read now. */
+    const limit = (): number => {
+      const due = lag.due()
+      return isBusy() ? due : Infinity
+    }
+
     /** Waits before it takes its place in the line: a digest is never behind one that waits for others' parts. */
     const readAhead = async (): Promise<void> => {
       const giveBack = await turns.reserve(1, signal)
       try {
-        unread = 0
-        await inTurn(readOn)
+        await inTurn(() => readOn(limit()))
       } finally {
         giveBack()
       }
@@ -78,8 +97,9 @@ export function createHashers({ objects, layout }: { objects: Objects; layout: L
 
     return {
       async extend({ start, end }) {
-        unread += end - start
-        if (unread < STEP || ahead) return
+        lag.told(end - start)
+        told += end - start
+        if (ahead || Math.min(told, limit()) - at < STEP) return
         ahead = true
         // A failed read ahead is no news: the digest reads again, and tells.
         readAhead()

@@ -28,6 +28,7 @@ export async function openS3Bytes({ bucket, prefix, owner, ...at }: S3Options): 
   const objects = openObjects(clients, bucket)
   const uploads = createUploads(clients, objects)
   const spools = createSpools()
+  let writers = 0
   const composer = createComposer({ clients, objects, uploads, spools, layout })
   const { contentUrl, direct } = createDirect({ clients, objects, layout })
 
@@ -65,15 +66,25 @@ export async function openS3Bytes({ bucket, prefix, owner, ...at }: S3Options): 
       objects.put(layout.marker(part), '', { ifAbsent: true, metadata: { size: String(size) } }),
 
     // Whether the part is there is not asked: what is written to one that is gone has no row, and is discarded or swept.
-    openWriter: (part, range) =>
-      openChunkWriter({ objects, spools }, range.end - range.start, (tag) => layout.chunk(part, range.start, tag)),
+    async openWriter(part, range) {
+      const keyOf = (tag: string): string => layout.chunk(part, range.start, tag)
+      const writer = await openChunkWriter({ objects, spools }, range.end - range.start, keyOf)
+      writers += 1
+      return {
+        ...writer,
+        async close() {
+          writers -= 1
+          await writer.close()
+        },
+      }
+    },
 
     async openReader(part) {
       if (!(await objects.head(layout.marker(part)))) return undefined
       return openPartReader({ objects, layout }, part)
     },
 
-    hasher: createHashers({ objects, layout }),
+    hasher: createHashers({ objects, layout, isBusy: () => writers > 0 }),
 
     async partSize(part) {
       const found = await objects.head(layout.marker(part))

@@ -60,11 +60,13 @@ export function createAccessStore({ db }: { db: Database }): AccessStore {
     async replaceToken(token, hash) {
       db.transaction(() => {
         const { name, createdAt } = token
+        const known = db.one('SELECT revoked_at FROM tokens WHERE hash = :hash', { hash })
+        if (known && known['revoked_at'] !== null) return
         db.run(
           'UPDATE tokens SET revoked_at = :createdAt WHERE name = :name AND hash <> :hash AND revoked_at IS NULL',
           { name, hash, createdAt },
         )
-        if (!db.one('SELECT 1 FROM tokens WHERE hash = :hash', { hash })) insertToken(token, hash)
+        if (!known) insertToken(token, hash)
       })
     },
     async findToken(hash) {
