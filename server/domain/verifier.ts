@@ -45,7 +45,9 @@ export function createVerifier(deps: {
       name = await claim(download, candidate)
     }
     if (name === null) throw new Error('no free name was found')
-    const set = { status: 'completed', sha256, verified: download.sha256 !== null, completedAt: clock.now() } as const
+    // With the name that it has: another server may have claimed one meanwhile that is not made yet, and never will be.
+    const verified = download.sha256 !== null
+    const set = { status: 'completed', name, sha256, verified, completedAt: clock.now() } as const
     const completed = await downloads.change({ id, from: ['verifying'], attempt, set })
     if (!completed) await takeBack(download, name)
     await bytes.removePart(download)

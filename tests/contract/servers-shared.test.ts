@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Batch } from '../../shared/batches.ts'
 import { startLostCommits, type LostCommits } from '../helpers/lost-commits.ts'
@@ -131,5 +132,74 @@ describeShared(`servers that share stores, at bad moments${why}`, () => {
     await server.stores.bytes.createPart({ id, attempt: 2 }, 5)
     await server.domain.sweeper.removeLeftovers()
     expect(await server.stores.bytes.listParts()).toEqual([])
+  })
+  test('of two servers that look for a free name at once, the file of the one that completes is the one that is found', async () => {
+    const gates = ['first tried', 'first made', 'second tried', 'second makes'].map(() => Promise.withResolvers<void>())
+    const [firstTried, firstMade, secondTried, secondMakes] = gates
+    const calls: string[] = []
+    const first = await shared.open({
+      change: ({ bytes }) => ({
+        bytes: {
+          ...bytes,
+          async publish(...given) {
+            const made = await bytes.publish(...given)
+            calls.push(`first ${made}`)
+            await (made ? firstMade : firstTried)?.promise
+            return made
+          },
+        },
+      }),
+    })
+    let ended: Promise<boolean> | undefined
+    const second = await shared.open({
+      change: ({ bytes }) => ({
+        bytes: {
+          ...bytes,
+          async publish(...given) {
+            if (calls.includes('second false')) {
+              calls.push('second makes')
+              await secondMakes?.promise
+              ended = bytes.publish(...given)
+              return ended
+            }
+            const made = await bytes.publish(...given)
+            calls.push(`second ${made}`)
+            await secondTried?.promise
+            return made
+          },
+        },
+      }),
+    })
+    const called = (what: string): Promise<unknown> => until(what, async () => calls.includes(what))
+    const { id, session } = await inSession(first)
+    const { clientId } = await first.domain.downloads.find(id)
+    const { client, bucket, prefix } = shared.place
+    await client.send(new PutObjectCommand({ Bucket: bucket, Key: `${prefix}files/${clientId}_file`, Body: 'else' }))
+    const content = randomBytes(100_000)
+    await first.domain.attempts.begin(id, session, { source: 'v1', size: content.byteLength })
+    await put(first, { id, session, attempt: 1 }, content, 0, content.byteLength)
+    const end = { attempt: 1, size: content.byteLength, sha256: sha256Of(content) }
+    const completing = first.domain.completion.complete(id, session, end, never)
+    await called('first false')
+    await first.stores.leases.release(`verify:${id}.1`)
+    await second.domain.sweeper.goOn()
+    await called('second false')
+    firstTried?.resolve()
+    await called('first true')
+    secondTried?.resolve()
+    await called('second makes')
+    firstMade?.resolve()
+    expect(await completing).toMatchObject({ status: 'completed' })
+    await until('its part to be gone', async () => (await first.stores.bytes.listParts()).length === 0)
+    secondMakes?.resolve()
+    await until('the second to be done', async () => ended !== undefined)
+    await ended?.catch(() => undefined)
+    const opened = await second.domain.contents.open(id, { beginMs: 1000, signal: never })
+    expect(opened).toMatchObject({ kind: 'stored', content: { size: content.byteLength } })
+    await opened.close()
+    await until(
+      'its only file',
+      async () => (await shared.place.keys()).filter((key) => key.startsWith('files/')).length === 2,
+    )
   })
 })

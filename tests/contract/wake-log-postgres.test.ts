@@ -3,6 +3,7 @@ import { openDatabase, type Database } from '../../server/stores/postgres/databa
 import { keepWakeLog, readFirst, type Position } from '../../server/stores/postgres/wake-log.ts'
 import { describeWith } from '../helpers/needs.ts'
 import { databaseUrl, postgresLacking } from '../helpers/postgres.ts'
+import { until } from '../helpers/until.ts'
 
 describeWith({ otherwise: postgresLacking() }, 'the log of wakes', () => {
   let db: Database
@@ -49,6 +50,21 @@ describeWith({ otherwise: postgresLacking() }, 'the log of wakes', () => {
     expect(heard).toEqual(['all'])
     await log({ ...from, snapshot: '4000000:4000000:' }).turn(db.pool)
     expect(heard).toEqual(['all', 'all'])
+  })
+
+  test('forgets with each turn while there is more than one forgets', async () => {
+    await db.run(`INSERT INTO wakes (topic, at) SELECT 'old', now() - interval '1 hour' FROM generate_series(1, 25000)`)
+    // Of the first turns, one begins to prune, sooner or later.
+    const { turn } = log(await readFirst(db), 3000)
+    const left = async (): Promise<number> => Number((await db.one('SELECT count(*) AS left FROM wakes'))?.['left'])
+    await until('it to begin', async () => {
+      await turn(db.pool)
+      return (await left()) === 15_000
+    })
+    await turn(db.pool)
+    expect(await left()).toBe(5_000)
+    await turn(db.pool)
+    expect(await left()).toBe(0)
   })
 
   test('forgets what is older than two minutes', async () => {

@@ -32,12 +32,10 @@ export async function startLostCommits(database: string): Promise<LostCommits> {
       far.write(bytes)
     })
     far.on('data', (bytes) => {
-      if (!losing) {
-        near.write(bytes)
-        return
-      }
-      lost += 1
-      near.destroy()
+      if (losing) {
+        lost += 1
+        near.destroy()
+      } else near.write(bytes)
     })
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')

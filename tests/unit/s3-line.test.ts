@@ -1,4 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { CreateBucketCommand, DeleteBucketCommand } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { ByteStore } from '../../server/byte-ports.ts'
@@ -99,6 +102,46 @@ describeOnS3(`the line to S3${why}`, () => {
     expect(Buffer.concat(pieces).equals(content.subarray(1))).toBe(true)
   })
 
+  test('a proxy that answers 404 while the store is away does not make anything missing', async () => {
+    const front = await startFront(place.endpoint)
+    const behind = await openS3Bytes({ ...place, endpoint: front.url, owner: 'line' })
+    const content = randomBytes(MiB)
+    const part = await writePart(behind, content, [MiB])
+    await behind.publish(part, 'r1_file', part.rows)
+    front.away(true)
+    const busy = { code: 'store-busy' }
+    const hasher = behind.hasher(part, part.rows)
+    await expect(hasher.digest(part.size)).rejects.toMatchObject(busy)
+    for (const asked of [
+      behind.partSize(part),
+      behind.openContent('r1_file'),
+      behind.removeContent('r1_file'),
+      behind.publish(part, 'r1_other', part.rows),
+      behind.removePart(part),
+    ])
+      await expect(asked).rejects.toMatchObject(busy)
+    front.away(false)
+    expect(await hasher.digest(part.size)).toBe(sha256Of(content))
+    hasher.close()
+    expect((await contentOf(behind, 'r1_file')).equals(content)).toBe(true)
+    await behind.removeContent('r1_file')
+    await expect(behind.openContent('r1_file')).rejects.toMatchObject({ code: 'content-removed' })
+    await behind.close()
+    await front.close()
+  })
+
+  test('an upload that was noted stands, though the answer to its note got lost', async () => {
+    const front = await startFront(place.endpoint)
+    const behind = await openS3Bytes({ ...place, endpoint: front.url, owner: 'line' })
+    const content = randomBytes(12 * MiB)
+    const part = await writePart(behind, content, [6 * MiB, 6 * MiB])
+    front.loseAnswerOf(/^PUT .*\/upload(\?|$)/)
+    expect(await behind.publish(part, 'r1_file', part.rows)).toBe(true)
+    expect(front.lost()).toBe(1)
+    await behind.close()
+    await front.close()
+  })
+
   test('a file that is removed while it is read ends as such', async () => {
     const part = await writePart(bytes, randomBytes(MiB), [MiB])
     await bytes.publish(part, 'r1_file', part.rows)
@@ -172,3 +215,43 @@ describeOnS3(`a place on S3${why}`, () => {
     await bytes.close()
   })
 })
+
+/** A reverse proxy as many are: it answers 404 itself while what is behind it restarts. */
+async function startFront(target: string) {
+  const { hostname, port } = new URL(target)
+  let isAway = false
+  let losing: RegExp | undefined
+  let lost = 0
+  const server = createServer((asked, answer) => {
+    if (isAway) {
+      asked.resume()
+      answer.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('404 page not found\n')
+      return
+    }
+    const { method, url: path, headers } = asked
+    const further = request({ hostname, port, method, path, headers }, (got) => {
+      if (losing?.test(`${method} ${path}`)) {
+        losing = undefined
+        lost += 1
+        answer.destroy()
+        return
+      }
+      answer.writeHead(got.statusCode ?? 500, got.headers)
+      got.pipe(answer)
+    })
+    asked.pipe(further.on('error', () => answer.destroy()))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    away: (is: boolean) => void (isAway = is),
+    /** The next request that fits is carried out, and not answered. */
+    loseAnswerOf: (asked: RegExp) => void (losing = asked),
+    lost: () => lost,
+    async close() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

@@ -12,7 +12,7 @@ export interface WakeLog {
 }
 
 interface Asking {
-  query(sql: string, values: unknown[]): Promise<{ rows: Record<string, unknown>[] }>
+  query(sql: string, values: unknown[]): Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }>
 }
 
 /** How long rows are kept, in seconds, and how long a server can have been away to find all that it has missed, in ms. */
@@ -76,7 +76,9 @@ export function keepWakeLog({
       else wake(topics)
       if (performance.now() < pruneAt) return
       pruneAt = performance.now() + pruneEvery
-      await client.query(PRUNE, [KEPT, PRUNED_AT_ONCE])
+      const { rowCount } = await client.query(PRUNE, [KEPT, PRUNED_AT_ONCE])
+      // There are more: they must not come faster than they go.
+      if ((rowCount ?? 0) >= PRUNED_AT_ONCE) pruneAt = -Infinity
     },
   }
 }

@@ -13,17 +13,17 @@ export function codeOf(error: unknown): string {
 
 const statusOf = (error: unknown): number => (error as Failure | undefined)?.$metadata?.httpStatusCode ?? 0
 
-const missing: ReadonlySet<string> = new Set(['NoSuchKey', 'NotFound', 'NoSuchUpload'])
+const missing: ReadonlySet<string> = new Set(['NoSuchKey', 'NoSuchUpload'])
 
-/** Whether an object, or an upload, is not there. A HEAD has no body that could say more than 404. */
-export const isMissing = (error: unknown): boolean => missing.has(codeOf(error)) || isBare(error, 404)
+/** Whether an object, or an upload, is not there, in the store's own words. */
+export const isMissing = (error: unknown): boolean => missing.has(codeOf(error))
+
+/** A 404 without a word of the store's: the answer to a HEAD, or that of a proxy behind which the store is away. */
+export const isBare404 = (error: unknown): boolean =>
+  statusOf(error) === 404 && (error as { Code?: string }).Code === undefined
 
 /** Whether a conditional put found an object. 409: somebody else is just making it. */
 export const isTaken = (error: unknown): boolean => statusOf(error) === 412 || statusOf(error) === 409
-
-function isBare(error: unknown, status: number): boolean {
-  return statusOf(error) === status && codeOf(error) !== 'NoSuchBucket'
-}
 
 const passing: ReadonlySet<string> = new Set(
   (
@@ -36,7 +36,8 @@ const passing: ReadonlySet<string> = new Set(
 
 /** Whether the same request may succeed a moment later. */
 export function isPassing(error: unknown): boolean {
-  return passing.has(codeOf(error)) || statusOf(error) >= 500 || statusOf(error) === 429 || hasHungUp(error)
+  const status = statusOf(error)
+  return passing.has(codeOf(error)) || status >= 500 || status === 429 || isBare404(error) || hasHungUp(error)
 }
 
 /** Without a code: Node's words, or those of the SDK for what it does not take for an Error. */
@@ -76,7 +77,10 @@ export function asStoreError(error: unknown, bucket: string): unknown {
       { cause: error },
     )
   }
-  const why = whyRefused(error) ?? (isPassing(error) ? `it does not answer, or not in time (${code})` : undefined)
+  const silent = isBare404(error)
+    ? 'something on the way answers 404 in its place'
+    : 'it does not answer, or not in time'
+  const why = whyRefused(error) ?? (isPassing(error) ? `${silent} (${code})` : undefined)
   if (why === undefined) return error
   const message = `The object store cannot be used now, with the bucket ${bucket}: ${why}.`
   return new AppError('store-busy', message, {}, { cause: error })

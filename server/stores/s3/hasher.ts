@@ -85,10 +85,11 @@ export function createHashers({
       return isBusy() ? due : Infinity
     }
 
+    /** Waits before it takes its place in the line: a digest is never behind one that waits for others' parts. */
     const readAhead = async (): Promise<void> => {
       const giveBack = await turns.reserve(1, signal)
       try {
-        await readOn(limit())
+        await inTurn(() => readOn(limit()))
       } finally {
         giveBack()
       }
@@ -101,7 +102,7 @@ export function createHashers({
         if (ahead || Math.min(told, limit()) - at < STEP) return
         ahead = true
         // A failed read ahead is no news: the digest reads again, and tells.
-        inTurn(readAhead)
+        readAhead()
           .catch(() => undefined)
           .finally(() => (ahead = false))
       },

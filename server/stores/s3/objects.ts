@@ -12,7 +12,7 @@ import {
 import { createBudget } from '../../../shared/budget.ts'
 import type { Range } from '../../../shared/ranges.ts'
 import type { Clients } from './client.ts'
-import { asStoreError, isPassing, isTaken, unlessMissing } from './errors.ts'
+import { asStoreError, isBare404, isPassing, isTaken, unlessMissing } from './errors.ts'
 import type { Spool } from './spool.ts'
 
 /** Bodies under way to the store at once: more would only wait for each other on the line. */
@@ -76,13 +76,25 @@ export function openObjects({ work, reads }: Clients, bucket: string): Objects {
     }
   }
 
+  /** A HEAD's 404 may be anybody's on the way: a GET's is the store's, when it says what is missing. */
+  const describe = async (object: { Bucket: string; Key: string }) => {
+    try {
+      return await work.send(new HeadObjectCommand(object))
+    } catch (error) {
+      if (!isBare404(error)) throw error
+      const found = await work.send(new GetObjectCommand(object))
+      ;(found.Body as Readable).destroy()
+      return found
+    }
+  }
+
   return {
     bucket,
     telling,
     sending,
 
     async head(key) {
-      const found = await telling(unlessMissing(work.send(new HeadObjectCommand({ Bucket: bucket, Key: key }))))
+      const found = await telling(unlessMissing(describe({ Bucket: bucket, Key: key })))
       return found && { size: found.ContentLength ?? 0, metadata: found.Metadata ?? {} }
     },
 

@@ -78,9 +78,11 @@ export function createUploads({ work, copies }: Clients, objects: Objects): Uplo
     const { UploadId = '' } = await telling(work.send(new CreateMultipartUploadCommand(object)))
     const mine: Note = { division: DIVISION, key, id: UploadId }
     if (await objects.put(note, JSON.stringify(mine), { ifAbsent: true })) return UploadId
+    const theirs = await readNote(note)
+    // It was noted with a first try, whose answer got lost.
+    if (theirs?.id === UploadId) return UploadId
     // Somebody else has just begun: both work at theirs.
     await abort(key, UploadId)
-    const theirs = await readNote(note)
     return theirs?.key === key && theirs.division === DIVISION ? theirs.id : begin(key, note, metadata)
   }
 
