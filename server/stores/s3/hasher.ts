@@ -16,7 +16,7 @@ const STEP = 8 * 2 ** 20
 /** Parts read ahead at once. */
 const READ_AHEAD = 2
 /** While chunks come in they go first: what came within this time, in ms, is read back later. */
-const GIVES_WAY = 5_000
+const GIVES_WAY = 10_000
 
 export type OpenHasher = (part: Part, rows: PartRows) => PartHasher
 

@@ -13,7 +13,7 @@ const MEMORY = 192 * MiB
 /** What is longer waits in a temporary file. */
 const MOST_IN_MEMORY = 8 * MiB
 const BLOCK = MiB / 4
-const SLICE = MiB / 4
+const SLICE = MiB
 
 /** Bytes that wait until they are known whole: an object is put at once, with its length and its digest. */
 export interface Spool {
