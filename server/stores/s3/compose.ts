@@ -1,4 +1,5 @@
 import { CopyObjectCommand } from '@aws-sdk/client-s3'
+import { giveBack } from '../../../shared/batches.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { ByteStore, Part, PartRows } from '../../byte-ports.ts'
 import type { Clients } from './client.ts'
@@ -47,8 +48,10 @@ export function createComposer(deps: {
     const reading = new AbortController()
     const spool = await spools.open(planned.end - planned.start)
     try {
-      for await (const bytes of readInOrder(objects, pieces, { ahead: AHEAD, signal: reading.signal }))
+      for await (const bytes of readInOrder(objects, pieces, { ahead: AHEAD, signal: reading.signal })) {
         await spool.write([bytes])
+        giveBack([bytes])
+      }
       return await send(spool)
     } finally {
       reading.abort()

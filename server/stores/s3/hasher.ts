@@ -1,3 +1,4 @@
+import { giveBack } from '../../../shared/batches.ts'
 import { sha256, type Sha256 } from '../../../shared/digest.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { createBudget } from '../../../shared/budget.ts'
@@ -65,6 +66,7 @@ export function createHashers({
         for await (const bytes of readInOrder(objects, pieces(), { ahead: AHEAD, signal: both })) {
           hash.update(bytes)
           at += bytes.byteLength
+          giveBack([bytes])
           if (at >= until) break
         }
       } catch (error) {
