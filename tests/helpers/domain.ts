@@ -21,18 +21,7 @@ export async function openDomain(folder: string): Promise<OpenDomain> {
     },
     unexpected,
   )
-  const reported: unknown[] = []
-  const domain = createDomain({
-    ...stores,
-    releases: await openReleases(join(folder, 'release')),
-    observer: { changed: () => undefined, progress: () => undefined, updated: () => undefined },
-    clock: { now: () => Date.now(), monotonic: () => performance.now() },
-    pollWaitMs: 1000,
-    clientQuota: undefined,
-    retention: undefined,
-    mayGoDirect: () => false,
-    report: (error) => void reported.push(error),
-  })
+  const { domain, reported } = await domainOver(stores, join(folder, 'release'))
   await domain.sweeper.recover()
   return {
     domain,
@@ -44,4 +33,21 @@ export async function openDomain(folder: string): Promise<OpenDomain> {
       await stores.jobs.close()
     },
   }
+}
+
+/** A domain with short waits. @param release the folder of what sites install */
+export async function domainOver(stores: Stores, release: string): Promise<{ domain: Domain; reported: unknown[] }> {
+  const reported: unknown[] = []
+  const domain = createDomain({
+    ...stores,
+    releases: await openReleases(release),
+    observer: { changed: () => undefined, progress: () => undefined, updated: () => undefined },
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    pollWaitMs: 1000,
+    clientQuota: undefined,
+    retention: undefined,
+    mayGoDirect: () => false,
+    report: (error) => void reported.push(error),
+  })
+  return { domain, reported }
 }

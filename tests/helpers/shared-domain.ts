@@ -1,5 +1,6 @@
-import { createDomain, type Domain } from '../../server/domain/index.ts'
-import { openReleases, openStores, type Stores } from '../../server/stores/open.ts'
+import type { Domain } from '../../server/domain/index.ts'
+import { openStores, type Stores } from '../../server/stores/open.ts'
+import { domainOver } from './domain.ts'
 import { databaseUrl } from './postgres.ts'
 import { expected } from './reports.ts'
 import { s3Place, type S3Place } from './s3.ts'
@@ -34,18 +35,7 @@ export async function sharedDomains(): Promise<SharedDomains> {
       const storage = { ...place, endpoint: way.endpoint ?? place.endpoint }
       const real = await openStores({ database, storage }, expected)
       const stores = { ...real, ...change?.(real) }
-      const reported: unknown[] = []
-      const domain = createDomain({
-        ...stores,
-        releases: await openReleases('release'),
-        observer: { changed: () => undefined, progress: () => undefined, updated: () => undefined },
-        clock: { now: () => Date.now(), monotonic: () => performance.now() },
-        pollWaitMs: 1000,
-        clientQuota: undefined,
-        retention: undefined,
-        mayGoDirect: () => false,
-        report: (error) => void reported.push(error),
-      })
+      const { domain, reported } = await domainOver(stores, 'release')
       opened.push({ domain, stores, reported })
       return { domain, stores, reported }
     },

@@ -1,4 +1,5 @@
-import type { DownloadFilter, DownloadRecord, JobStore } from '../../ports.ts'
+import type { DownloadRecord, JobStore } from '../../ports.ts'
+import { narrowed, type Wanted } from '../list-filter.ts'
 import { toDownload } from '../rows.ts'
 import type { Database, Parameters } from './database.ts'
 import { labelCondition, labelled, type Labels } from './labels.ts'
@@ -7,11 +8,6 @@ import { labelCondition, labelled, type Labels } from './labels.ts'
 const WINDOW = 1000
 /** Clients whose lists are merged in one go. */
 const MERGED_AT_ONCE = 16
-
-/** A filter, and the lowest `seq` that is of interest. */
-interface Wanted extends DownloadFilter {
-  from?: number
-}
 
 /**
  * Lists of downloads. Each walks one index in the order of the list and stops at its limit, so that it costs what it
@@ -88,33 +84,16 @@ export function createDownloadLists({ db }: { db: Database }): Pick<JobStore, 'l
  */
 function statementOf(wanted: Wanted, client?: string): { sql: string; parameters: Parameters } {
   const { labels } = wanted
-  const conditions: string[] = []
-  const parameters: Record<string, Parameters[string]> = { limit: wanted.limit }
-  const where = (sql: string, name: string, value: string | number | undefined): void => {
-    if (value === undefined) return
-    conditions.push(sql)
-    parameters[name] = value
-  }
+  const { conditions, statuses, parameters } = narrowed(wanted)
   if (client !== undefined) conditions.push(`client_id = ${client}`)
-  where('client_id = :client', 'client', wanted.clientId)
-  where('batch_id = :batch', 'batch', wanted.batchId)
-  where('note = :note', 'note', wanted.note)
-  where('seq < :before', 'before', wanted.before)
-  where('seq >= :from', 'from', wanted.from)
-  if (wanted.path === null) conditions.push('path IS NULL')
-  else where('path = :path', 'path', wanted.path)
   if (labels) {
     const condition = labelCondition('downloads.client_id', labels)
     conditions.push(condition.sql)
     Object.assign(parameters, condition.parameters)
   }
-  const each = [...new Set(wanted.status)].map((value, index) => {
-    parameters[`status_${index}`] = value
-    return `status = :status_${index}`
-  })
   const select = (more: string[]): string =>
     `SELECT * FROM downloads WHERE ${['TRUE', ...conditions, ...more].join(' AND ')} ORDER BY seq DESC LIMIT :limit`
-  if (each.length < 2) return { sql: select(each), parameters }
-  const selects = each.map((one) => `(${select([one])})`)
+  if (statuses.length < 2) return { sql: select(statuses), parameters }
+  const selects = statuses.map((one) => `(${select([one])})`)
   return { sql: `${selects.join(' UNION ALL ')} ORDER BY seq DESC LIMIT :limit`, parameters }
 }

@@ -89,11 +89,11 @@ export function createHashers({
 
     /** Waits before it takes its place in the line: a digest is never behind one that waits for others' parts. */
     const readAhead = async (): Promise<void> => {
-      const giveBack = await turns.reserve(1, signal)
+      const endTurn = await turns.reserve(1, signal)
       try {
         await inTurn(() => readOn(limit()))
       } finally {
-        giveBack()
+        endTurn()
       }
     }
 

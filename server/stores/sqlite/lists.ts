@@ -1,15 +1,11 @@
-import type { DownloadFilter, DownloadRecord, JobStore } from '../../ports.ts'
+import type { DownloadRecord, JobStore } from '../../ports.ts'
+import { narrowed, type Wanted } from '../list-filter.ts'
 import type { Database, Parameters } from './database.ts'
 import { labelCondition, labelled, type Labels } from './labels.ts'
 import { toDownload } from '../rows.ts'
 
 /** So many of the newest downloads are looked at one by one for labels, before the clients with these labels are. */
 const WINDOW = 1000
-
-/** A filter, and the lowest `seq` that is of interest. */
-interface Wanted extends DownloadFilter {
-  from?: number
-}
 
 /**
  * Lists of downloads. Each walks one index in the order of the list and stops at its limit, so that it costs what it
@@ -78,33 +74,15 @@ export function createDownloadLists({ db }: { db: Database }): Pick<JobStore, 'l
 /** One SELECT, or one for each status, which SQLite merges: each is in the order of the list by its index. */
 function statementOf(wanted: Wanted): { sql: string; parameters: Parameters } {
   const { labels } = wanted
-  const status = [...new Set(wanted.status)]
-  const conditions: string[] = []
-  const parameters: Parameters = { limit: wanted.limit }
-  const where = (sql: string, name: string, value: string | number | undefined): void => {
-    if (value === undefined) return
-    conditions.push(sql)
-    parameters[name] = value
-  }
-  where('client_id = :client', 'client', wanted.clientId)
-  where('batch_id = :batch', 'batch', wanted.batchId)
-  where('note = :note', 'note', wanted.note)
-  where('seq < :before', 'before', wanted.before)
-  where('seq >= :from', 'from', wanted.from)
-  if (wanted.path === null) conditions.push('path IS NULL')
-  else where('path = :path', 'path', wanted.path)
+  const { conditions, statuses, parameters } = narrowed(wanted)
   if (labels) {
     const condition = labelCondition('downloads.client_id', labels)
     conditions.push(condition.sql)
     Object.assign(parameters, condition.parameters)
   }
-  const each = status.map((value, index) => {
-    parameters[`status_${index}`] = value
-    return `status = :status_${index}`
-  })
   const select = (more: string[]): string =>
     `SELECT * FROM downloads ${indexFor(wanted)} WHERE ${['TRUE', ...conditions, ...more].join(' AND ')}`
-  const selects = each.length === 0 ? [select([])] : each.map((one) => select([one]))
+  const selects = statuses.length === 0 ? [select([])] : statuses.map((one) => select([one]))
   return { sql: `${selects.join(' UNION ALL ')} ORDER BY seq DESC LIMIT +:limit`, parameters }
 }
 
