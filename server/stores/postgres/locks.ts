@@ -10,6 +10,10 @@ const SESSIONS = 4_254_484
 /** Of `client`, an SQL expression. To be selected. */
 export const holdSession = (client: string): string =>
   `pg_advisory_xact_lock_shared(${SESSIONS}, hashtext(${client})) IS NULL AS unheld`
+/** The same of all clients of the downloads of `ids`, an SQL expression. To be performed. */
+export const holdSessions = (ids: string): string =>
+  `pg_advisory_xact_lock_shared(${SESSIONS}, hashtext(client_id))
+   FROM (SELECT DISTINCT client_id FROM downloads WHERE id = ANY(${ids}) ORDER BY client_id) AS own`
 export const replaceSession = (client: string): string => `pg_advisory_xact_lock(${SESSIONS}, hashtext(${client}))`
 
 /** Locks the downloads of `:ids`, and holds the sessions of their clients. */

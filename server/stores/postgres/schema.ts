@@ -1,3 +1,6 @@
+import { overlappingSql } from './chunks-sql.ts'
+import { holdSessions } from './locks.ts'
+
 /** Compared byte by byte: so do the other stores, and an index outlives new rules of a language. */
 const TEXT = 'text COLLATE "C"'
 
@@ -29,6 +32,42 @@ const clients = [
   )`,
   `CREATE INDEX labels_of_client ON labels (client_id)`,
 ]
+
+/**
+ * Inserts chunks that were judged by what was read before, where that still holds: of the download the attempt and the
+ * status, of its client the session, of the chunk how many rows share a byte with it. In one call, so that no lock is held
+ * for a server that stands still. Every query of it sees what was committed before that query, as the function is volatile.
+ */
+const insertChunks = `CREATE FUNCTION insert_chunks(
+    given_ids text[], given_attempts bigint[], starts bigint[], ends bigint[], digests text[], tags text[],
+    seen_attempts bigint[], seen_statuses text[], seen_sessions text[], seen_sharing bigint[]
+  ) RETURNS TABLE (n bigint, bytes_received bigint) LANGUAGE plpgsql VOLATILE AS $$
+  #variable_conflict use_column
+  BEGIN
+    PERFORM ${holdSessions('given_ids')};
+    PERFORM FROM downloads WHERE id = ANY(given_ids) ORDER BY id FOR NO KEY UPDATE;
+    RETURN QUERY
+      WITH given AS (
+        SELECT * FROM unnest(given_ids, given_attempts, starts, ends, digests, tags, seen_attempts, seen_statuses,
+          seen_sessions, seen_sharing) WITH ORDINALITY
+          AS given (id, attempt, start, "end", digest, tag, row_attempt, status, session, sharing, n)),
+      fit AS (
+        SELECT given.* FROM given
+        JOIN downloads ON downloads.id = given.id AND downloads.attempt = given.row_attempt AND downloads.status = given.status
+        JOIN clients ON clients.id = downloads.client_id AND clients.session IS NOT DISTINCT FROM given.session
+        WHERE given.sharing = (SELECT count(*) FROM (${overlappingSql('given.id', 'given.attempt', 'given.start', 'given."end"')}) AS rows)),
+      added AS (
+        INSERT INTO chunks (download_id, attempt, start, "end", digest, tag)
+        SELECT id, attempt, start, "end", digest, tag FROM fit
+        ON CONFLICT DO NOTHING RETURNING download_id, attempt, start, tag, "end" - start AS length),
+      counted AS (
+        UPDATE downloads SET bytes_received = downloads.bytes_received + sums.length
+        FROM (SELECT download_id, sum(length)::bigint AS length FROM added GROUP BY download_id) AS sums
+        WHERE downloads.id = sums.download_id RETURNING downloads.id, downloads.bytes_received)
+      SELECT fit.n, counted.bytes_received FROM fit
+      JOIN added ON added.download_id = fit.id AND added.attempt = fit.attempt AND added.start = fit.start AND added.tag = fit.tag
+      JOIN counted ON counted.id = fit.id;
+  END $$`
 
 const downloads = [
   `CREATE TABLE downloads (
@@ -89,6 +128,7 @@ const downloads = [
     tag ${TEXT} NOT NULL,
     PRIMARY KEY (download_id, attempt, start)
   )`,
+  insertChunks,
   `CREATE TABLE idempotency (
     key ${TEXT} PRIMARY KEY,
     request ${TEXT} NOT NULL,
