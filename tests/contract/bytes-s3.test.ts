@@ -1,12 +1,9 @@
-import { test } from '@jest/globals'
 import { openS3Bytes } from '../../server/stores/s3/index.ts'
+import { describeWith } from '../helpers/needs.ts'
 import { s3Lacking, s3Place } from '../helpers/s3.ts'
 import { byteStoreContract } from './bytes.ts'
 
-const lacks = s3Lacking()
-
-if (lacks !== undefined) test.skip(`byte store: s3 (${lacks})`, () => undefined)
-else {
+describeWith({ otherwise: s3Lacking() }, 'an object store', () =>
   byteStoreContract(
     's3',
     async () => {
@@ -14,5 +11,5 @@ else {
       return { open: () => openS3Bytes({ ...place, owner: 'contract' }), remove: place.remove }
     },
     { holdsParts: false },
-  )
-}
+  ),
+)
