@@ -1,4 +1,5 @@
 import type { DownloadDraft, DownloadRecord, Idempotency, JobStore } from '../../ports.ts'
+import { OPEN } from '../conditions.ts'
 import { idempotencyMismatch, MOST_WAITING, tooManyWaiting } from '../refusals.ts'
 import { toDownload } from '../rows.ts'
 import type { Database, Queries } from './database.ts'
@@ -67,7 +68,7 @@ async function checkWaiting(tx: Queries, drafts: readonly DownloadDraft[]): Prom
        FROM unnest(:clients::text[], :askedBy::text[]) AS given (client_id, asked_by) GROUP BY client_id, asked_by) AS added
      WHERE added.more + (
        SELECT count(*) FROM (
-         SELECT 1 FROM downloads WHERE client_id = added.client_id AND status IN ('queued', 'transferring')
+         SELECT 1 FROM downloads WHERE client_id = added.client_id AND ${OPEN}
            AND asked_by IS NOT DISTINCT FROM added.asked_by LIMIT :most) AS waiting) > :most
      LIMIT 1`,
     {

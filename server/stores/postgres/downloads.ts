@@ -1,4 +1,5 @@
 import type { JobStore, Transition } from '../../ports.ts'
+import { FINISHED, HALF_REMOVED, KEPT_PART, OPEN, TAKING_UP } from '../conditions.ts'
 import { nameKey } from '../names.ts'
 import { nameTaken } from '../refusals.ts'
 import { assignments, toClient, toDownload, type Row } from '../rows.ts'
@@ -20,13 +21,6 @@ type DownloadStore = Pick<
   | 'countOpen'
   | 'forgetIdempotencyKeys'
 >
-
-// As in the partial indexes of the schema.
-const OPEN = `status IN ('queued', 'transferring')`
-const TAKING_UP = `status IN ('transferring', 'verifying', 'completed') AND removed_at IS NULL`
-const KEPT_PART = `status IN ('failed', 'expired') AND source IS NOT NULL`
-const FINISHED = `status = 'completed' AND removed_at IS NULL`
-const HALF_REMOVED = `removed_at IS NOT NULL AND name IS NOT NULL`
 
 /** The downloads' rows. Every change raises the client's revision in its own transaction where the agent must hear of it. */
 export function createDownloadStore({ db }: { db: Database }): DownloadStore {

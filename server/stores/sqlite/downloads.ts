@@ -1,4 +1,5 @@
 import type { DownloadDraft, DownloadRecord, Idempotency, JobStore } from '../../ports.ts'
+import { FINISHED, HALF_REMOVED, KEPT_PART, OPEN, TAKING_UP } from '../conditions.ts'
 import type { Database, Parameters } from './database.ts'
 import { nameKey } from '../names.ts'
 import { idempotencyMismatch, MOST_WAITING, nameTaken, tooManyWaiting } from '../refusals.ts'
@@ -22,13 +23,7 @@ type DownloadStore = Omit<
   | 'close'
 >
 
-const OPEN = `status IN ('queued', 'transferring')`
-// Word for word as in the partial indexes of the schema. SQLite must be told of two: by itself it sorts every row of a status.
-const TAKING_UP = `status IN ('transferring', 'verifying', 'completed') AND removed_at IS NULL`
-const KEPT_PART = `status IN ('failed', 'expired') AND source IS NOT NULL`
-const FINISHED = `status = 'completed' AND removed_at IS NULL`
 const WHOLE = `status = 'transferring' AND whole = 1`
-const HALF_REMOVED = `removed_at IS NOT NULL AND name IS NOT NULL`
 
 /** The downloads' rows. Every change raises the client's revision in its own transaction where the agent must hear of it. */
 export function createDownloadStore({ db }: { db: Database }): DownloadStore {
@@ -101,6 +96,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
       db.run('UPDATE downloads SET bytes_resent = bytes_resent + :bytes WHERE id = :id', { id, bytes })
     },
 
+    // SQLite must be told of some indexes: by itself it sorts every row of a status.
     async expired(now, limit) {
       const rows = db.all(
         `SELECT id FROM downloads INDEXED BY open_expiry WHERE ${OPEN} AND expires_at <= :now ORDER BY expires_at LIMIT +:limit`,

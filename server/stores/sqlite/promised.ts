@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { FINISHED } from '../conditions.ts'
 import type { Chunk } from '../../ports.ts'
 import { textOrNull, toChunk } from '../rows.ts'
 
@@ -42,8 +43,6 @@ export interface Promises {
 
 const PAGE = 500
 
-/** Word for word as in the partial index of the schema. */
-export const FINISHED = `status = 'completed' AND removed_at IS NULL`
 /** One that comes in one request cannot be gone on with. */
 const PROMISED = `source IS NOT NULL AND size IS NOT NULL AND (status = 'verifying'
   OR whole = 0 AND status IN ('queued', 'transferring', 'failed', 'expired'))`
