@@ -1,8 +1,10 @@
+import { startMeter } from '../meter.ts'
 import { judge, rounded, table } from '../report.ts'
 import { MiB } from '../source.ts'
 import { median, ofRuns } from '../statistics.ts'
 import { holdLacking, holdTo, type Hold } from './hold.ts'
 import type { Measure, SharedOptions, Surroundings } from './measurement.ts'
+import type { Servers } from './place.ts'
 import { pollsPerSecond } from './polling.ts'
 import { FULL, loadOf, startUploader, warmUp, type Step, type UploadTask } from './uploads.ts'
 
@@ -20,6 +22,8 @@ interface Found {
   rate: number
   /** Cores of the uploader. */
   load: number
+  /** Cores that each server used as it took the chunks: what the hold really gave it. */
+  given: number
   polls: number
 }
 
@@ -43,6 +47,7 @@ export const several: Measure = async (surroundings, options) => {
   const row = (title: string, count: 0 | 1): string[] => [
     title,
     rounded(of(count, 'rate')),
+    rounded(of(count, 'given')),
     rounded(of(count, 'load')),
     rounded(of(count, 'polls')),
   ]
@@ -53,8 +58,12 @@ export const several: Measure = async (surroundings, options) => {
       `before that, ${POLLERS} agents that poll without waiting, for ${seconds} s. In turn; ${ofRuns(runs)}.`,
     tables: [
       table(
-        ['', 'durable MiB/s', 'uploader, cores', 'polls/s'],
-        [row('one server', 0), row('two servers', 1), ['ratio', rounded(ratio('rate')), '', rounded(ratio('polls'))]],
+        ['', 'durable MiB/s', 'each server, cores', 'uploader, cores', 'polls/s'],
+        [
+          row('one server', 0),
+          row('two servers', 1),
+          ['ratio', rounded(ratio('rate')), '', '', rounded(ratio('polls'))],
+        ],
       ),
     ],
     verdicts: [
@@ -86,19 +95,26 @@ async function measure(count: number, { place, signal }: Surroundings, options: 
     const polls = await pollsPerSecond({ urls, agents: POLLERS, seconds: options.seconds }, hold)
     await release()
     // Last, for files that are not completed leave the servers something to read back.
-    const sent = await sendHeld({ ...task, files, complete: false }, hold)
-    return { rate: (files * EACH) / MiB / sent.seconds, load: loadOf(sent), polls }
+    const { sent, given } = await sendHeld({ ...task, files, complete: false }, servers, hold)
+    return { rate: (files * EACH) / MiB / sent.seconds, load: loadOf(sent), given, polls }
   } finally {
     await release()
     await servers.stop()
   }
 }
 
-async function sendHeld(task: UploadTask, hold: () => Promise<void>): Promise<Step> {
+async function sendHeld(
+  task: UploadTask,
+  { all }: Servers,
+  hold: () => Promise<void>,
+): Promise<{ sent: Step; given: number }> {
   const uploader = await startUploader(task)
   try {
     await hold()
-    return await uploader.send()
+    const meters = await Promise.all(all.map(({ serverPid }) => startMeter(serverPid)))
+    const sent = await uploader.send()
+    const used = await Promise.all(meters.map((meter) => meter.stop()))
+    return { sent, given: used.reduce((sum, { cpu }) => sum + cpu, 0) / sent.seconds / all.length }
   } finally {
     await uploader.stop()
   }

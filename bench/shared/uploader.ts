@@ -94,8 +94,9 @@ async function prepare(number: number): Promise<Job> {
   return { id, session, attempt: String(attempt) }
 }
 
-/** A file's chunks go to all servers in turn. */
-async function sendChunk({ id, session, attempt }: Job, number: number): Promise<void> {
+/** A file's chunks go to all servers in turn, and those of different files that are sent together do as well. */
+async function sendChunk(file: number, number: number): Promise<void> {
+  const { id, session, attempt } = jobs[file]!
   const { bytes, digest } = content.piece(number)
   const start = number * task.chunk
   const own = {
@@ -104,7 +105,7 @@ async function sendChunk({ id, session, attempt }: Job, number: number): Promise
     [headers.contentRange]: `bytes ${start}-${start + bytes.length - 1}/${task.size}`,
     [headers.chunkDigest]: digest,
   }
-  await persist(() => send(number, 'PUT', `/jobs/${id}/file`, own, bytes), 'a chunk')
+  await persist(() => send(file + number, 'PUT', `/jobs/${id}/file`, own, bytes), 'a chunk')
 }
 
 async function complete(number: number, { id, session, attempt }: Job): Promise<void> {
@@ -134,7 +135,7 @@ tell({ msg: 'ready' })
 // Of all files the first chunks, then the second ones: all are under way at a time.
 await step('durable', () =>
   inLanes(task.files * content.pieces, task.connections, (number) =>
-    sendChunk(jobs[number % task.files]!, Math.floor(number / task.files)),
+    sendChunk(number % task.files, Math.floor(number / task.files)),
   ),
 )
 if (task.complete)
