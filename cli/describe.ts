@@ -33,8 +33,12 @@ export const downloadHeading = ['ID', 'CLIENT', 'STATUS', 'RECEIVED', 'SIZE', 'C
 export function downloadRow(download: Download): string[] {
   const status = download.reason ? `${download.status} (${download.reason})` : download.status
   const size = download.size === null ? '-' : formatBytes(download.size)
-  const file = download.fileName ?? download.path ?? '-'
-  return [download.id, download.clientId, status, percent(download), size, download.createdAt, file]
+  return [download.id, download.clientId, status, percent(download), size, download.createdAt, fileOf(download)]
+}
+
+/** The name of the file, or where it lies at the site; `-` while neither is known. */
+export function fileOf({ fileName, path }: Download): string {
+  return fileName ?? path ?? '-'
 }
 
 export const clientHeading = ['CLIENT', 'STATUS', 'LAST SEEN', 'AGENT', 'HOST', 'LABELS', 'SHARES'] as const
@@ -70,6 +74,11 @@ export function percent({ progress }: Download): string {
   return progress === null ? '-' : `${progress} %`
 }
 
+/** A download's status and the tenth of its way: where these are others, it is worth a new line. */
+export function stepOf({ status, progress }: Download): string {
+  return `${status} ${Math.floor((progress ?? 0) / 10)}`
+}
+
 /**
  * The error that a download stands for which ended without its file, with its reason as code.
  * @param program how the user called this program, for the hint
@@ -97,7 +106,8 @@ function fields(pairs: readonly (readonly [string, string | null])[]): string[] 
   return pairs.flatMap(([name, value]) => (value === null ? [] : [`${`${name}:`.padEnd(11)} ${value}`]))
 }
 
-function duration({ startedAt, completedAt, size }: Download): string | null {
+/** How long it took, and how fast that was; null while that is not known. */
+export function duration({ startedAt, completedAt, size }: Download): string | null {
   if (startedAt === null || completedAt === null || size === null) return null
   const seconds = (Date.parse(completedAt) - Date.parse(startedAt)) / 1000
   const rate = seconds > 0 && size > 0 ? ` (${formatBytes(Math.round(size / seconds))}/s)` : ''

@@ -1,7 +1,7 @@
 import { formatBytes } from '../shared/format.ts'
 import type { Download } from '../shared/operator.ts'
 import type { Api, Answer } from './api.ts'
-import { percent } from './describe.ts'
+import { percent, stepOf } from './describe.ts'
 import type { Screen } from './screen.ts'
 import { waitForDownload } from './waiting.ts'
 
@@ -54,16 +54,14 @@ export function createTrouble(screen: Screen): { tell: (error: Error) => void; o
 
 /** A function that shows the states of one download. */
 function createReporter(screen: Screen): (download: Download) => void {
-  let shownStatus = ''
-  let shownTenth = 0
+  let shown = ''
   return (download) => {
     const { id, clientId, status, size, bytesReceived } = download
     const moving = status === 'transferring' || status === 'verifying'
     if (moving && size !== null) screen.progress.update(id, clientId, bytesReceived, size)
-    const tenth = Math.floor((download.progress ?? 0) / 10)
-    if (status === shownStatus && (tenth === shownTenth || screen.hasBars)) return
-    shownStatus = status
-    shownTenth = tenth
+    const step = screen.hasBars ? status : stepOf(download)
+    if (step === shown) return
+    shown = step
     screen.note(`${clientId}: ${status}${reasonOf(download)}${amountOf(download)}`)
   }
 }

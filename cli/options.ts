@@ -7,6 +7,8 @@ import { parseServerUrl } from './server-url.ts'
 
 const longest = 365 * 24 * 3600
 
+export const downloadIdPattern = /^[A-Za-z0-9_-]{1,100}$/
+
 /**
  * A time in seconds: `3600`, `90s`, `30m`, `12h`, `7d`, `2w`.
  * @throws InvalidArgumentError for any other form, or outside one second to 365 days
@@ -52,9 +54,14 @@ export function parseClientId(text: string): string {
   )
 }
 
+/** Collects the ids of clients. @throws InvalidArgumentError when `text` cannot be one */
+export function collectClientId(text: string, before: string[] = []): string[] {
+  return [...new Set([...before, parseClientId(text)])]
+}
+
 /** @throws InvalidArgumentError when `text` cannot be a download's id */
 export function parseDownloadId(text: string): string {
-  if (/^[A-Za-z0-9_-]{1,100}$/.test(text)) return text
+  if (downloadIdPattern.test(text)) return text
   throw new InvalidArgumentError('That is not the id of a download; backhaul downloads lists them.')
 }
 

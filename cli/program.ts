@@ -2,6 +2,7 @@ import { Command, type OutputConfiguration } from 'commander'
 import { addAudit } from './commands/audit.ts'
 import { addCancel, addRetry } from './commands/change.ts'
 import { addClients } from './commands/clients.ts'
+import { addCompletion } from './commands/completion.ts'
 import { addDownload } from './commands/download.ts'
 import { addDownloads } from './commands/downloads.ts'
 import { addEnrol } from './commands/enrol.ts'
@@ -10,6 +11,7 @@ import { addLogin } from './commands/login.ts'
 import { addStatus } from './commands/status.ts'
 import { addTokens } from './commands/tokens.ts'
 import { addUpdate } from './commands/update.ts'
+import { addWatch } from './commands/watch.ts'
 import type { Connect, Surroundings } from './context.ts'
 import { exitCodeHelp } from './exit-codes.ts'
 import { parseServerOption } from './options.ts'
@@ -21,6 +23,7 @@ const commands = [
   addFetch,
   addStatus,
   addDownloads,
+  addWatch,
   addCancel,
   addRetry,
   addUpdate,
@@ -28,6 +31,7 @@ const commands = [
   addTokens,
   addEnrol,
   addAudit,
+  addCompletion,
 ]
 
 const examples = `
@@ -39,6 +43,7 @@ Examples:
   backhaul fetch restaurant_1 till.log -o -     a file straight to standard output
   backhaul status ID --wait                     wait for the end of a download
   backhaul downloads --status failed --json     for a script
+  backhaul watch                                what is under way, as it goes
   backhaul --server https://hub.example clients
 
 Where the server wants a token: backhaul login keeps one, BACKHAUL_TOKEN gives one.

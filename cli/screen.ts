@@ -1,8 +1,11 @@
 import type { Writable } from 'node:stream'
+import stringWidth from 'string-width'
+import { padCells } from '../shared/bar-line.ts'
 import { escapeJson, printable } from '../shared/format.ts'
 import { createProgress, type Progress } from '../shared/progress.ts'
 
-export type Stream = Writable & { isTTY?: boolean }
+/** A stream that may be a terminal, and then has a size in cells. */
+export type Stream = Writable & { isTTY?: boolean; columns?: number; rows?: number }
 
 /** Where results and remarks go. All texts are made safe for a terminal here. */
 export interface Screen {
@@ -20,6 +23,8 @@ export interface Screen {
   result: (line: string) => void
   /** One JSON document, on standard output. */
   json(document: unknown): void
+  /** One JSON document of many, on a line of its own, on standard output. */
+  jsonLine(document: unknown): void
   /** Rows with a heading for a terminal; elsewhere plain lines, their fields separated by tabs. */
   table(heading: readonly string[], rows: readonly (readonly string[])[]): void
   /** A remark on standard error. */
@@ -47,6 +52,7 @@ export function createScreen({ stdout, stderr, quiet, asJson }: ScreenOptions): 
     progress,
     result,
     json: (document) => void stdout.write(`${escapeJson(JSON.stringify(document, null, 2))}\n`),
+    jsonLine: (document) => void stdout.write(`${escapeJson(JSON.stringify(document))}\n`),
     table(heading, rows) {
       if (!interactive) return rows.forEach((row) => void stdout.write(`${row.map(printable).join('\t')}\n`))
       if (rows.length > 0) for (const line of aligned([heading, ...rows])) result(line)
@@ -61,15 +67,11 @@ export function createScreen({ stdout, stderr, quiet, asJson }: ScreenOptions): 
 
 function aligned(rows: readonly (readonly string[])[]): string[] {
   const safe = rows.map((row) => row.map(printable))
-  const widths = safe[0]?.map((_, column) => Math.max(...safe.map((row) => width(row[column] ?? '')))) ?? []
+  const widths = safe[0]?.map((_, column) => Math.max(...safe.map((row) => stringWidth(row[column] ?? '')))) ?? []
   return safe.map((row) =>
     row
-      .map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - width(cell)))
+      .map((cell, at) => padCells(cell, widths[at] ?? 0))
       .join('  ')
       .trimEnd(),
   )
-}
-
-function width(text: string): number {
-  return Array.from(text).length
 }

@@ -26,8 +26,18 @@ export function barLine({ label, received, size, rate, columns = 80 }: BarState)
   const wanted = Math.min(stringWidth(label), Math.max(SHORTEST_LABEL, room - WIDEST_BAR))
   const cells = Math.min(WIDEST_BAR, room - wanted)
   if (cells < NARROWEST_BAR) return `${clipCells(label, Math.max(0, columns - 2 - numbers.length))} ${numbers}`
+  return `${clipCells(label, wanted)} [${barCells(share, cells)}] ${numbers}`
+}
+
+/** A bar of so many cells, filled to `share`, 0 to 1. */
+export function barCells(share: number, cells: number): string {
   const done = Math.round(share * cells)
-  return `${clipCells(label, wanted)} [${'█'.repeat(done)}${'░'.repeat(cells - done)}] ${numbers}`
+  return '█'.repeat(done) + '░'.repeat(cells - done)
+}
+
+/** A text with spaces behind it, so many cells wide at least. */
+export function padCells(text: string, cells: number): string {
+  return text + ' '.repeat(Math.max(0, cells - stringWidth(text)))
 }
 
 /** The first characters of a text that fit into so many cells; wide characters take two. */
