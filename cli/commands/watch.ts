@@ -53,10 +53,18 @@ async function watch(context: Context, { client: clients = [], label: labels = [
   else await printLines(context, news, wanted)
 }
 
-async function showTable({ stdout }: Context, news: AsyncIterable<News>, wanted: readonly Status[]): Promise<void> {
+async function showTable(
+  { stdout, signal }: Context,
+  news: AsyncIterable<News>,
+  wanted: readonly Status[],
+): Promise<void> {
   const board = createBoard()
   const since = new Date().toTimeString().slice(0, 8)
-  const window = openWindow(stdout, (size) => tableLines(board.picture(), { ...size, since, wanted }))
+  const window = openWindow({
+    stdout,
+    signal,
+    lines: (size) => tableLines(board.picture(), { ...size, since, wanted }),
+  })
   try {
     for await (const one of news) {
       board.apply(one, performance.now())

@@ -1,6 +1,6 @@
 import { finalStatuses, type Status } from '../../shared/protocol.ts'
 import type { Download } from '../../shared/operator.ts'
-import type { News } from './changes.ts'
+import type { Cut, News } from './changes.ts'
 
 /** A download, and how fast it comes. */
 export interface Row {
@@ -18,8 +18,8 @@ export interface Picture {
   online: number | undefined
   /** Of those that have ended since this began, by status. */
   counts: ReadonlyMap<Status, number>
-  /** Whether there are more under way than these. */
-  isCut: boolean
+  /** Where there are more than these. */
+  cut: Cut
   /** Why the server cannot be asked; undefined while it can. */
   away: string | undefined
 }
@@ -42,7 +42,7 @@ export function createBoard(): Board {
   const rates = createRates()
   const counts = new Map<Status, number>()
   let online: number | undefined
-  let isCut = false
+  let cut: Cut = { queued: false, moving: false }
   let away: string | undefined
 
   const close = (download: Download): void => {
@@ -71,7 +71,7 @@ export function createBoard(): Board {
       for (const id of news.dropped) open.delete(id)
       rates.look([...open.values()].filter(isMoving), now)
       online = news.online
-      isCut = news.isCut
+      cut = news.cut
     },
     picture() {
       const all = rowsOf(open.values()).toSorted((one, other) => (startOf(one) < startOf(other) ? -1 : 1))
@@ -81,7 +81,7 @@ export function createBoard(): Board {
         ended: rowsOf(ended.values()).toReversed(),
         online,
         counts,
-        isCut,
+        cut,
         away,
       }
     },

@@ -13,6 +13,12 @@ export interface Change {
   raw: unknown
 }
 
+/** Where there are more than are looked at. */
+export interface Cut {
+  queued: boolean
+  moving: boolean
+}
+
 /** What came of asking once. */
 export type News =
   | {
@@ -22,8 +28,7 @@ export type News =
       dropped: string[]
       /** How many sites are online; undefined until that is known. */
       online: number | undefined
-      /** Whether there are more under way than are looked at. */
-      isCut: boolean
+      cut: Cut
     }
   | { kind: 'away'; error: Error }
 
@@ -39,10 +44,10 @@ export interface ChangesOptions {
 /** ms between two looks at the downloads, and between two counts of the sites, whose list can be long. */
 const EVERY = { look: 1000, count: 15_000 }
 /** What is looked at, newest first, each in a list of its own, so that a thousand that wait hide none that moves. */
-const LISTS: readonly { statuses: readonly Status[]; limit: number }[] = [
-  { statuses: ['transferring', 'verifying'], limit: 100 },
-  { statuses: ['queued'], limit: 100 },
-  { statuses: finalStatuses, limit: 25 },
+const LISTS: readonly { of: keyof Cut | 'ended'; statuses: readonly Status[]; limit: number }[] = [
+  { of: 'moving', statuses: ['transferring', 'verifying'], limit: 100 },
+  { of: 'queued', statuses: ['queued'], limit: 100 },
+  { of: 'ended', statuses: finalStatuses, limit: 25 },
 ]
 /** Those that are in no list any more are asked for one by one, so many in a look. */
 const ONE_BY_ONE = 25
@@ -64,9 +69,9 @@ export async function* readChanges({ api, signal, clients, labels }: ChangesOpti
   const scopes =
     clients.length > 0 ? clients.map((id) => [['client', id] satisfies [string, string], ...label]) : [label]
   const queries = scopes.flatMap((scope) =>
-    LISTS.map(({ statuses, limit }) => {
+    LISTS.map(({ of, statuses, limit }) => {
       const query: [string, string][] = [...scope, ['status', statuses.join(',')], ['limit', String(limit)]]
-      return { query, isOpen: statuses !== finalStatuses }
+      return { query, of }
     }),
   )
   /** The newest end before the first look, by the server's clock. */
@@ -75,9 +80,10 @@ export async function* readChanges({ api, signal, clients, labels }: ChangesOpti
   const look = async (): Promise<News> => {
     const [online, ...lists] = await Promise.all([
       count(),
-      ...queries.map(async ({ query, isOpen }) => ({ ...rowsOf(await api.downloads(query)), isOpen })),
+      ...queries.map(async ({ query, of }) => ({ ...rowsOf(await api.downloads(query)), of })),
     ])
-    const isCut = lists.some((list) => list.isOpen && list.hasMore)
+    const hasMore = (kind: keyof Cut): boolean => lists.some((list) => list.of === kind && list.hasMore)
+    const cut = { queued: hasMore('queued'), moving: hasMore('moving') }
     const listed = lists.flatMap(({ rows }) => rows)
     endedBefore ??= newestEnd(listed)
     const ids = new Set(listed.map(({ value }) => value.id))
@@ -85,7 +91,7 @@ export async function* readChanges({ api, signal, clients, labels }: ChangesOpti
     const found = await Promise.all(gone.map((id) => find(api, id)))
     const dropped = gone.filter((_, at) => {
       const row = found[at]
-      return row === undefined || (isCut && !isEnded(row.value))
+      return row === undefined || ((cut.queued || cut.moving) && !isEnded(row.value))
     })
     const changes: Change[] = []
     for (const row of [...listed, ...found.filter((one) => one !== undefined)]) {
@@ -97,7 +103,7 @@ export async function* readChanges({ api, signal, clients, labels }: ChangesOpti
       if (!isOld && !isSame(before, value)) changes.push({ before, ...row })
     }
     for (const id of dropped) open.delete(id)
-    return { kind: 'look', changes: changes.toSorted(byAge), dropped, online, isCut }
+    return { kind: 'look', changes: changes.toSorted(byAge), dropped, online, cut }
   }
 
   for (;;) {

@@ -20,13 +20,19 @@ export interface Window {
   close(): void
 }
 
-/**
- * Takes a terminal over, cursor hidden, until `close`; drawn again by itself when its size changes.
- * @param lines what it shows in so many cells; they must fit, and be safe
- */
-export function openWindow(stdout: Stream, lines: (size: { columns: number; rows: number }) => string[]): Window {
+export interface WindowOptions {
+  stdout: Stream
+  /** Closes it at once: the process may be gone before anybody comes to `close`. */
+  signal: AbortSignal
+  /** What it shows in so many cells; they must fit, and be safe. */
+  lines: (size: { columns: number; rows: number }) => string[]
+}
+
+/** Takes a terminal over, cursor hidden, until `close` or the signal; drawn again by itself when its size changes. */
+export function openWindow({ stdout, signal, lines }: WindowOptions): Window {
   let drawnAt = -Infinity
   let later: NodeJS.Timeout | undefined
+  let isOpen = true
 
   const frame = (): void => {
     later = undefined
@@ -40,17 +46,20 @@ export function openWindow(stdout: Stream, lines: (size: { columns: number; rows
     stdout.write(toTopLeft + text + clearBelow)
   }
   const draw = (): void => {
-    later ??= setTimeout(frame, Math.max(0, drawnAt + PACE - performance.now()))
+    if (isOpen) later ??= setTimeout(frame, Math.max(0, drawnAt + PACE - performance.now()))
+  }
+
+  const close = (): void => {
+    if (!isOpen) return
+    isOpen = false
+    clearTimeout(later)
+    stdout.off('resize', draw)
+    signal.removeEventListener('abort', close)
+    stdout.write(leave)
   }
 
   stdout.write(enter)
   stdout.on('resize', draw)
-  return {
-    draw,
-    close() {
-      clearTimeout(later)
-      stdout.off('resize', draw)
-      stdout.write(leave)
-    },
-  }
+  signal.addEventListener('abort', close)
+  return { draw, close }
 }
