@@ -26,18 +26,29 @@ export interface Next {
 
 /**
  * What can stand at the end of a command line, by what the commands themselves say.
- * @param words after the program's name; the last one is being typed, and may be empty
+ * @param broken after the program's name; the last one is being typed, and may be empty
  */
-export function nextWord(program: Command, words: readonly string[]): Next {
+export function nextWord(program: Command, broken: readonly string[]): Next {
+  const words = unbroken(broken)
   const last = words.at(-1) ?? ''
   const { command, position, awaiting, isPlain, server } = read(program, words.slice(0, -1))
   const next = { typed: last, prefix: '', command, server }
-  if (awaiting && !goesOn(awaiting, last)) return { ...next, typed: last === '=' ? '' : last, ...valuesOf(awaiting) }
+  if (awaiting && !endsValues(awaiting, last))
+    return { ...next, typed: last === '=' ? '' : last, ...valuesOf(awaiting) }
   if (isPlain || !last.startsWith('-')) return { ...next, ...wordsAt(command, position) }
   const [name = '', value] = halves(last)
   const option = value === undefined ? undefined : find(command, name)
   if (option && value !== undefined) return { ...next, typed: value, prefix: `${name}=`, ...valuesOf(option) }
   return { ...next, candidates: optionsOf(command).flatMap(({ long, description }) => shown(long, description)) }
+}
+
+/** bash takes an address apart at its colons, and gives them as words of their own. */
+function unbroken(words: readonly string[]): string[] {
+  return words.reduce<string[]>((all, word) => {
+    const before = all.at(-1)
+    const goesOn = before !== undefined && (word === ':' || before.endsWith(':'))
+    return goesOn ? [...all.slice(0, -1), before + word] : [...all, word]
+  }, [])
 }
 
 interface Read {
@@ -59,7 +70,7 @@ function read(program: Command, words: readonly string[]): Read {
   for (const word of words) {
     if (word === '=') isGlued = now.awaiting === undefined
     else if (isGlued) isGlued = false
-    else if (now.awaiting && !goesOn(now.awaiting, word)) takeValue(now, now.awaiting, word)
+    else if (now.awaiting && !endsValues(now.awaiting, word)) takeValue(now, now.awaiting, word)
     else take(now, word)
   }
   return now
@@ -86,7 +97,7 @@ function takeValue(now: Read, option: Option, value: string): void {
 }
 
 /** Whether the values of an option that takes many have come to their end. */
-const goesOn = ({ variadic }: Option, word: string): boolean => variadic && word.startsWith('-')
+const endsValues = ({ variadic }: Option, word: string): boolean => variadic && word.startsWith('-')
 
 const takesValue = ({ required, optional }: Option): boolean => required || optional
 
