@@ -10,6 +10,9 @@ export interface Candidate {
 /** What only the server knows, or the shell. */
 export type Source = 'clients' | 'downloads' | 'files'
 
+/** What commander itself shows with --help, of a command and of all. */
+const help = Object.assign(new Help(), { showGlobalOptions: true })
+
 /** What can stand at the end of a command line. */
 export interface Next {
   /** Known here. They need not begin as `typed` does. */
@@ -110,7 +113,6 @@ function halves(word: string): string[] {
 }
 
 function optionsOf(command: Command): Option[] {
-  const help = new Help()
   return [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)]
 }
 
@@ -127,7 +129,7 @@ function valuesOf(option: Option): Values {
 }
 
 function wordsAt(command: Command, position: number): Values {
-  const commands = position === 0 ? new Help().visibleCommands(command) : []
+  const commands = position === 0 ? help.visibleCommands(command) : []
   const known = command.registeredArguments
   const last = known.at(-1)
   const argument = known[position] ?? (last?.variadic ? last : undefined)

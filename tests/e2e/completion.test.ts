@@ -6,11 +6,14 @@ import { projectFolder } from '../helpers/process.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 import { needsTerminal, openTerminal } from '../helpers/terminal.ts'
 
-/** How each shell is started with nothing of its user's, and reads the script that completes. */
+/** How each shell is started with nothing of its user's, guesses nothing by itself, and reads the script that completes. */
 const shells = {
   bash: { args: ['--norc', '--noprofile'], read: 'source <(backhaul completion bash)' },
   zsh: { args: ['-f'], read: 'autoload -U compinit; compinit -D; source <(backhaul completion zsh)' },
-  fish: { args: ['--no-config', '--private'], read: 'backhaul completion fish | source' },
+  fish: {
+    args: ['--no-config', '--private'],
+    read: 'set -g fish_autosuggestion_enabled 0; backhaul completion fish | source',
+  },
 }
 
 // Real shells in a real terminal: what somebody types, with Tab behind it, and what then stands there.
