@@ -8,6 +8,12 @@ import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 import { needsTerminal, openTerminal } from '../helpers/terminal.ts'
 import { until } from '../helpers/until.ts'
 
+/** Ends it as Ctrl+C does. */
+async function end(watching: Running): Promise<void> {
+  await watching.kill('SIGINT')
+  expect(watching.child.exitCode).toBe(130)
+}
+
 // `backhaul watch` against a real server and agent, its output piped, and in a real terminal.
 describe('CLI watch', () => {
   let stack: Stack
@@ -35,12 +41,6 @@ describe('CLI watch', () => {
   }
   const printed = (watching: Running, what: RegExp): Promise<boolean> =>
     until(`it to print ${what}, and not only\n${watching.output()}`, async () => what.test(watching.output()))
-
-  /** Ends it as Ctrl+C does. */
-  async function end(watching: Running): Promise<void> {
-    await watching.kill('SIGINT')
-    expect(watching.child.exitCode).toBe(130)
-  }
 
   test('piped prints what is under way, then each new status, and nothing that ended before', async () => {
     const old = await stack.ask({ clientId: 'shop_1', path: 'till.csv' })
@@ -90,7 +90,7 @@ describe('CLI watch', () => {
     const unknown = watch('--client', 'nobody')
     expect(await unknown.exited).toBe(3)
     expect(unknown.output()).toMatch(/\(client-unknown\)\n$/)
-    const many = watch('--client', ...'abcdef')
+    const many = watch('--client', 'a', 'b', 'c', 'd', 'e', 'f')
     expect(await many.exited).toBe(2)
   })
 

@@ -12,8 +12,8 @@ export const needsTerminal: Needs = { programs: ['tmux'] }
 export interface Terminal {
   /** Its lines as somebody sees them. */
   lines(): Promise<string[]>
-  /** Waits until all that is seen matches. @returns it */
-  shows(what: RegExp): Promise<string>
+  /** Waits until all that is seen matches, or a line ends so. @returns all that is seen */
+  shows(what: RegExp | string): Promise<string>
   resize(columns: number, rows: number): Promise<void>
   /** Presses keys by tmux's names for them: `C-c`, `Tab`, `Enter`. */
   press(...keys: string[]): Promise<void>
@@ -45,13 +45,13 @@ export async function openTerminal({ command, env, columns, rows, cwd }: Termina
     lines,
     async shows(what) {
       let seen = ''
-      const found = await until(`the terminal to show ${what}`, async () => {
+      await until(`the terminal to show ${what}`, async () => {
         seen = (await lines()).join('\n')
-        return what.test(seen)
+        return typeof what === 'string' ? `${seen}\n`.includes(`${what}\n`) : what.test(seen)
       }).catch((error: unknown) => {
         throw new Error(`it shows:\n${seen}`, { cause: error })
       })
-      return found ? seen : ''
+      return seen
     },
     resize: async (width, height) => void (await tmux('resize-window', '-x', String(width), '-y', String(height))),
     press: async (...keys) => void (await tmux('send-keys', ...keys)),
