@@ -1,4 +1,5 @@
-import { operations, type Operation } from '../../server/http/operations.ts'
+import type { Operation } from '../../server/http/operation.ts'
+import { operations } from '../../server/http/operations.ts'
 
 /** A call of one operation, as somebody would make it. */
 export interface OperationCall {
