@@ -81,31 +81,33 @@ function success(answer: Content | Answer): ApiResponse {
   }
 }
 
+const kinds: Record<string, string> = {
+  bytes: 'The bytes',
+  text: 'Text',
+  html: 'A page',
+  asset: 'A style sheet, or a picture',
+  json: 'JSON',
+  nothing: 'No content',
+}
+
+/** Of texts. */
+const mediaTypes: Record<string, readonly string[]> = {
+  text: ['text/plain'],
+  html: ['text/html'],
+  asset: ['text/css', 'image/svg+xml'],
+}
+
 function descriptionOf(content: Answer['content']): string {
-  if (typeof content !== 'string') return content.join(' or ')
-  return { bytes: 'The bytes', text: 'Text', html: 'A page', css: 'A style sheet', json: 'JSON', nothing: 'No content' }[
-    content as string
-  ] ?? content
+  return typeof content === 'string' ? (kinds[content] ?? content) : content.join(' or ')
 }
 
 function contentOf(content: Answer['content']): ApiContent | undefined {
   if (typeof content !== 'string') return { 'application/json': { schema: { anyOf: content.map(refTo) } } }
-  switch (content) {
-    case 'nothing':
-      return undefined
-    case 'bytes':
-      return { 'application/octet-stream': {} }
-    case 'text':
-      return { 'text/plain': { schema: { type: 'string' } } }
-    case 'html':
-      return { 'text/html': { schema: { type: 'string' } } }
-    case 'css':
-      return { 'text/css': { schema: { type: 'string' } } }
-    case 'json':
-      return { 'application/json': { schema: { type: 'object' } } }
-    default:
-      return { 'application/json': { schema: refTo(content) } }
-  }
+  if (content === 'nothing') return undefined
+  const types = mediaTypes[content]
+  if (types) return Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' } }]))
+  if (content === 'bytes') return { 'application/octet-stream': {} }
+  return { 'application/json': { schema: content === 'json' ? { type: 'object' } : refTo(content) } }
 }
 
 const headerRefs = (names: readonly AnswerHeader[]): Record<string, { $ref: string }> =>

@@ -46,7 +46,7 @@ export const serverOperations: Operations = {
     access: 'public',
     summary: 'What pages of this server are made with',
     headers: known,
-    answers: { 200: { content: 'css', headers: ['ETag'] }, 304: { content: 'nothing', headers: ['ETag'] } },
+    answers: { 200: { content: 'asset', headers: ['ETag'] }, 304: { content: 'nothing', headers: ['ETag'] } },
     problems: ['route-unknown'],
   },
   'GET /install.sh': {
