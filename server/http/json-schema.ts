@@ -11,7 +11,7 @@ export function schemasOfMessages(): Record<string, JsonSchema> {
 
 /** What one value of a query or a header may be. */
 export function schemaOf(schema: z.ZodType): JsonSchema {
-  return plain(z.toJSONSchema(schema, { io: 'input' }))
+  return plain(z.toJSONSchema(schema, { io: 'input', override: withoutPlainBounds }))
 }
 
 function named(messages: Record<string, z.ZodType>, io: 'input' | 'output'): Record<string, JsonSchema> {
@@ -20,15 +20,29 @@ function named(messages: Record<string, z.ZodType>, io: 'input' | 'output'): Rec
   const { schemas } = z.toJSONSchema(registry, {
     io,
     uri: (id) => String(refTo(id).$ref),
-    override: io === 'output' ? openToMore : undefined,
+    override: (made) => {
+      withoutPlainBounds(made)
+      if (io === 'output') openToMore(made)
+    },
   })
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, plain(schema)]))
 }
 
+interface Made {
+  zodSchema: z.core.$ZodTypes
+  jsonSchema: z.core.JSONSchema.BaseSchema
+}
+
 /** What is answered may have more in it one day. */
-function openToMore({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: z.core.JSONSchema.BaseSchema }) {
+function openToMore({ zodSchema, jsonSchema }: Made): void {
   if (zodSchema._zod.def.type === 'object' && jsonSchema.additionalProperties === false)
     delete jsonSchema.additionalProperties
+}
+
+/** That a whole number is one that JSON can tell is no limit that anybody chose. */
+function withoutPlainBounds({ jsonSchema }: Made): void {
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
 }
 
 function plain(schema: object): JsonSchema {

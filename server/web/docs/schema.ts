@@ -48,11 +48,10 @@ function limits(schema: JsonSchema): Part {
   return told.map((limit) => html`, ${limit}`)
 }
 
-/** The largest whole number is no limit that anybody chose. */
 function bounds(least: number | undefined, most: number | undefined, unit: string): Part[] {
   const told: Part[] = []
-  if (least !== undefined && least > Number.MIN_SAFE_INTEGER) told.push(`at least ${least.toLocaleString('en')}${unit}`)
-  if (most !== undefined && most < Number.MAX_SAFE_INTEGER) told.push(`at most ${most.toLocaleString('en')}${unit}`)
+  if (least !== undefined) told.push(`at least ${least.toLocaleString('en')}${unit}`)
+  if (most !== undefined) told.push(`at most ${most.toLocaleString('en')}${unit}`)
   return told
 }
 
