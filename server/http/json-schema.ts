@@ -29,14 +29,12 @@ function named(messages: Record<string, z.ZodType>, io: 'input' | 'output'): Rec
 }
 
 interface Made {
-  zodSchema: z.core.$ZodTypes
   jsonSchema: z.core.JSONSchema.BaseSchema
 }
 
 /** What is answered may have more in it one day. */
-function openToMore({ zodSchema, jsonSchema }: Made): void {
-  if (zodSchema._zod.def.type === 'object' && jsonSchema.additionalProperties === false)
-    delete jsonSchema.additionalProperties
+function openToMore({ jsonSchema }: Made): void {
+  if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties
 }
 
 /** That a whole number is one that JSON can tell is no limit that anybody chose. */

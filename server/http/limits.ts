@@ -50,7 +50,10 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
 
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
     if (principal.kind === 'nobody' && !isProbe(ctx))
-      await consume(isForEverybody(ctx) ? installs : isChallenge(ctx) ? challenges : failures, networkOf(addressOf(ctx)))
+      await consume(
+        isForEverybody(ctx) ? installs : isChallenge(ctx) ? challenges : failures,
+        networkOf(addressOf(ctx)),
+      )
     // What pages ask for is refused in any case; nobody else is held back by it.
     if (strangeness(ctx) !== undefined) await consume(failures, networkOf(addressOf(ctx)))
     if (principal.kind === 'operator') await consume(requests, principal.id)

@@ -47,12 +47,14 @@ const securitySchemes: ApiDocument['components']['securitySchemes'] = {
   operatorToken: {
     type: 'http',
     scheme: 'bearer',
-    description: 'A token of an operator (POST /tokens), or ADMIN_TOKEN. A reader looks, an operator asks for files, too, an admin may everything; content is a right of its own.',
+    description:
+      'A token of an operator (POST /tokens), or ADMIN_TOKEN. A reader looks, an operator asks for files, too, an admin may everything; content is a right of its own.',
   },
   agentToken: {
     type: 'http',
     scheme: 'bearer',
-    description: "What POST /sessions answered as `token`, for the calls of that session; or a client's bearer credential.",
+    description:
+      "What POST /sessions answered as `token`, for the calls of that session; or a client's bearer credential.",
   },
   agentProof: {
     type: 'http',

@@ -11,9 +11,17 @@ export const topics: { name: string; description: string; operations: Operations
   { name: 'Downloads', description: 'Asking for files, and fetching them.', operations: downloadOperations },
   { name: 'Clients', description: 'The sites, and their agents.', operations: clientOperations },
   { name: 'Access', description: 'Who may what, and who did what.', operations: accessOperations },
-  { name: 'Agents', description: 'What agents call. docs/PROTOCOL.md is the text to go by.', operations: agentOperations },
+  {
+    name: 'Agents',
+    description: 'What agents call. docs/PROTOCOL.md is the text to go by.',
+    operations: agentOperations,
+  },
   { name: 'Server', description: 'The server itself.', operations: serverOperations },
-  { name: 'Older systems', description: 'The paths of older systems, as their scripts call them.', operations: olderOperations },
+  {
+    name: 'Older systems',
+    description: 'The paths of older systems, as their scripts call them.',
+    operations: olderOperations,
+  },
 ]
 
 /** Every route, as `METHOD /path`, with what goes in and out. A test holds it against the router. */

@@ -14,9 +14,11 @@ const policy =
 /** Pages for people, and what they are made with. */
 export function pageRoutes(router: Router, { document }: { document: ApiDocument }): void {
   const assets = readAssets()
-  const docs = pageOf(docsPage(document))
+  // Made for the first who asks: most servers are never asked.
+  let docs: Sent | undefined
 
   router.get('/docs', (ctx) => {
+    docs ??= pageOf(docsPage(document))
     sendPage(ctx, docs)
   })
 

@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { clientIdSchema, defaults, labelKeyPattern, pathSchema, statuses, visiblePattern } from '../../shared/protocol.ts'
+import {
+  clientIdSchema,
+  defaults,
+  labelKeyPattern,
+  pathSchema,
+  statuses,
+  visiblePattern,
+} from '../../shared/protocol.ts'
 
 /** What queries and headers are checked with, and described by. Made once: zod takes its time to make them. */
 
@@ -9,7 +16,9 @@ const digest = z.string().describe('As RFC 9530 has it: `sha-256=:BASE64:`.')
 
 export const queries = {
   client: clientIdSchema.describe("A client's id."),
-  seen: integer(0, Number.MAX_SAFE_INTEGER).describe('The revision that the caller has; other news are answered at once.'),
+  seen: integer(0, Number.MAX_SAFE_INTEGER).describe(
+    'The revision that the caller has; other news are answered at once.',
+  ),
   attempt: integer(1, Number.MAX_SAFE_INTEGER).describe('The attempt under way.'),
   from: integer(0, Number.MAX_SAFE_INTEGER).describe('Where the page begins, in bytes; 0 without it.'),
   limit: integer(1, 1000).describe('Entries at most; 100 without it.'),
@@ -38,7 +47,9 @@ export const fields = {
     .meta({ examples: ['wait=25'] }),
   session: z.string().regex(visiblePattern).describe('What POST /sessions has answered.'),
   attempt: integer(1, Number.MAX_SAFE_INTEGER).describe('The attempt that a chunk is of.'),
-  contentRange: z.string().describe('`bytes FIRST-LAST/SIZE`: where a chunk belongs. Without it the body is the whole file.'),
+  contentRange: z
+    .string()
+    .describe('`bytes FIRST-LAST/SIZE`: where a chunk belongs. Without it the body is the whole file.'),
   contentDigest: digest,
   chunkDigest: z
     .string()
@@ -51,6 +62,9 @@ export const fields = {
     .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII characters')
     .describe('The same request with the same key is done once.'),
   ifNoneMatch: z.string().describe('An `ETag` that the caller has.'),
-  range: z.string().describe('`bytes=FIRST-LAST`: one range of the bytes.').meta({ examples: ['bytes=0-1023'] }),
+  range: z
+    .string()
+    .describe('`bytes=FIRST-LAST`: one range of the bytes.')
+    .meta({ examples: ['bytes=0-1023'] }),
   ifRange: z.string().describe('The `ETag` of the bytes that the caller has the rest of.'),
 } as const

@@ -6,23 +6,22 @@ import { html, type Html, type Part } from './html.ts'
  */
 export function page({ title, contents, main }: { title: string; contents: Part; main: Part }): Html {
   return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<link rel="icon" type="image/svg+xml" href="/assets/backhaul.svg">
-<link rel="stylesheet" href="/assets/backhaul.css">
-</head>
-<body>
-<a class="skip" href="#main">To the text</a>
-<header><a href="/docs">Backhaul</a></header>
-<div class="columns">
-<nav aria-label="Contents">${contents}</nav>
-<main id="main">${main}</main>
-</div>
-</body>
-</html>
-`
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${title}</title>
+        <link rel="icon" type="image/svg+xml" href="/assets/backhaul.svg" />
+        <link rel="stylesheet" href="/assets/backhaul.css" />
+      </head>
+      <body>
+        <a class="skip" href="#main">To the text</a>
+        <header><a href="/docs">Backhaul</a></header>
+        <div class="columns">
+          <nav aria-label="Contents">${contents}</nav>
+          <main id="main">${main}</main>
+        </div>
+      </body>
+    </html> `
 }

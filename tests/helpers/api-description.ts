@@ -79,7 +79,10 @@ function undescribed(document: ApiDocument, operation: ApiOperation, answered: A
 
 /** As the router has it: a stroke at the end and the case of letters are of no matter. */
 function patternOf(path: string): RegExp {
-  const pattern = path.replaceAll('.', '\\.').replaceAll('{path}', '.+').replaceAll(/\{\w+\}/g, '[^/]+')
+  const pattern = path
+    .replaceAll('.', '\\.')
+    .replaceAll('{path}', '.+')
+    .replaceAll(/\{\w+\}/g, '[^/]+')
   return new RegExp(`^${pattern}/?$`, 'i')
 }
 

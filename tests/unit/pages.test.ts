@@ -15,7 +15,7 @@ describe('HTML', () => {
     // As it comes from JSON.
     const forged = JSON.parse('{"text": "<script>"}') as string
     expect(() => html`${forged}`.text).toThrow()
-    expect(html`${['<', html`<br>`, undefined, 0]}`.text).toBe('&lt;<br>0')
+    expect(html`${['<', html`<br />`, undefined, 0]}`.text).toBe('&lt;<br>0')
     expect(html`${joined(['a', html`<b>b</b>`], ' & ')}`.text).toBe('a &amp; <b>b</b>')
   })
 })
@@ -27,8 +27,7 @@ describe('the page of the API', () => {
   test('shows every operation and every schema, under a name that links lead to', () => {
     for (const { operationId } of Object.values(document.paths).flatMap(Object.values))
       expect(text).toContain(`<section id="${operationId}"`)
-    for (const name of Object.keys(document.components.schemas))
-      expect(text).toContain(`<section id="schema-${name}"`)
+    for (const name of Object.keys(document.components.schemas)) expect(text).toContain(`<section id="schema-${name}"`)
     const ids = [...text.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id)
     expect(new Set(ids).size).toBe(ids.length)
     const links = [...text.matchAll(/ href="#([^"]*)"/g)].map(([, id]) => id)

@@ -9,7 +9,7 @@ const whole = ['ETag', 'Content-Disposition', 'Last-Modified', 'Accept-Ranges', 
 export const contentAnswers = {
   200: { content: 'bytes', headers: whole },
   206: { content: 'bytes', headers: ['Content-Range', ...whole] },
-  304: { content: 'nothing', headers: ['ETag'] },
+  304: { content: 'nothing', headers: whole },
 } satisfies Record<number, Answer>
 
 /** What a download without content is answered with is why it has none. */

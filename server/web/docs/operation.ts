@@ -23,16 +23,29 @@ export const called = ({ method, path }: Described): Html => html`<code class="c
 /** One operation: what it does, who may call it, what goes in and what comes out. */
 export function operationHtml(described: Described): Html {
   const { operationId, summary, parameters, requestBody, responses } = described.operation
-  return html`
-<section id="${operationId}" aria-labelledby="${operationId}-is">
-<h3 id="${operationId}-is"><a href="#${operationId}">${called(described)}</a></h3>
-<p>${prose(summary)}.</p>
-<p>For ${callersOf(described.operation)}.</p>
-${parameters.length === 0 ? '' : html`<h4>Parameters</h4><ul>${parameters.map(parameterHtml)}</ul>`}
-${requestBody === undefined ? '' : html`<h4>Body</h4><ul>${contentHtml(requestBody.content)}</ul>`}
-<h4>Answers</h4>
-<dl>${Object.entries(responses).map(([status, response]) => responseHtml(status, response))}</dl>
-</section>`
+  return html` <section id="${operationId}" aria-labelledby="${operationId}-is">
+    <h3 id="${operationId}-is"><a href="#${operationId}">${called(described)}</a></h3>
+    <p>${prose(summary)}.</p>
+    <p>For ${callersOf(described.operation)}.</p>
+    ${
+      parameters.length === 0
+        ? ''
+        : html`<h4>Parameters</h4>
+            <ul>
+              ${parameters.map(parameterHtml)}
+            </ul>`
+    }
+    ${
+      requestBody === undefined
+        ? ''
+        : html`<h4>Body</h4>
+            <ul>
+              ${contentHtml(requestBody.content)}
+            </ul>`
+    }
+    <h4>Answers</h4>
+    <dl>${Object.entries(responses).map(([status, response]) => responseHtml(status, response))}</dl>
+  </section>`
 }
 
 const schemes: Record<string, string> = {
@@ -43,10 +56,12 @@ const schemes: Record<string, string> = {
 
 function callersOf({ security }: ApiOperation): Part {
   if (security.length === 0) return 'everybody'
-  return security.flatMap(Object.entries<string[]>).map(([scheme, roles], at) => [
-    at === 0 ? '' : '; ',
-    scheme === 'operatorToken' ? operatorsOf(roles) : html`<a href="#${scheme}">${schemes[scheme] ?? scheme}</a>`,
-  ])
+  return security
+    .flatMap(Object.entries<string[]>)
+    .map(([scheme, roles], at) => [
+      at === 0 ? '' : '; ',
+      scheme === 'operatorToken' ? operatorsOf(roles) : html`<a href="#${scheme}">${schemes[scheme] ?? scheme}</a>`,
+    ])
 }
 
 function operatorsOf([role = '', content]: string[]): Html {
@@ -55,7 +70,7 @@ function operatorsOf([role = '', content]: string[]): Html {
 }
 
 function parameterHtml({ name, in: place, required, description, schema }: ApiParameter): Html {
-  const said = description === undefined ? '' : html`<br>${prose(description)}`
+  const said = description === undefined ? '' : html`<br />${prose(description)}`
   return html`<li>${code(name)} <i>${place}${required ? '' : ', optional'}</i> ${inWords(schema)}${said}</li>`
 }
 
@@ -67,13 +82,15 @@ function contentHtml(content: ApiContent): Part {
 
 function responseHtml(status: string, { description, headers = {}, content = {} }: ApiResponse): Html {
   const names = Object.keys(headers)
-  const told = names.length === 0 ? '' : html`<br>with ${joined(names.map(code), ', ')}`
+  const told = names.length === 0 ? '' : html`<br />with ${joined(names.map(code), ', ')}`
   const problem = content['application/problem+json']
   // Its codes are told: what else it is made of is the same everywhere.
   if (problem)
-    return html`<dt>${status} <a href="#schema-Problem">Problem</a></dt><dd>${joined(description.split(', ').map(code), ', ')}${told}</dd>`
+    return html`<dt>${status} <a href="#schema-Problem">Problem</a></dt>
+      <dd>${joined(description.split(', ').map(code), ', ')}${told}</dd>`
   const types = Object.entries(content).map(
     ([type, { schema }]) => html`${code(type)}${schema?.type ? '' : schema ? html` ${inWords(schema)}` : ''}`,
   )
-  return html`<dt>${status}</dt><dd>${types.length === 0 ? description : joined(types, ', ')}${told}</dd>`
+  return html`<dt>${status}</dt>
+    <dd>${types.length === 0 ? description : joined(types, ', ')}${told}</dd>`
 }

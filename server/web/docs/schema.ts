@@ -64,10 +64,14 @@ function members(schema: JsonSchema): Part {
   if (typeof others === 'object') return members(others)
   if (!properties) return undefined
   const entries = Object.entries(properties)
-  return html`<ul class="schema">${entries.map(([name, member]) => memberHtml(name, member, required.includes(name)))}</ul>`
+  return html`<ul class="schema">
+    ${entries.map(([name, member]) => memberHtml(name, member, required.includes(name)))}
+  </ul>`
 }
 
 function memberHtml(name: string, schema: JsonSchema, required: boolean): Html {
-  const said = schema.description === undefined ? '' : html`<br>${prose(schema.description)}`
-  return html`<li>${code(name)} ${required ? '' : html`<i>optional</i> `}${inWords(schema)}${said}${members(schema)}</li>`
+  const said = schema.description === undefined ? '' : html`<br />${prose(schema.description)}`
+  return html`<li>
+    ${code(name)} ${required ? '' : html`<i>optional</i> `}${inWords(schema)}${said}${members(schema)}
+  </li>`
 }
