@@ -6,7 +6,7 @@ import { networkOf } from '../address.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import { strangeness } from './browsers.ts'
 import { addressOf } from './caller.ts'
-import { principalOf } from './gate.ts'
+import { isProbe, principalOf } from './gate.ts'
 import { isChallenge } from './challenge.ts'
 import { hasWaited } from './held-polls.ts'
 
@@ -49,7 +49,7 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
   }
 
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
-    if (principal.kind === 'nobody' && !isProbe(ctx))
+    if (principal.kind === 'nobody' && !isProbe(ctx.req))
       await consume(
         isForEverybody(ctx) ? installs : isChallenge(ctx) ? challenges : failures,
         networkOf(addressOf(ctx)),
@@ -78,10 +78,6 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
     }
   }
 }
-
-/** What load balancers and service managers ask, often, and without a token. */
-const isProbe = ({ method, path }: Context): boolean =>
-  (method === 'GET' || method === 'HEAD') && (path === '/health' || path === '/ready')
 
 /** What sites install, and pages, are for everybody; whatever else they ask for there counts alike. */
 const isForEverybody = ({ method, path }: Context): boolean =>
