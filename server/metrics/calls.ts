@@ -1,5 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
-import type { ErrorCode } from '../../shared/errors.ts'
+import { errorCodes, type ErrorCode } from '../../shared/errors.ts'
 
 /** In s: what is asked of the database takes ms, and a long chunk over a slow line minutes. */
 const BUCKETS = [0.005, 0.025, 0.1, 0.5, 2, 10, 60, 300]
@@ -42,6 +42,8 @@ export function countCalls(registry: Registry): CallMetrics {
     labelNames: ['outcome'],
     registers,
   })
+  // What appears with its first event has not risen by it, to Prometheus.
+  for (const code of errorCodes) refusals.inc({ code }, 0)
   for (const outcome of ['jobs', 'nothing']) polls.inc({ outcome }, 0)
 
   return {

@@ -1,6 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
 import { finalUpdateStates } from '../../shared/operator.ts'
-import { finalStatuses } from '../../shared/protocol.ts'
+import { failureCodes, finalStatuses } from '../../shared/protocol.ts'
 import type { DownloadRecord, Observer } from '../ports.ts'
 
 const MINUTE = 60
@@ -8,6 +8,8 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 /** In s: a site that is there begins at once, one that is away when it is back; a large file over a slow line takes days. */
 const BUCKETS = [1, 5, 20, MINUTE, 5 * MINUTE, 20 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR, DAY, 3 * DAY, 7 * DAY]
+/** Why attempts are given up. */
+const givenUp = ['damaged', 'io-error', 'store-full', 'no-room', 'over-quota']
 
 /** What becomes of downloads and of orders to update. */
 export function countDownloads(registry: Registry): Observer {
@@ -26,7 +28,7 @@ export function countDownloads(registry: Registry): Observer {
   })
   const abandoned = new Counter({
     name: 'backhaul_attempts_abandoned_total',
-    help: 'Attempts whose bytes were given up, and whose download was queued again, by reason.',
+    help: 'Attempts that were given up, and whose download was queued again, by reason.',
     labelNames: ['reason'],
     registers,
   })
@@ -64,8 +66,14 @@ export function countDownloads(registry: Registry): Observer {
     labelNames: ['state'],
     registers,
   })
-  // What begins with a first event has not risen by it, to Prometheus.
-  for (const status of finalStatuses) ended.inc({ status }, 0)
+  // What appears with its first event has not risen by it, to Prometheus.
+  for (const status of finalStatuses) {
+    ended.inc({ status }, 0)
+    duration.zero({ status })
+  }
+  for (const reason of failureCodes) failed.inc({ reason }, 0)
+  for (const reason of givenUp) abandoned.inc({ reason }, 0)
+  for (const state of finalUpdateStates) updates.inc({ state }, 0)
 
   const noteEnd = ({ status, reason, size, bytesResent, startedAt, completedAt }: DownloadRecord): void => {
     ended.inc({ status })
