@@ -56,8 +56,8 @@ export function createLooks(registry: Registry, sources: Sources): () => Promise
 /** So that what was true at the last scrape is not told again. */
 function forget(gauge: Gauge): void {
   gauge.reset()
-  // Without labels, it would be 0.
-  gauge.remove()
+  // One without labels would be 0.
+  gauge.remove({})
 }
 
 type Make = (registers: Registry[], sources: Sources) => Look
