@@ -31,7 +31,8 @@ interface Look {
  */
 export function createLooks(registry: Registry, sources: Sources): () => Promise<void> {
   const registers = [registry]
-  const looks = [sites, clients, downloads, database, store].map((make) => make(registers, sources))
+  // The pool is looked at before it is used for the others.
+  const looks = [database, sites, clients, downloads, store].map((make) => make(registers, sources))
   const success = new Gauge({
     name: 'backhaul_look_success',
     help: 'Whether what this scrape looked at could be read: 1 or 0.',

@@ -128,5 +128,7 @@ describe('the metrics', () => {
     const [room, used] = ['backhaul_store_free_bytes', 'backhaul_database_connections{state="used"}']
     expect(valueOf(metrics, room)).toEqual(isShared ? undefined : expect.any(Number))
     expect(valueOf(metrics, used)).toEqual(isShared ? expect.any(Number) : undefined)
+    // A scrape does not see itself.
+    expect(valueOf(metrics, 'backhaul_database_connections{state="waiting"}')).toEqual(isShared ? 0 : undefined)
   })
 })
