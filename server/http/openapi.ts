@@ -12,10 +12,13 @@ export function openapiRoutes(router: Router, { document }: { document: ApiDocum
   })
 }
 
-const about = `Fetch a file from a machine that nobody can reach.
-
-Refusals are problems (RFC 9457) with a stable code. HEAD is answered wherever GET is. Where the server runs without \
-ADMIN_TOKEN, for its own machine, nobody needs a token.`
+/** Paragraphs. */
+const about = [
+  'Fetch a file from a machine that nobody can reach.',
+  'Refusals are problems (RFC 9457) with a stable code. HEAD is answered wherever GET is. Whatever is called may have a ' +
+    '`traceparent`, which the log of the server follows (W3C Trace Context).',
+  'Where the server runs without ADMIN_TOKEN, for its own machine, nobody needs a token.',
+].join('\n\n')
 
 /** An OpenAPI 3.1 document. */
 export function describeApi(version: string): ApiDocument {
