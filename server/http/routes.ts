@@ -7,12 +7,13 @@ import { clientRoutes } from './clients.ts'
 import { contentRoutes } from './content.ts'
 import type { Access } from '../domain/access/index.ts'
 import type { Domain } from '../domain/index.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Metrics } from '../metrics/index.ts'
 import { directRoutes } from './direct.ts'
 import { downloadRoutes } from './downloads.ts'
 import { healthRoutes } from './health.ts'
 import { metricsRoutes } from './metrics.ts'
-import { openapiRoutes } from './openapi.ts'
+import { describeApi, openapiRoutes } from './openapi.ts'
+import { pageRoutes } from './pages.ts'
 import { releaseRoutes, type ReleaseDeps } from './releases.ts'
 import type { Present } from './present.ts'
 import { updateRoutes } from './updates.ts'
@@ -42,7 +43,9 @@ export function createRouter(deps: RoutesDeps): Router {
   auditRoutes(router, deps.access)
   healthRoutes(router, deps)
   metricsRoutes(router, deps)
-  openapiRoutes(router, deps)
+  const document = describeApi(deps.version)
+  openapiRoutes(router, { document })
+  pageRoutes(router, { document })
   releaseRoutes(router, deps)
   aliasRoutes(router, deps)
   return router
