@@ -61,6 +61,7 @@ function content(kind: Operation['answers'][number]): Json {
   if (kind === 'nothing') return {}
   if (kind === 'bytes') return { content: { 'application/octet-stream': {} } }
   if (kind === 'text') return { content: { 'text/plain': { schema: { type: 'string' } } } }
+  if (kind === 'events') return { content: { 'text/event-stream': { schema: ref('Event') } } }
   return { content: { 'application/json': { schema: kind === 'json' ? { type: 'object' } : ref(kind) } } }
 }
 

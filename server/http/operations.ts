@@ -13,8 +13,8 @@ export interface Operation {
   /** What the `id` in the path is of. */
   of?: 'download' | 'client'
   request?: SchemaName | 'bytes'
-  /** Successful answers: status → message, `bytes`, `text`, `json` of no fixed shape, or nothing. */
-  answers: Record<number, SchemaName | 'bytes' | 'text' | 'json' | 'nothing'>
+  /** Successful answers: status → message, `bytes`, `text`, `json` of no fixed shape, a stream of `events`, or nothing. */
+  answers: Record<number, SchemaName | 'bytes' | 'text' | 'json' | 'events' | 'nothing'>
   query?: readonly string[]
   headers?: readonly string[]
 }
@@ -140,6 +140,20 @@ export const operations: Record<string, Operation> = {
     of: 'download',
     summary: 'Remove the finished file',
     answers: { 200: 'Download' },
+  },
+  'GET /downloads/{id}/events': {
+    access: 'reader',
+    of: 'download',
+    summary: 'What has happened to a download, oldest first',
+    query: ['limit', 'cursor'],
+    answers: { 200: 'EventList' },
+  },
+  'GET /events': {
+    access: 'reader',
+    summary: 'What happens, as it happens; goes on from the last event that the caller has had',
+    query: ['client', 'download', 'type', 'since'],
+    headers: ['Last-Event-ID'],
+    answers: { 200: 'events' },
   },
   'GET /clients': {
     access: 'reader',

@@ -12,6 +12,7 @@ import {
   tokenRequestSchema,
   tokenSchema,
 } from '../../shared/access.ts'
+import { eventListSchema, eventSchema } from '../../shared/events.ts'
 import {
   batchSchema,
   clientListSchema,
@@ -56,6 +57,8 @@ export const schemas = {
   Download: downloadSchema,
   DownloadList: downloadListSchema,
   Batch: batchSchema,
+  Event: eventSchema,
+  EventList: eventListSchema,
   Client: clientSchema,
   ClientList: clientListSchema,
   TokenRequest: tokenRequestSchema,
