@@ -1,6 +1,7 @@
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from '@jest/globals'
+import { openDatabase, type Database } from '../../server/stores/sqlite/database.ts'
+import { createEventStore } from '../../server/stores/sqlite/events.ts'
 import { openSqlite } from '../../server/stores/sqlite/index.ts'
 import { beginAnew } from '../../server/stores/sqlite/restored.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -31,26 +32,27 @@ test('positions from before a restore are no positions after it, though the numb
 })
 
 test('no question to the log looks at every event, or sorts them', async () => {
-  const { path, open, remove } = await place()
-  const { jobs } = await open()
-  await jobs.close()
-  const db = new DatabaseSync(path)
-  const plan = (sql: string): string[] =>
-    db
-      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
-      .all()
-      .map((row) => String(row['detail']))
-  const path_ = '(SELECT path FROM downloads WHERE downloads.id = events.download_id) AS path'
-  const plans = [
-    plan(`SELECT *, ${path_} FROM events WHERE seq > 1 ORDER BY seq LIMIT 10`),
-    plan(`SELECT *, ${path_} FROM events WHERE download_id = 'x' AND seq > 0 ORDER BY seq LIMIT 10`),
-    plan(`DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < 1 ORDER BY at LIMIT 10) RETURNING seq`),
-    plan('SELECT epoch, forgotten, (SELECT max(seq) FROM events) AS newest FROM event_log'),
-  ]
+  const { path, remove } = await place()
+  const db = openDatabase(path)
+  const asked = new Set<string>()
+  const watched: Database = {
+    ...db,
+    all: (sql, parameters) => db.all(asked.add(sql) && sql, parameters),
+    one: (sql, parameters) => db.one(asked.add(sql) && sql, parameters),
+  }
+  const events = createEventStore({ db: watched, wal: { settled: async () => undefined } })
+  await events.after(await events.newest(), 10)
+  await events.ofDownload('d', { after: 0, limit: 10 })
+  await events.forget(1, 10)
+  const plans = [...asked].map((sql) => ({
+    sql,
+    steps: db.all(`EXPLAIN QUERY PLAN ${sql}`).map((row) => String(row['detail'])),
+  }))
   db.close()
   await remove()
-  for (const steps of plans) {
-    expect(steps.filter((step) => /SCAN events|TEMP B-TREE/.test(step))).toEqual([])
-    expect(steps.some((step) => /SEARCH events/.test(step))).toBe(true)
+  expect(plans).toHaveLength(4)
+  for (const { sql, steps } of plans) {
+    expect([sql, steps.filter((step) => /SCAN events|TEMP B-TREE/.test(step))]).toEqual([sql, []])
+    expect([sql, steps.some((step) => step.startsWith('SEARCH events'))]).toEqual([sql, true])
   }
 })

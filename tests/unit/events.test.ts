@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { createRecentEvents } from '../../server/domain/recent-events.ts'
 import type { Told } from '../../server/domain/events.ts'
@@ -7,11 +9,13 @@ import { openDomain, type OpenDomain } from '../helpers/domain.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 let opened: OpenDomain
+let path: string
 let close: () => Promise<void>
 let gone: AbortController
 
 beforeEach(async () => {
   const { folder, remove } = await temporaryFolder()
+  path = join(folder, 'backhaul.db')
   opened = await openDomain(folder)
   await opened.stores.jobs.recordContacts([{ clientId: 'e1', at: 1 }])
   gone = new AbortController()
@@ -79,11 +83,11 @@ test('the log is read once for all who listen, and by nobody while nobody does',
   expect(reads).toBeGreaterThan(before)
   expect(reads - before).toBeLessThan(10)
   gone.abort()
-  await Promise.all(everybody.map((each) => each.return?.()))
-  const after_ = reads
+  for (const each of everybody) await each.return?.()
+  const atEnd = reads
   domain.events.changed()
   await make(1)
-  expect(reads).toBe(after_)
+  expect(reads).toBe(atEnd)
 })
 
 test('so many may listen, and no more; each that goes makes room', async () => {
@@ -103,6 +107,19 @@ test('a stop ends who listens, and refuses who comes', async () => {
   opened.domain.waiting.stop()
   expect(await next).toMatchObject({ done: true })
   await expect(listen()).rejects.toMatchObject({ code: 'shutting-down' })
+})
+
+test('events of a month are kept, however many there are, and older ones are not', async () => {
+  await make(2500)
+  const db = new DatabaseSync(path)
+  const day = 24 * 60 * 60_000
+  db.exec(
+    `UPDATE events SET at = at - ${31 * day} WHERE seq <= 2100; UPDATE events SET at = at - ${29 * day} WHERE seq > 2100`,
+  )
+  await opened.domain.sweeper.forgetEvents()
+  const rows = db.prepare('SELECT min(seq) AS first, count(*) AS count FROM events').get()
+  db.close()
+  expect({ ...rows }).toEqual({ first: 2101, count: 400 })
 })
 
 test('the newest events are kept, without a gap, and no others', () => {
