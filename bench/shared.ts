@@ -1,7 +1,9 @@
 import { InvalidArgumentError } from 'commander'
+import { messageOf } from '../shared/errors.ts'
 import type { Part } from './bench.ts'
 import { measurementNames, type Findings, type MeasurementName, type SharedOptions } from './shared/measurement.ts'
 import { count } from './options.ts'
+import { judge } from './report.ts'
 import { MiB } from './source.ts'
 
 export const shared: Part<SharedOptions> = {
@@ -20,7 +22,7 @@ export const shared: Part<SharedOptions> = {
       .option('--hold <SHARE>', 'of a core that each server of several may have', share, 0.3)
       .option('--agents <N>', 'agents of polls', count, 10_000)
       .option('--seconds <N>', 'how long polls are counted', count, 20)
-      .option('--wakes <N>', 'downloads that wake agents of polls', count, 2000),
+      .option('--wakes <N>', 'downloads that wake agents of polls', count, 1000),
 
   // The write-ahead log grows to 1 GiB before it is used again.
   room: () => 2048 * MiB,
@@ -38,7 +40,8 @@ export const shared: Part<SharedOptions> = {
     const place = await openPlace(folder)
     const found: Partial<Record<MeasurementName, Findings>> = {}
     try {
-      for (const name of options.only) found[name] = await measurements[name]({ place, signal, say }, options)
+      for (const name of options.only)
+        found[name] = await tried(name, () => measurements[name]({ place, signal, say }, options))
     } finally {
       await place.remove()
     }
@@ -56,6 +59,23 @@ export const shared: Part<SharedOptions> = {
       runs: Object.fromEntries(Object.entries(found).map(([name, { runs }]) => [name, runs])),
     }
   },
+}
+
+/** What one of them could not do must not cost what the others found; it is short of its bound. */
+async function tried(name: MeasurementName, measure: () => Promise<Findings>): Promise<Findings> {
+  try {
+    return await measure()
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') throw error
+    const why = `${name} (it failed: ${messageOf(error)})`
+    return {
+      about: '',
+      tables: [],
+      verdicts: [judge(`${name}: carried out`, NaN, 'at least', 1, '')],
+      leftOut: [why],
+      runs: [],
+    }
+  }
 }
 
 /** `sdk,polls`. */

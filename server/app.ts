@@ -13,6 +13,7 @@ import { problems } from './http/problem.ts'
 import { requestLog } from './http/request-log.ts'
 import { createRouter, type RoutesDeps } from './http/routes.ts'
 import { readableTarget } from './http/target.ts'
+import { traced } from './http/trace.ts'
 
 export interface AppDeps extends RoutesDeps {
   log: Log
@@ -32,9 +33,10 @@ export function createApp(deps: AppDeps): Koa {
   app.on('error', (error) => deps.log.debug({ err: error }, 'connection ended early'))
   app.use(readableTarget)
   app.use(deps.inFlight.middleware)
+  app.use(traced)
   app.use(requestLog(deps))
   app.use(careful({ tls: deps.tls }))
-  app.use(problems({ log: deps.log, spread: deps.domain.sessions.spread }))
+  app.use(problems({ ...deps, spread: deps.domain.sessions.spread }))
   app.use(lengthsWithin(deps.lengthLimit))
   app.use(presented)
   app.use(limited(deps.makeLimiter))

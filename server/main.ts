@@ -20,8 +20,9 @@ import { createGate, principalOf } from './http/gate.ts'
 import { createHeldPolls } from './http/held-polls.ts'
 import { createInFlight } from './http/in-flight.ts'
 import { createPresent } from './http/present.ts'
+import { traceFields } from './http/trace.ts'
 import { listen, stopServing } from './listen.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics } from './metrics/index.ts'
 import { bothObservers, createObserver } from './observer.ts'
 import type { Clock } from './ports.ts'
 import { openReleases, openStores } from './stores/open.ts'
@@ -36,7 +37,7 @@ const RECOVER_EVERY = 1_000
 // Configuration → stores → domain → app → listen → signals. The only file of the server that touches process.*
 async function main(config: Config): Promise<void> {
   const progress = createProgress({ stream: process.stdout })
-  const log = await createLog({ level: config.logLevel, progress })
+  const log = await createLog({ level: config.logLevel, progress, mixin: traceFields })
   const stores = await openStores(config, (error, what) => log.warn({ err: error }, what))
   const metrics = createMetrics()
   const teller = createObserver({ log, progress, bytes: stores.bytes })
@@ -66,7 +67,7 @@ async function main(config: Config): Promise<void> {
     origins: config.origins,
     unwritten: (entry) => log.error({ audit: entry }, 'the audit cannot be written: this waits until it can'),
   })
-  metrics.watch({ ...domain, jobs: stores.jobs })
+  metrics.watch({ ...stores, ...domain, clock })
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'something failed that nobody waited for'))
   await recover(domain, log)
 

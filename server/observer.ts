@@ -38,6 +38,8 @@ export function createObserver({ log, progress, bytes }: { log: Log; progress: P
       loggedAt.set(id, performance.now())
     },
 
+    begun: () => undefined,
+
     progress({ id, clientId, sourcePath, size, bytesReceived }) {
       progress.update(id, `${clientId} ${baseName(sourcePath ?? '')}`, bytesReceived, size ?? 0)
       if (performance.now() - (loggedAt.get(id) ?? 0) < LOG_EVERY) return
@@ -60,9 +62,13 @@ export function bothObservers(first: Observer, second: Observer): Observer {
       first.changed(download)
       second.changed(download)
     },
-    progress(download) {
-      first.progress(download)
-      second.progress(download)
+    begun(download) {
+      first.begun(download)
+      second.begun(download)
+    },
+    progress(download, bytes) {
+      first.progress(download, bytes)
+      second.progress(download, bytes)
     },
     updated(clientId, update) {
       first.updated(clientId, update)

@@ -187,8 +187,8 @@ export interface JobStore {
   wholeUploads(limit: number): Promise<DownloadRecord[]>
   /** Ids of completed downloads whose file is to go: completed before a time, or removed by the row and not yet by the store. */
   contentToRemove(completedBefore: number, limit: number): Promise<string[]>
-  /** How many downloads are queued, transferring and verifying. */
-  countOpen(): Promise<{ status: Status; count: number }[]>
+  /** How many downloads are queued, transferring and verifying, and when the oldest of each was asked for: epoch ms. */
+  countOpen(): Promise<{ status: Status; count: number; oldestAt: number | null }[]>
   forgetIdempotencyKeys(before: number): Promise<void>
 
   /**
@@ -237,11 +237,20 @@ export interface Leases {
   close(): Promise<void>
 }
 
+/** A pool's connections, and how many calls wait for one. */
+export interface Connections {
+  used: number
+  idle: number
+  waiting: number
+}
+
 /** Hears of what happens to downloads and orders, for logs and progress bars; never decides anything. */
 export interface Observer {
   changed(download: DownloadRecord): void
-  /** More bytes of a running download are durable. */
-  progress(download: DownloadRecord): void
+  /** The first attempt of a download has begun; told beside its change. */
+  begun(download: DownloadRecord): void
+  /** So many more bytes of a running download are durable. */
+  progress(download: DownloadRecord, bytes: number): void
   /** A client's order was given, has moved on, or was taken back (null). */
   updated(clientId: string, update: UpdateRecord | null): void
 }

@@ -14,22 +14,26 @@ const MAX_WAITING = 1024 * 1024
 /**
  * JSON lines on standard output; on a terminal, lines for people, above the progress bars.
  * @param file takes the lines of JSON instead
+ * @param mixin what each line says beside its own, in an object of its own
  * @throws Error of a file that cannot be written
  */
 export async function createLog({
   level,
   progress,
   file,
+  mixin = () => ({}),
 }: {
   level: LogLevel
   progress: Progress
   file?: string | undefined
+  mixin?: () => object
 }): Promise<Log> {
   const options = {
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     hooks: { streamWrite: escapeJson },
+    mixin,
   }
   if (file !== undefined) return pino(options, openLogFile(file))
   if (!process.stdout.isTTY) return pino(options, lines())

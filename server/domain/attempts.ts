@@ -2,7 +2,14 @@ import { AppError } from '../../shared/errors.ts'
 import { openStatuses, type BeginRequest, type Status } from '../../shared/protocol.ts'
 import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore, Part } from '../byte-ports.ts'
-import { PerhapsDone, type Clock, type DownloadRecord, type JobStore, type Transition } from '../ports.ts'
+import {
+  PerhapsDone,
+  type Clock,
+  type DownloadRecord,
+  type JobStore,
+  type Observer,
+  type Transition,
+} from '../ports.ts'
 import type { Announced } from './announced.ts'
 import { NO_BYTES, type Downloads } from './downloads.ts'
 import { findClaimed } from './guards.ts'
@@ -38,9 +45,10 @@ export function createAttempts(deps: {
   downloads: Downloads
   room: Room
   announced: Announced
+  observer: Observer
   clock: Clock
 }): Attempts {
-  const { jobs, bytes, downloads, room, announced, clock } = deps
+  const { jobs, bytes, downloads, room, announced, observer, clock } = deps
   let before: Promise<unknown> = Promise.resolve()
 
   /** The row of a part that was just made; where it cannot be written, the part goes, too. */
@@ -87,6 +95,7 @@ export function createAttempts(deps: {
         startedAt: download.startedAt ?? clock.now(),
       },
     })
+    if (started && download.startedAt === null) observer.begun(started)
     if (!started || download.attempt === 0) return started
     // The new attempt stands, whatever becomes of the old one's bytes: what stays is swept.
     await downloads.discardPart(download.id, download.attempt).catch(() => undefined)

@@ -143,7 +143,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
   const tell = async (download: DownloadRecord, range: Range): Promise<void> => {
     wakes.wake([bytesTopic(download.id)])
     presence.contact(download.clientId)
-    observer.progress(download)
+    observer.progress(download, range.end - range.start)
     await verifier.follow(download, range)
   }
 

@@ -95,7 +95,7 @@ export function createDomain(given: DomainDeps): Domain {
   const downloads = createDownloads(deps)
   const room = createRoom({ jobs, bytes, downloads, quota: deps.clientQuota })
   const announced = createAnnounced()
-  const attempts = createAttempts({ jobs, bytes, downloads, room, announced, clock })
+  const attempts = createAttempts({ ...deps, downloads, room, announced })
   const later = createLater(deps)
   const verifier = createVerifier({ ...deps, downloads, attempts })
   const completion = createCompletion({ jobs, downloads, verifier, waiting, clock })

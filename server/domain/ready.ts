@@ -11,14 +11,22 @@ const ANSWER_WITHIN = 2_000
  * @throws AppError `store-busy` when they do not, and what they throw
  */
 export async function checkStores({ jobs, bytes }: { jobs: JobStore; bytes: ByteStore }): Promise<void> {
-  const answered = new AbortController()
+  await answered(Promise.all([jobs.findDownload(''), bytes.check()]), ANSWER_WITHIN)
+}
+
+/**
+ * What the stores answer, if they do within `ms`; what they answer later is of no interest.
+ * @throws AppError `store-busy` when they do not, and what they throw
+ */
+export async function answered<T>(asked: Promise<T>, ms: number): Promise<T> {
+  const over = new AbortController()
   const late = async (): Promise<never> => {
-    await pause(ANSWER_WITHIN, answered.signal)
-    throw new AppError('store-busy', `The stores have not answered within ${ANSWER_WITHIN / 1000} s; come again.`)
+    await pause(ms, over.signal)
+    throw new AppError('store-busy', `The stores have not answered within ${ms / 1000} s; come again.`)
   }
   try {
-    await Promise.race([Promise.all([jobs.findDownload(''), bytes.check()]), late()])
+    return await Promise.race([asked, late()])
   } finally {
-    answered.abort()
+    over.abort()
   }
 }

@@ -33,11 +33,16 @@ export function isOperation(ctx: Context, name: string, operation: Operation): v
   operationsOf.set(ctx.req, { name, operation })
 }
 
+/** `GET /downloads/{id}`; undefined where no operation was found, or looked for yet. */
+export function operationName({ req }: Pick<Context, 'req'>): string | undefined {
+  return operationsOf.get(req)?.name
+}
+
 /** Writes down what operators do and fetch, and every refusal, before the answer goes out. */
 export function audited({ audit }: { audit: Audit }): Middleware {
   const note = async (ctx: Context, status: number, code: string | null): Promise<void> => {
     if (!matters(ctx, status)) return
-    const action = operationsOf.get(ctx.req)?.name ?? `${ctx.method} ${ctx.path.slice(0, 200)}`
+    const action = operationName(ctx) ?? `${ctx.method} ${ctx.path.slice(0, 200)}`
     const call = { actor: actorOf(principalOf(ctx)), address: addressOf(ctx), action, status, code }
     const list = subjects.get(ctx.req) ?? [{}]
     await audit.note(

@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router'
-import type { Metrics } from '../metrics.ts'
+import type { Metrics } from '../metrics/index.ts'
 
 /** GET /metrics, for Prometheus. */
 export function metricsRoutes(router: Router, { metrics }: { metrics: Metrics }): void {

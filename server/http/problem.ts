@@ -3,7 +3,9 @@ import type { Context, Middleware } from 'koa'
 import { AppError, messageOf, type ErrorCode } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { headers } from '../../shared/protocol.ts'
+import type { CallMetrics } from '../metrics/calls.ts'
 import { drain } from './body.ts'
+import { isChallenge } from './challenge.ts'
 
 /** The status of each code. A code that is missing here does not compile. */
 const statuses: Record<ErrorCode, number> = {
@@ -96,7 +98,15 @@ const retryAfter: Partial<Record<ErrorCode, number>> = {
 const representation = ['ETag', 'Last-Modified', headers.reprDigest, 'Content-Disposition', 'Accept-Ranges']
 
 /** The only way out for errors: problem+json (RFC 9457) with a stable code. */
-export function problems({ log, spread }: { log: Log; spread: () => number }): Middleware {
+export function problems({
+  log,
+  metrics,
+  spread,
+}: {
+  log: Log
+  metrics: Pick<CallMetrics, 'refused'>
+  spread: () => number
+}): Middleware {
   return async (ctx, next) => {
     try {
       await next()
@@ -104,6 +114,7 @@ export function problems({ log, spread }: { log: Log; spread: () => number }): M
     } catch (error) {
       const known = toAppError(error)
       if (known.code === 'internal') log.error({ err: error, method: ctx.method, path: ctx.path }, 'request failed')
+      if (known.code !== 'unauthenticated' || !isChallenge(ctx)) metrics.refused(known.code)
       present(ctx, known, spread)
     }
   }

@@ -1,7 +1,7 @@
 import type { AccessStore, MakeLimiter } from '../access-ports.ts'
 import type { ByteStore } from '../byte-ports.ts'
 import type { EventStore } from '../event-ports.ts'
-import type { JobStore, Leases, WakeBus } from '../ports.ts'
+import type { Connections, JobStore, Leases, WakeBus } from '../ports.ts'
 import type { ReleaseStore } from '../update-ports.ts'
 
 /** Where jobs and bytes lie, as read from the URLs of the configuration: on this machine, or where several servers share them. */
@@ -39,6 +39,8 @@ export interface Stores {
   makeLimiter: MakeLimiter
   /** Whether other servers use them at the same time. */
   shared: boolean
+  /** Those to the database, where there are several. */
+  connections?: () => Connections
   close(): Promise<void>
 }
 

@@ -68,6 +68,10 @@ export function toDownload(row: Row): DownloadRecord {
   }
 }
 
+export function toCount<S extends Status>(status: S, row: Row | undefined) {
+  return { status, count: Number(row?.['count'] ?? 0), oldestAt: numberOrNull(row?.['oldest'] ?? null) }
+}
+
 export function toChunk(row: Row): Chunk {
   return {
     start: Number(row['start']),

@@ -178,8 +178,8 @@ export function jobStoreContract(
 
     test('only open downloads expire, and what is outstanding is what they have yet to receive', async () => {
       const [late, running, done] = [
-        await create({ expiresAt: 10 }),
-        await create({ expiresAt: 20 }),
+        await create({ expiresAt: 10, createdAt: 3 }),
+        await create({ expiresAt: 20, createdAt: 4 }),
         await create({ expiresAt: 5 }),
       ]
       await begin(running.id)
@@ -190,9 +190,9 @@ export function jobStoreContract(
       expect(await jobs.outstandingBytes()).toBe(60)
       expect(await jobs.outstandingBytes(running.id)).toBe(0)
       expect(await jobs.countOpen()).toEqual([
-        { status: 'queued', count: 1 },
-        { status: 'transferring', count: 1 },
-        { status: 'verifying', count: 0 },
+        { status: 'queued', count: 1, oldestAt: late.createdAt },
+        { status: 'transferring', count: 1, oldestAt: running.createdAt },
+        { status: 'verifying', count: 0, oldestAt: null },
       ])
     })
 

@@ -91,6 +91,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   used: () => jobs.usedBytes('c5', ''),
   'kept parts': () => jobs.keptParts(10),
   whole: () => jobs.wholeUploads(10),
+  'count of those open': () => jobs.countOpen(),
   'to remove': () => jobs.contentToRemove(100, 10),
 }
 

@@ -7,6 +7,7 @@ import { writeRandom } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 import { openPolls } from '../helpers/open-polls.ts'
 import { startPostgres, type PostgresServer } from '../helpers/postgres-server.ts'
+import { metricsOf, valueOf } from '../helpers/prometheus.ts'
 import { startProxy, type Proxy } from '../helpers/proxy.ts'
 import { certificateOf } from '../helpers/reverse-proxies.ts'
 import { sharedStores, type SharedStores } from '../helpers/shared-stores.ts'
@@ -68,6 +69,10 @@ describe('the database stops, and starts again', () => {
       const refused = await stack.post('/downloads', { clientId, path: 'early' })
       expect([refused.status, refused.body['code']]).toEqual([503, 'store-busy'])
       expect((await fetch(`${stack.url}/health`)).status).toBe(200)
+      const metrics = await metricsOf(stack)
+      expect(valueOf(metrics, 'backhaul_look_success{look="downloads"}')).toBe(0)
+      expect(valueOf(metrics, 'backhaul_downloads_open{status="queued"}')).toBeUndefined()
+      expect(valueOf(metrics, 'backhaul_polls_open')).toBeGreaterThan(before)
       await database.start()
 
       const asked = await until('a job to be taken', async () => {

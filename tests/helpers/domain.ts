@@ -41,7 +41,7 @@ export async function domainOver(stores: Stores, release: string): Promise<{ dom
   const domain = createDomain({
     ...stores,
     releases: await openReleases(release),
-    observer: { changed: () => undefined, progress: () => undefined, updated: () => undefined },
+    observer: { changed: () => undefined, begun: () => undefined, progress: () => undefined, updated: () => undefined },
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
     pollWaitMs: 1000,
     clientQuota: undefined,

@@ -1,8 +1,8 @@
 import type { JobStore, Transition } from '../../ports.ts'
-import { FINISHED, HALF_REMOVED, KEPT_PART, OPEN, TAKING_UP } from '../conditions.ts'
+import { FINISHED, HALF_REMOVED, KEPT_PART, NOT_ENDED, OPEN, TAKING_UP } from '../conditions.ts'
 import { nameKey } from '../names.ts'
 import { nameTaken } from '../refusals.ts'
-import { assignments, toClient, toDownload, type Row } from '../rows.ts'
+import { assignments, toClient, toCount, toDownload, type Row } from '../rows.ts'
 import type { Database, Queries } from './database.ts'
 import { LOCK_DOWNLOADS } from './locks.ts'
 
@@ -93,15 +93,18 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
     },
 
     async countOpen() {
-      const statuses = ['queued', 'transferring', 'verifying'] as const
-      const rows = await db.query(
-        'SELECT status, count(*) AS count FROM downloads WHERE status = ANY(:statuses::text[]) GROUP BY status',
-        { statuses },
-      )
-      return statuses.map((status) => {
-        const row = rows.find((each) => each['status'] === status)
-        return { status, count: Number(row?.['count'] ?? 0) }
+      // Each status by its name: PostgreSQL looks at the whole table for one that could be any.
+      const counts = NOT_ENDED.map((status) => {
+        const those = `downloads WHERE status = '${status}'`
+        return `SELECT '${status}' AS status, count(*) AS count, (SELECT created_at FROM ${those} ORDER BY seq LIMIT 1) AS oldest FROM ${those}`
       })
+      const rows = await db.query(counts.join(' UNION ALL '))
+      return NOT_ENDED.map((status) =>
+        toCount(
+          status,
+          rows.find((each) => each['status'] === status),
+        ),
+      )
     },
 
     async forgetIdempotencyKeys(before) {

@@ -1,9 +1,9 @@
 import type { AccessStore, MakeLimiter } from '../../access-ports.ts'
 import type { EventStore } from '../../event-ports.ts'
-import type { JobStore, Leases, WakeBus } from '../../ports.ts'
+import type { Connections, JobStore, Leases, WakeBus } from '../../ports.ts'
 import type { Report } from '../open.ts'
 import { createAccessStore } from './access.ts'
-import { openDatabase } from './database.ts'
+import { openDatabase, type Database } from './database.ts'
 import { createEventStore, mendEvents } from './events.ts'
 import { createJobStore } from './jobs.ts'
 import { openLeases } from './leases.ts'
@@ -23,6 +23,7 @@ export async function openPostgres({ url, report }: { url: string; report: Repor
   wakes: WakeBus
   leases: Leases
   makeLimiter: MakeLimiter
+  connections: () => Connections
 }> {
   const db = await openDatabase({ url })
   try {
@@ -36,9 +37,14 @@ export async function openPostgres({ url, report }: { url: string; report: Repor
       wakes,
       leases: openLeases({ db, report }),
       makeLimiter: createMakeLimiter({ db }),
+      connections: () => connectionsOf(db.pool),
     }
   } catch (error) {
     await db.close()
     throw error
   }
+}
+
+function connectionsOf({ totalCount, idleCount, waitingCount }: Database['pool']): Connections {
+  return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount }
 }

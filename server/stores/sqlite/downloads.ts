@@ -1,9 +1,9 @@
 import type { DownloadDraft, DownloadRecord, Idempotency, JobStore } from '../../ports.ts'
-import { FINISHED, HALF_REMOVED, KEPT_PART, OPEN, TAKING_UP } from '../conditions.ts'
+import { FINISHED, HALF_REMOVED, KEPT_PART, NOT_ENDED, OPEN, TAKING_UP } from '../conditions.ts'
 import type { Database, Parameters } from './database.ts'
 import { nameKey } from '../names.ts'
 import { idempotencyMismatch, MOST_WAITING, nameTaken, tooManyWaiting } from '../refusals.ts'
-import { assignments, toClient, toDownload } from '../rows.ts'
+import { assignments, toClient, toCount, toDownload } from '../rows.ts'
 
 type DownloadStore = Omit<
   JobStore,
@@ -141,9 +141,13 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
     },
 
     async countOpen() {
-      return (['queued', 'transferring', 'verifying'] as const).map((status) => {
-        const row = db.one('SELECT count(*) AS count FROM downloads WHERE status = :status', { status })
-        return { status, count: Number(row?.['count']) }
+      const indexed = 'downloads INDEXED BY downloads_by_status WHERE status = :status'
+      return NOT_ENDED.map((status) => {
+        const row = db.one(
+          `SELECT count(*) AS count, (SELECT created_at FROM ${indexed} ORDER BY seq LIMIT 1) AS oldest FROM ${indexed}`,
+          { status },
+        )
+        return toCount(status, row)
       })
     },
 
