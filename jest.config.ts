@@ -5,6 +5,7 @@ const SHARED = 'PostgreSQL and S3'
 const common = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
+  setupFilesAfterEnv: ['<rootDir>/tests/helpers/checked-fetch.ts'],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',

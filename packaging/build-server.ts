@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buildingFolder, buildOptions, buildProgram, say } from './build.ts'
 import { bundle } from './bundle.ts'
-import { nodeOptionsOf } from './project.ts'
+import { assetNames } from '../server/web/assets.ts'
+import { nodeOptionsOf, projectFolder } from './project.ts'
 import { openKey, publish, signSums } from './release.ts'
 import { makeServerDeb } from './server-deb.ts'
 
@@ -12,10 +14,16 @@ const options = buildOptions('dist/server')
 const folder = await buildingFolder(options)
 const program = {
   main: await bundle('server/main.ts', options.version),
-  assets: { 'hash-worker.ts': await bundle('server/stores/disk/hash-worker.ts') },
+  assets: { 'hash-worker.ts': await bundle('server/stores/disk/hash-worker.ts'), ...(await webAssets()) },
   nodeOptions: nodeOptionsOf('start'),
 }
 const files = await buildProgram('backhaul-server', { program, makeDeb: makeServerDeb }, { ...options, folder })
 await signSums({ folder, files, key: await openKey(options.key) })
 await publish({ from: folder, to: options.folder })
 say(`signed ${join(options.folder, 'SHA256SUMS')} with ${options.key}`)
+
+/** What pages are made with, by name. */
+async function webAssets(): Promise<Record<string, string>> {
+  const read = (name: string): Promise<string> => readFile(join(projectFolder, 'server/web/assets', name), 'utf8')
+  return Object.fromEntries(await Promise.all(assetNames.map(async (name) => [name, await read(name)])))
+}

@@ -151,7 +151,7 @@ export const versionPattern = /^[0-9A-Za-z.+-]{1,60}$/
 const version = z.string().regex(versionPattern, 'must be 1 to 60 of 0-9 A-Z a-z . + -')
 
 /** An order of the operator's: this agent is to become that version. */
-const updateOrderSchema = z.object({ id: z.string(), version })
+export const updateOrderSchema = z.object({ id: z.string(), version })
 export type UpdateOrder = z.infer<typeof updateOrderSchema>
 
 export const jobsSchema = z.object({

@@ -66,7 +66,10 @@ export async function atPace(count: number, everyMs: () => number, work: () => P
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - machineMs())))
     // A timer of this process may be late; the server is not to be blamed for that.
     const startedAt = Math.max(due, machineMs())
-    begun.push(work().then((endedAt) => endedAt - startedAt))
+    const working = work().then((endedAt) => endedAt - startedAt)
+    // Looked at below, once all have begun: until then nobody takes a failure, which would end this process at once.
+    working.catch(() => undefined)
+    begun.push(working)
   }
   return Promise.all(begun)
 }

@@ -8,12 +8,12 @@ import {
   type Token,
 } from '../../shared/access.ts'
 import { AppError } from '../../shared/errors.ts'
-import { clientIdSchema } from '../../shared/protocol.ts'
 import type { CredentialRecord, EnrolmentRecord, TokenRecord } from '../access-ports.ts'
 import type { Access } from '../domain/access/index.ts'
 import { about } from './audit.ts'
 import { principalOf } from './gate.ts'
 import { bodyOf, jsonBody, valid } from './json.ts'
+import { queries } from './parameters.ts'
 import { parameter, query } from './request.ts'
 
 /** Tokens, enrolments and credentials: made, listed, revoked. A secret is told once, when it is made. */
@@ -81,7 +81,7 @@ export function accessRoutes(router: Router, { access }: { access: Access }): vo
   })
 
   router.delete('/credentials', async (ctx) => {
-    const clientId = valid(clientIdSchema, query(ctx, 'client'), 'client')
+    const clientId = valid(queries.client, query(ctx, 'client'), 'client')
     about(ctx, { clientId })
     ctx.body = { revoked: await credentials.revokeClient(clientId) }
   })

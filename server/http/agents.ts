@@ -11,7 +11,6 @@ import { wasQuiet } from './held-polls.ts'
 import {
   beginRequestSchema,
   completeRequestSchema,
-  clientIdSchema,
   defaults,
   failRequestSchema,
   headers,
@@ -26,6 +25,7 @@ import type { Domain } from '../domain/index.ts'
 import type { News } from '../domain/polls.ts'
 import { callerGone } from './body.ts'
 import { bodyOf, jsonBody, valid } from './json.ts'
+import { queries } from './parameters.ts'
 import { answerDownload, type Present } from './present.ts'
 import { downloadIdOf, integerQuery, preferredWait, query, sessionOf } from './request.ts'
 
@@ -53,9 +53,9 @@ export function agentRoutes(router: Router, { domain, access, present }: RouteDe
   })
 
   router.get('/jobs', async (ctx) => {
-    const clientId = valid(clientIdSchema, query(ctx, 'client'), 'client')
+    const clientId = valid(queries.client, query(ctx, 'client'), 'client')
     if (!mayClient(principalOf(ctx), clientId)) throw unknownClient(clientId)
-    const seen = integerQuery(ctx, 'seen', { min: 0, max: Number.MAX_SAFE_INTEGER })
+    const seen = integerQuery(ctx, 'seen', queries.seen)
     const session = ctx.get(headers.session) || undefined
     ctx.set('Cache-Control', 'no-store')
     // It has waited already: held-polls.ts.
@@ -82,8 +82,8 @@ export function agentRoutes(router: Router, { domain, access, present }: RouteDe
 
   router.get('/jobs/:id/chunks', async (ctx) => {
     const id = downloadIdOf(ctx)
-    const attempt = valid(z.int(), integerQuery(ctx, 'attempt', { min: 1, max: Number.MAX_SAFE_INTEGER }), 'attempt')
-    const from = integerQuery(ctx, 'from', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0
+    const attempt = valid(z.int(), integerQuery(ctx, 'attempt', queries.attempt), 'attempt')
+    const from = integerQuery(ctx, 'from', queries.from) ?? 0
     ctx.set('Cache-Control', 'no-store')
     ctx.body = await domain.uploads.list({ id, attempt }, from)
   })

@@ -1,8 +1,6 @@
 import type { Router } from '@koa/router'
 import type { Context } from 'koa'
-import { z } from 'zod'
 import { AppError, isAppError } from '../../shared/errors.ts'
-import { clientIdSchema, pathSchema } from '../../shared/protocol.ts'
 import { mayClient, nameOf } from '../domain/access/principal.ts'
 import type { DownloadRecord } from '../ports.ts'
 import type { RouteDeps } from './agents.ts'
@@ -11,14 +9,9 @@ import { describeExisting, sendContent } from './content.ts'
 import { principalOf } from './gate.ts'
 import { bodyOf, jsonBody } from './json.ts'
 import { withoutLength } from './lengths.ts'
+import { olderFileRequestSchema, olderRequestSchema } from './older-messages.ts'
 import { checkPath } from './permitted.ts'
 import { clientIdOf, downloadIdOf } from './request.ts'
-
-const fileName = { fileName: pathSchema.optional(), file_name: pathSchema.optional() }
-const askSchema = z
-  .object({ clientId: clientIdSchema.optional(), client_id: clientIdSchema.optional(), ...fileName })
-  .refine((body) => body.clientId ?? body.client_id, { message: 'is missing', path: ['clientId'] })
-const askOneSchema = z.object(fileName)
 
 /**
  * The paths of the five systems before this one, each with the answer that its users' scripts expect.
@@ -69,12 +62,12 @@ export function aliasRoutes(
   }
 
   router.post(['/download', '/api/download'], jsonBody, async (ctx) => {
-    const body = bodyOf(ctx, askSchema)
+    const body = bodyOf(ctx, olderRequestSchema)
     initiated(ctx, await ask(ctx, body.clientId ?? body.client_id ?? '', body.fileName ?? body.file_name, 'plain'))
   })
 
   router.post('/download/:id', jsonBody, async (ctx) => {
-    const body = bodyOf(ctx, askOneSchema)
+    const body = bodyOf(ctx, olderFileRequestSchema)
     initiated(ctx, await ask(ctx, clientIdOf(ctx), body.fileName ?? body.file_name, 'timestamped'))
   })
 

@@ -1,6 +1,5 @@
 import type { Router } from '@koa/router'
 import type { Context, Middleware } from 'koa'
-import { clientIdSchema } from '../../shared/protocol.ts'
 import type { AuditList } from '../../shared/access.ts'
 import { isAppError } from '../../shared/errors.ts'
 import type { AuditEntry } from '../access-ports.ts'
@@ -9,7 +8,8 @@ import { addressOf } from './caller.ts'
 import { isChallenge } from './challenge.ts'
 import { principalOf } from './gate.ts'
 import { valid } from './json.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
+import { queries } from './parameters.ts'
 import { statusOf } from './problem.ts'
 import { integerQuery, query } from './request.ts'
 
@@ -76,11 +76,11 @@ function matters(ctx: Context, status: number): boolean {
 /** GET /audit: newest first. */
 export function auditRoutes(router: Router, { audit }: { audit: Audit }): void {
   router.get('/audit', async (ctx) => {
-    const limit = integerQuery(ctx, 'limit', { min: 1, max: 1000 }) ?? 100
+    const limit = integerQuery(ctx, 'limit', queries.limit) ?? 100
     const found = await audit.list({
-      clientId: valid(clientIdSchema.optional(), query(ctx, 'client'), 'client'),
+      clientId: valid(queries.client.optional(), query(ctx, 'client'), 'client'),
       actor: query(ctx, 'actor'),
-      before: integerQuery(ctx, 'cursor', { min: 1, max: Number.MAX_SAFE_INTEGER }),
+      before: integerQuery(ctx, 'cursor', queries.cursor),
       limit: limit + 1,
     })
     const page = found.slice(0, limit)

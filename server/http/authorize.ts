@@ -8,7 +8,8 @@ import { unknownClient, unknownDownload } from '../domain/guards.ts'
 import type { Domain } from '../domain/index.ts'
 import { about, isOperation } from './audit.ts'
 import { principalOf } from './gate.ts'
-import { operations, type Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
+import { operations } from './operations.ts'
 import { whyNobody, whyNotPermitted } from './refusals.ts'
 
 /** Lets through only who may, for every route alike; before anything of the request but its path is looked at. */

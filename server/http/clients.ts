@@ -1,7 +1,5 @@
 import type { Router } from '@koa/router'
-import { z } from 'zod'
 import type { Client, ClientList } from '../../shared/operator.ts'
-import { pathSchema } from '../../shared/protocol.ts'
 import { mayClient, nameOf } from '../domain/access/principal.ts'
 import { unknownClient } from '../domain/guards.ts'
 import type { RouteDeps } from './agents.ts'
@@ -9,17 +7,15 @@ import { about } from './audit.ts'
 import { BEGIN_WITHIN, describeExisting, sendContent } from './content.ts'
 import { principalOf } from './gate.ts'
 import { valid } from './json.ts'
+import { queries } from './parameters.ts'
 import { checkPath } from './permitted.ts'
 import { clientIdOf, integerQuery, labelsQuery, parameter, query } from './request.ts'
-
-const shown = z.enum(['online', 'offline', 'all'])
-const yesOrNo = z.enum(['true', 'false']).optional()
 
 /** The operator's calls about clients, and a client's file straight through. */
 export function clientRoutes(router: Router, { domain, present }: RouteDeps): void {
   router.get('/clients', async (ctx) => {
-    const status = valid(shown, query(ctx, 'status') ?? 'online', 'status')
-    const outdated = valid(yesOrNo, query(ctx, 'outdated'), 'outdated')
+    const status = valid(queries.shown, query(ctx, 'status') ?? 'online', 'status')
+    const outdated = valid(queries.outdated.optional(), query(ctx, 'outdated'), 'outdated')
     const principal = principalOf(ctx)
     const known = await domain.listClients({ labels: labelsQuery(ctx) })
     const release = await domain.updates.release()
@@ -41,10 +37,10 @@ export function clientRoutes(router: Router, { domain, present }: RouteDeps): vo
 
   router.get(['/clients/:id/files', '/clients/:id/files/*path'], async (ctx) => {
     const id = clientIdOf(ctx)
-    const path = valid(pathSchema, query(ctx, 'path') ?? parameter(ctx, 'path'), 'path')
+    const path = valid(queries.path, query(ctx, 'path') ?? parameter(ctx, 'path'), 'path')
     about(ctx, { clientId: id, path })
     checkPath(principalOf(ctx), path)
-    const wait = integerQuery(ctx, 'wait', { min: 0, max: 300 })
+    const wait = integerQuery(ctx, 'wait', queries.wait)
     if (ctx.method === 'HEAD') return describeExisting(ctx, domain, id, path)
     const download = await domain.contents.request(id, path, nameOf(principalOf(ctx)))
     about(ctx, { clientId: id, path, downloadId: download.id })

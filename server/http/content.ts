@@ -2,7 +2,6 @@ import { Readable } from 'node:stream'
 import type { Router } from '@koa/router'
 import { create as contentDisposition } from 'content-disposition'
 import type { Context } from 'koa'
-import { z } from 'zod'
 import { formatDigest } from '../../shared/digest.ts'
 import { AppError, isAppError } from '../../shared/errors.ts'
 import { headers } from '../../shared/protocol.ts'
@@ -14,6 +13,7 @@ import type { DownloadRecord } from '../ports.ts'
 import type { RouteDeps } from './agents.ts'
 import { callerGone } from './body.ts'
 import { valid } from './json.ts'
+import { queries } from './parameters.ts'
 import { downloadIdOf, preferredWait, query } from './request.ts'
 import { closeWith, sendStored } from './stored.ts'
 
@@ -32,9 +32,8 @@ export function contentRoutes(router: Router, { domain }: RouteDeps): void {
 /** How long a URL of the store is good, in s: whoever is sent there goes at once. */
 const REDIRECT_FOR = 5 * 60
 
-const redirectSchema = z.enum(['true', 'false']).optional()
-
-const redirectWanted = (ctx: Context): boolean => valid(redirectSchema, query(ctx, 'redirect'), 'redirect') === 'true'
+const redirectWanted = (ctx: Context): boolean =>
+  valid(queries.redirect.optional(), query(ctx, 'redirect'), 'redirect') === 'true'
 
 /** Sends the caller to the store, if it hands out the file itself by now. @returns whether that was the answer */
 async function redirected(ctx: Context, { contents }: Domain, id: string): Promise<boolean> {

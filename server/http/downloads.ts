@@ -3,7 +3,7 @@ import type { Router } from '@koa/router'
 import type { Context } from 'koa'
 import { z } from 'zod'
 import { downloadRequestSchema, type Download, type DownloadList, type DownloadRequest } from '../../shared/operator.ts'
-import { clientIdSchema, finalStatuses, statuses } from '../../shared/protocol.ts'
+import { finalStatuses, statuses } from '../../shared/protocol.ts'
 import type { DownloadRecord } from '../ports.ts'
 import { mayClient, mayPath, nameOf, type Principal } from '../domain/access/principal.ts'
 import type { RouteDeps } from './agents.ts'
@@ -11,14 +11,9 @@ import { about, type Subject } from './audit.ts'
 import { callerGone } from './body.ts'
 import { principalOf } from './gate.ts'
 import { bodyOf, jsonBody, valid } from './json.ts'
+import { fields, queries } from './parameters.ts'
 import { checkPath, permittedPage } from './permitted.ts'
 import { downloadIdOf, integerQuery, labelsQuery, preferredWait, query } from './request.ts'
-
-const idempotencyKey = z
-  .string()
-  .max(200)
-  .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII characters')
-  .optional()
 
 /** The operator's calls about downloads; their content is in content.ts. */
 export function downloadRoutes(router: Router, { domain, present }: RouteDeps): void {
@@ -26,7 +21,7 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
 
   router.post('/downloads', jsonBody, async (ctx) => {
     const request = bodyOf(ctx, downloadRequestSchema)
-    const key = valid(idempotencyKey, ctx.get('Idempotency-Key') || undefined, 'Idempotency-Key')
+    const key = valid(fields.idempotencyKey.optional(), ctx.get('Idempotency-Key') || undefined, 'Idempotency-Key')
     const principal = principalOf(ctx)
     about(ctx, ...toldIfRefused(request))
     checkPath(principal, request.path ?? null)
@@ -52,16 +47,16 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
   })
 
   const list = async (ctx: Context): Promise<DownloadList> => {
-    const limit = integerQuery(ctx, 'limit', { min: 1, max: 1000 }) ?? 100
+    const limit = integerQuery(ctx, 'limit', queries.limit) ?? 100
     const status = query(ctx, 'status')
     const principal = principalOf(ctx)
     const filter = {
-      clientId: valid(clientIdSchema.optional(), query(ctx, 'client'), 'client'),
+      clientId: valid(queries.client.optional(), query(ctx, 'client'), 'client'),
       status: status?.split(',').map((one) => valid(z.enum(statuses), one, 'status')),
       batchId: query(ctx, 'batch'),
       note: query(ctx, 'note'),
       labels: labelsQuery(ctx),
-      before: integerQuery(ctx, 'cursor', { min: 1, max: Number.MAX_SAFE_INTEGER }),
+      before: integerQuery(ctx, 'cursor', queries.cursor),
       limit,
     }
     // The end of the list would tell how much there is of a client that is nobody's business.

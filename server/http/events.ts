@@ -1,9 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Router } from '@koa/router'
 import type { Context } from 'koa'
-import { z } from 'zod'
-import { eventTypes, type Event, type EventList } from '../../shared/events.ts'
-import { clientIdSchema } from '../../shared/protocol.ts'
+import type { Event, EventList } from '../../shared/events.ts'
 import { mayClient, mayPath } from '../domain/access/principal.ts'
 import type { Told } from '../domain/events.ts'
 import type { Domain } from '../domain/index.ts'
@@ -11,6 +9,7 @@ import type { EventRecord } from '../event-ports.ts'
 import { callerGone } from './body.ts'
 import { principalOf } from './gate.ts'
 import { valid } from './json.ts'
+import { queries } from './parameters.ts'
 import { downloadIdOf, integerQuery, query } from './request.ts'
 
 /** In ms: who takes nothing for so long has gone without a word. It is told something every 15 s. */
@@ -18,14 +17,11 @@ const GONE_AFTER = 60_000
 /** In ms: when a listener that was cut off comes again. */
 const RETRY = 2_000
 
-/** What stores give out; which of these are known, they know. */
-const positionSchema = z.string().regex(/^\d{1,20}[.-]\d{1,20}$/, 'must be the id of an event')
-
 /** What happens, as it happens, and what has happened to one download. */
 export function eventRoutes(router: Router, { domain }: { domain: Domain }): void {
   router.get('/events', async (ctx) => {
     const wants = wanted(ctx)
-    const since = valid(positionSchema.optional(), ctx.get('Last-Event-ID') || query(ctx, 'since'), 'since')
+    const since = valid(queries.since.optional(), ctx.get('Last-Event-ID') || query(ctx, 'since'), 'since')
     ctx.set('Cache-Control', 'no-store')
     // Else nginx keeps it until there is more of it.
     ctx.set('X-Accel-Buffering', 'no')
@@ -40,8 +36,8 @@ export function eventRoutes(router: Router, { domain }: { domain: Domain }): voi
   })
 
   router.get('/downloads/:id/events', async (ctx) => {
-    const limit = integerQuery(ctx, 'limit', { min: 1, max: 1000 }) ?? 100
-    const after = integerQuery(ctx, 'cursor', { min: 1, max: Number.MAX_SAFE_INTEGER }) ?? 0
+    const limit = integerQuery(ctx, 'limit', queries.limit) ?? 100
+    const after = integerQuery(ctx, 'cursor', queries.cursor) ?? 0
     const found = await domain.events.ofDownload(downloadIdOf(ctx), { after, limit: limit + 1 })
     const page = found.slice(0, limit)
     ctx.set('Cache-Control', 'no-store')
@@ -55,11 +51,11 @@ export function eventRoutes(router: Router, { domain }: { domain: Domain }): voi
 /** What the caller asks for, of what it may see. */
 function wanted(ctx: Context): (event: EventRecord) => boolean {
   const principal = principalOf(ctx)
-  const client = valid(clientIdSchema.optional(), query(ctx, 'client'), 'client')
-  const download = valid(z.uuid().optional(), query(ctx, 'download'), 'download')
+  const client = valid(queries.client.optional(), query(ctx, 'client'), 'client')
+  const download = valid(queries.download.optional(), query(ctx, 'download'), 'download')
   const types = query(ctx, 'type')
     ?.split(',')
-    .map((type) => valid(z.enum(eventTypes), type, 'type'))
+    .map((type) => valid(queries.eventTypes.element, type, 'type'))
   return ({ clientId, downloadId, path, type }) =>
     (client === undefined || clientId === client) &&
     (download === undefined || downloadId === download) &&

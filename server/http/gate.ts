@@ -8,6 +8,10 @@ import type { Hold } from './held-polls.ts'
 const callers = new WeakMap<IncomingMessage, Principal>()
 const failures = new WeakMap<IncomingMessage, unknown>()
 
+/** Whether load balancers and service managers ask so, often, and without a token; as the router reads it. */
+export const isProbe = ({ method, url = '' }: IncomingMessage): boolean =>
+  (method === 'GET' || method === 'HEAD') && /^\/(?:health|ready)\/?(?:\?|$)/i.test(url)
+
 /** Who sent a request. @throws what kept it from being found out */
 export function principalOf({ req }: { req: IncomingMessage }): Principal {
   if (failures.has(req)) throw failures.get(req)
@@ -31,7 +35,7 @@ export function createGate({
 }): RequestListener {
   const identify = async (request: IncomingMessage): Promise<void> => {
     // Whether the server lives is told without looking anybody up.
-    if (request.url === '/health' || request.url === '/ready') return
+    if (isProbe(request)) return
     try {
       callers.set(request, await authenticate(request.headers.authorization ?? ''))
     } catch (error) {

@@ -6,7 +6,7 @@ import { networkOf } from '../address.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import { strangeness } from './browsers.ts'
 import { addressOf } from './caller.ts'
-import { principalOf } from './gate.ts'
+import { isProbe, principalOf } from './gate.ts'
 import { isChallenge } from './challenge.ts'
 import { hasWaited } from './held-polls.ts'
 
@@ -26,7 +26,7 @@ const REQUESTS_PER_MINUTE = 12_000
 const CALLS_PER_MINUTE = 6000
 /** Of one credential: what it proves itself for costs a signature each. */
 const PROOFS_PER_MINUTE = 60
-/** Of one address: many sites can install their agents by way of one. */
+/** Of one address: many sites can install their agents by way of one, and many people read pages. */
 const INSTALLS_PER_MINUTE = 600
 /** With one enrolment token, from one address: a row of the audit each. */
 const ENROLMENTS_PER_MINUTE = 600
@@ -49,8 +49,11 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
   }
 
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
-    if (principal.kind === 'nobody' && !isProbe(ctx))
-      await consume(isInstall(ctx) ? installs : isChallenge(ctx) ? challenges : failures, networkOf(addressOf(ctx)))
+    if (principal.kind === 'nobody' && !isProbe(ctx.req))
+      await consume(
+        isForEverybody(ctx) ? installs : isChallenge(ctx) ? challenges : failures,
+        networkOf(addressOf(ctx)),
+      )
     // What pages ask for is refused in any case; nobody else is held back by it.
     if (strangeness(ctx) !== undefined) await consume(failures, networkOf(addressOf(ctx)))
     if (principal.kind === 'operator') await consume(requests, principal.id)
@@ -76,13 +79,10 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
   }
 }
 
-/** What load balancers and service managers ask, often, and without a token. */
-const isProbe = ({ method, path }: Context): boolean =>
-  (method === 'GET' || method === 'HEAD') && (path === '/health' || path === '/ready')
-
-/** What sites install is for everybody; whatever else they ask for there counts alike. */
-const isInstall = ({ method, path }: Context): boolean =>
-  (method === 'GET' || method === 'HEAD') && (path === '/install.sh' || path.startsWith('/agents/'))
+/** What sites install, and pages, are for everybody; whatever else they ask for there counts alike. */
+const isForEverybody = ({ method, path }: Context): boolean =>
+  (method === 'GET' || method === 'HEAD') &&
+  (['/install.sh', '/docs', '/openapi.json'].includes(path) || /^\/(?:agents|assets)\//.test(path))
 
 /** A chunk, or what is asked and said of one that goes to the store itself. */
 const isBytes = ({ method, path }: Context): boolean =>

@@ -1,70 +1,72 @@
 import type { Router } from '@koa/router'
-import { z } from 'zod'
-import { operations, type Operation } from './operations.ts'
-import { schemas } from './schemas.ts'
-
-type Json = Record<string, unknown>
+import { answerHeaders } from './answer-headers.ts'
+import type { ApiDocument } from './api-document.ts'
+import { describeOperation } from './describe-operation.ts'
+import { schemaOf, schemasOfMessages } from './json-schema.ts'
+import { topics } from './operations.ts'
 
 /** GET /openapi.json: the API's description, made from the schemas that validate it. */
-export function openapiRoutes(router: Router, { version }: { version: string }): void {
-  const document = describeApi(version)
+export function openapiRoutes(router: Router, { document }: { document: ApiDocument }): void {
   router.get('/openapi.json', (ctx) => {
     ctx.body = document
   })
 }
 
+/** Paragraphs. */
+const about = [
+  'Fetch a file from a machine that nobody can reach.',
+  'Refusals are problems (RFC 9457) with a stable code. HEAD is answered wherever GET is. Whatever is called may have a ' +
+    '`traceparent`, which the log of the server follows (W3C Trace Context).',
+  'Where the server runs without ADMIN_TOKEN, for its own machine, nobody needs a token.',
+].join('\n\n')
+
 /** An OpenAPI 3.1 document. */
-export function describeApi(version: string): Json {
-  const paths: Record<string, Json> = {}
-  for (const [route, operation] of Object.entries(operations)) {
-    const [method = '', path = ''] = route.split(' ')
-    paths[path] = { ...paths[path], [method.toLowerCase()]: describeOperation(path, operation) }
+export function describeApi(version: string): ApiDocument {
+  const paths: ApiDocument['paths'] = {}
+  for (const { name: tag, operations } of topics) {
+    for (const [route, operation] of Object.entries(operations)) {
+      const [method = '', path = ''] = route.split(' ')
+      paths[path] = { ...paths[path], [method.toLowerCase()]: describeOperation(path, tag, operation) }
+    }
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Backhaul', version, description: 'Fetch a file from a machine that nobody can reach.' },
+    info: { title: 'Backhaul', version, description: about },
+    tags: topics.map(({ name, description }) => ({ name, description })),
     paths,
-    components: {
-      schemas: Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, jsonSchema(schema)])),
-    },
+    components: { schemas: schemasOfMessages(), headers: describeHeaders(), securitySchemes },
   }
 }
 
-function jsonSchema(schema: z.ZodType): Json {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' })
-  return rest
+function describeHeaders(): ApiDocument['components']['headers'] {
+  const described = Object.entries(answerHeaders).map(([name, header]) => {
+    const { description = '', ...schema } = schemaOf(header)
+    return [name, { description, schema }]
+  })
+  return Object.fromEntries(described)
 }
 
-function describeOperation(path: string, { summary, request, answers, query = [], headers = [] }: Operation): Json {
-  const parameters = [
-    ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => parameter(name ?? '', 'path')),
-    ...query.map((name) => parameter(name, 'query')),
-    ...headers.map((name) => parameter(name, 'header')),
-  ]
-  const responses = Object.fromEntries(
-    Object.entries(answers).map(([status, kind]) => [status, { description: kind, ...content(kind) }]),
-  )
-  const problem = { description: 'Problem', content: { 'application/problem+json': { schema: ref('Problem') } } }
-  return {
-    summary,
-    parameters,
-    ...(request === undefined ? {} : { requestBody: { required: true, ...content(request) } }),
-    responses: { ...responses, default: problem },
-  }
-}
-
-function parameter(name: string, place: 'path' | 'query' | 'header'): Json {
-  return { name, in: place, required: place === 'path', schema: { type: 'string' } }
-}
-
-function content(kind: Operation['answers'][number]): Json {
-  if (kind === 'nothing') return {}
-  if (kind === 'bytes') return { content: { 'application/octet-stream': {} } }
-  if (kind === 'text') return { content: { 'text/plain': { schema: { type: 'string' } } } }
-  if (kind === 'events') return { content: { 'text/event-stream': { schema: ref('Event') } } }
-  return { content: { 'application/json': { schema: kind === 'json' ? { type: 'object' } : ref(kind) } } }
-}
-
-function ref(name: string): Json {
-  return { $ref: `#/components/schemas/${name}` }
+const securitySchemes: ApiDocument['components']['securitySchemes'] = {
+  operatorToken: {
+    type: 'http',
+    scheme: 'bearer',
+    description:
+      'A token of an operator (POST /tokens), or ADMIN_TOKEN. A reader looks, an operator asks for files, too, an admin may everything; content is a right of its own.',
+  },
+  agentToken: {
+    type: 'http',
+    scheme: 'bearer',
+    description:
+      "What POST /sessions answered as `token`, for the calls of that session; or a client's bearer credential.",
+  },
+  agentProof: {
+    type: 'http',
+    scheme: 'Backhaul-Key',
+    description: "A signature by the client's key over the nonce of a 401; docs/PROTOCOL.md says how.",
+  },
+  enrolmentToken: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'What an admin made (POST /enrolments) for agents to enrol with.',
+  },
 }

@@ -1,6 +1,6 @@
 import type { Principal } from '../domain/access/principal.ts'
 import { prefixes, type SecretKind } from '../domain/access/secrets.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** By its first letters, which say what a secret is for and nothing of whether it was ever good. */
 const unknownSecret: Record<SecretKind, string> = {

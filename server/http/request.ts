@@ -20,12 +20,11 @@ export function query(ctx: Context, name: string): string | undefined {
   return value
 }
 
-/** A query parameter that is a whole number in [min, max]. @throws AppError `invalid` */
-export function integerQuery(ctx: Context, name: string, bounds: { min: number; max: number }): number | undefined {
+/** A query parameter that is a whole number, as `schema` has it. @throws AppError `invalid` */
+export function integerQuery(ctx: Context, name: string, schema: z.ZodType<number>): number | undefined {
   const text = query(ctx, name)
-  return text === undefined
-    ? undefined
-    : valid(z.coerce.number().int().min(bounds.min).max(bounds.max), text === '' ? 'x' : text, name)
+  // Nothing would be read as 0.
+  return text === undefined ? undefined : valid(schema, text === '' ? 'x' : text, name)
 }
 
 /** `label=k=v`, any number of times. @throws AppError `invalid` */

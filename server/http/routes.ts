@@ -13,7 +13,8 @@ import { downloadRoutes } from './downloads.ts'
 import { eventRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { metricsRoutes } from './metrics.ts'
-import { openapiRoutes } from './openapi.ts'
+import { describeApi, openapiRoutes } from './openapi.ts'
+import { pageRoutes } from './pages.ts'
 import { releaseRoutes, type ReleaseDeps } from './releases.ts'
 import type { Present } from './present.ts'
 import { updateRoutes } from './updates.ts'
@@ -44,7 +45,9 @@ export function createRouter(deps: RoutesDeps): Router {
   auditRoutes(router, deps.access)
   healthRoutes(router, deps)
   metricsRoutes(router, deps)
-  openapiRoutes(router, deps)
+  const document = describeApi(deps.version)
+  openapiRoutes(router, { document })
+  pageRoutes(router, { document })
   releaseRoutes(router, deps)
   aliasRoutes(router, deps)
   return router

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import {
   auditListSchema,
   credentialListSchema,
@@ -12,6 +12,7 @@ import {
   tokenRequestSchema,
   tokenSchema,
 } from '../../shared/access.ts'
+import { errorCodes } from '../../shared/errors.ts'
 import { eventListSchema, eventSchema } from '../../shared/events.ts'
 import {
   batchSchema,
@@ -20,6 +21,7 @@ import {
   downloadListSchema,
   downloadRequestSchema,
   downloadSchema,
+  updateSchema,
 } from '../../shared/operator.ts'
 import {
   beginRequestSchema,
@@ -30,30 +32,56 @@ import {
   directRequestSchema,
   directSchema,
   failRequestSchema,
+  jobSchema,
   jobsSchema,
   jobStateSchema,
   problemSchema,
   sessionRequestSchema,
   sessionSchema,
+  updateOrderSchema,
   updateReportSchema,
 } from '../../shared/protocol.ts'
 
-/** The messages by the names that the API's description gives them. */
-export const schemas = {
+import {
+  olderClientsSchema,
+  olderDownloadSchema,
+  olderFileRequestSchema,
+  olderRequestedSchema,
+  olderRequestSchema,
+} from './older-messages.ts'
+
+/** What callers send, by the names that the API's description gives it. */
+export const requests = {
+  DownloadRequest: downloadRequestSchema,
+  TokenRequest: tokenRequestSchema,
+  EnrolmentRequest: enrolmentRequestSchema,
+  CredentialRequest: credentialRequestSchema,
   SessionRequest: sessionRequestSchema,
-  Session: sessionSchema,
-  Jobs: jobsSchema,
-  JobState: jobStateSchema,
-  Chunks: chunksSchema,
   BeginRequest: beginRequestSchema,
-  Begun: beginSchema,
   DirectRequest: directRequestSchema,
-  Direct: directSchema,
   DirectCommit: directCommitSchema,
   CompleteRequest: completeRequestSchema,
   FailRequest: failRequestSchema,
   UpdateReport: updateReportSchema,
-  DownloadRequest: downloadRequestSchema,
+  OlderRequest: olderRequestSchema,
+  OlderFileRequest: olderFileRequestSchema,
+} satisfies Record<string, z.ZodType>
+
+const healthSchema = z.object({ status: z.enum(['ok', 'ready']), timestamp: z.string() })
+
+const knownProblemSchema = problemSchema.extend({
+  code: z.enum(errorCodes).describe('Stable: what scripts compare.'),
+  detail: z.string().describe('What happened, to which thing, and what to do.'),
+  field: z.string().optional().describe('What of the request is wrong.'),
+  errors: z
+    .array(z.object({ field: z.string(), message: z.string() }))
+    .optional()
+    .describe('Each field that is wrong.'),
+  retryAfter: z.number().optional().describe('Seconds.'),
+})
+
+/** What is answered, by the names that the API's description gives it. */
+export const answers = {
   Download: downloadSchema,
   DownloadList: downloadListSchema,
   Batch: batchSchema,
@@ -61,18 +89,28 @@ export const schemas = {
   EventList: eventListSchema,
   Client: clientSchema,
   ClientList: clientListSchema,
-  TokenRequest: tokenRequestSchema,
+  Update: updateSchema,
   Token: tokenSchema,
   TokenList: tokenListSchema,
-  EnrolmentRequest: enrolmentRequestSchema,
   Enrolment: enrolmentSchema,
   EnrolmentList: enrolmentListSchema,
-  CredentialRequest: credentialRequestSchema,
   Credential: credentialSchema,
   CredentialList: credentialListSchema,
-  AuditList: auditListSchema,
   Revoked: revokedSchema,
-  Problem: problemSchema,
+  AuditList: auditListSchema,
+  Session: sessionSchema,
+  Jobs: jobsSchema,
+  Job: jobSchema,
+  UpdateOrder: updateOrderSchema,
+  JobState: jobStateSchema,
+  Chunks: chunksSchema,
+  Begun: beginSchema,
+  Direct: directSchema,
+  Health: healthSchema,
+  OlderRequested: olderRequestedSchema,
+  OlderDownload: olderDownloadSchema,
+  OlderClients: olderClientsSchema,
+  Problem: knownProblemSchema,
 } satisfies Record<string, z.ZodType>
 
-export type SchemaName = keyof typeof schemas
+export type SchemaName = keyof typeof requests | keyof typeof answers

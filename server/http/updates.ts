@@ -2,7 +2,7 @@ import type { Router } from '@koa/router'
 import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
 import type { Client } from '../../shared/operator.ts'
-import { clientIdSchema, updateReportSchema } from '../../shared/protocol.ts'
+import { updateReportSchema } from '../../shared/protocol.ts'
 import { mayClient } from '../domain/access/principal.ts'
 import { unknownClient } from '../domain/guards.ts'
 import type { ClientRecord } from '../ports.ts'
@@ -10,6 +10,7 @@ import type { RouteDeps } from './agents.ts'
 import { about } from './audit.ts'
 import { principalOf } from './gate.ts'
 import { bodyOf, jsonBody, valid } from './json.ts'
+import { queries } from './parameters.ts'
 import { clientIdOf, parameter, query, sessionOf } from './request.ts'
 
 /** There is nothing to say: the version is that of the release. */
@@ -34,7 +35,7 @@ export function updateRoutes(router: Router, { domain, present }: RouteDeps): vo
   })
 
   router.post('/updates/:id', jsonBody, async (ctx) => {
-    const clientId = valid(clientIdSchema, query(ctx, 'client'), 'client')
+    const clientId = valid(queries.client, query(ctx, 'client'), 'client')
     if (!mayClient(principalOf(ctx), clientId)) throw unknownClient(clientId)
     const session = sessionOf(ctx)
     const report = bodyOf(ctx, updateReportSchema)

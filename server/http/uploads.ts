@@ -12,12 +12,12 @@ import type { RouteDeps } from './agents.ts'
 import { callerGone } from './body.ts'
 import { createIntake } from './intake.ts'
 import { valid } from './json.ts'
+import { fields } from './parameters.ts'
 import { answerDownload } from './present.ts'
 import { downloadIdOf, requiredHeader, sessionOf } from './request.ts'
 import { createZstd, MAX_DECODED, type Zstd } from './zstd.ts'
 
 // Made once: zod takes its time to make them.
-const attemptHeader = z.coerce.number().int().min(1)
 const lengthHeader = z.coerce.number().int().min(0)
 
 const ZSTD = 'zstd'
@@ -63,7 +63,7 @@ function chunkOf(ctx: Context, zstd: Zstd): Omit<ChunkRequest, 'body'> {
   const chunk = {
     id: downloadIdOf(ctx),
     session: sessionOf(ctx),
-    attempt: valid(attemptHeader, requiredHeader(ctx, headers.attempt), headers.attempt),
+    attempt: valid(fields.attempt, requiredHeader(ctx, headers.attempt), headers.attempt),
     range: parseContentRange(ctx.get(headers.contentRange)),
     digest: encoded
       ? parseChunkDigest(requiredHeader(ctx, headers.chunkDigest), headers.chunkDigest)

@@ -43,6 +43,9 @@ describe('who asks too often', () => {
     expect(answers.get(204)).toBeGreaterThanOrEqual(6000)
     const put = await fetch(`${stack.url}/jobs/none/file`, { method: 'PUT', headers: own, body: 'x' })
     expect(put.status).not.toBe(429)
+    // Whether the server lives is told to everybody, however the question is written.
+    for (const path of ['/health', '/health?', '/ready/'])
+      expect([path, (await fetch(stack.url + path, { headers: own })).status]).toEqual([path, 200])
   })
 
   test('with a right of its own for what is not its own leaves no more rows than it may fail', async () => {

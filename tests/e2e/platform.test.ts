@@ -71,7 +71,7 @@ describe('a platform', () => {
         return answer.headers.get('content-length')
       }
       expect(await lengthOf('/openapi.json')).toBeNull()
-      expect(await lengthOf('/openapi.json', 'HEAD')).toMatch(/^\d{5}$/)
+      expect(await lengthOf('/openapi.json', 'HEAD')).toMatch(/^\d{6}$/)
       expect(await lengthOf('/api/clients')).toBe('25')
     } finally {
       await small.stop()

@@ -62,6 +62,16 @@ describe('the server as one executable', () => {
       }
 
       const first = await served(place, 0)
+      // It carries what pages are made with.
+      for (const [path, type] of [
+        ['/docs', 'text/html'],
+        ['/assets/backhaul.css', 'text/css'],
+        ['/assets/backhaul.svg', 'image/svg+xml'],
+      ]) {
+        const answer = await fetch(first.url + path)
+        expect([answer.status, answer.headers.get('content-type')]).toEqual([200, expect.stringContaining(type!)])
+        expect((await answer.text()).length).toBeGreaterThan(100)
+      }
       const file = join(folder, 'video')
       const sha256 = await writeRandom(file, 8 * MiB)
       const args = [

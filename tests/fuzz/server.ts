@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import type { Random } from '../chaos/random.ts'
 import { ADMIN, bearer } from '../helpers/admin.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
+import { undescribed } from './described.ts'
 import { attack, type Attack, type Targets } from './requests.ts'
 
 const CLIENTS = ['fuzz_a', 'fuzz_b']
@@ -100,6 +101,8 @@ async function fire(stack: Stack, { from, bytes, cut }: Attack, result: Result):
     if (status.startsWith('5') && !/"code":"(client-offline|begin-timeout|store-busy)"/.test(answer)) {
       result.wrong.push(`${from}: ${answer.slice(0, 400)}\n${bytes.subarray(0, 600).toString('latin1')}`)
     }
+    const wrong = cut ? undefined : undescribed(bytes.toString('latin1'), answer)
+    if (wrong !== undefined) result.wrong.push(`${from}: ${wrong}\n${bytes.subarray(0, 600).toString('latin1')}`)
     if (/\n +at .*\.[jt]s:/.test(answer)) result.wrong.push(`${from}: a stack trace in the answer`)
   } finally {
     clearTimeout(late)

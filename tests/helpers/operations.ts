@@ -1,4 +1,5 @@
-import { operations, type Operation } from '../../server/http/operations.ts'
+import type { Operation } from '../../server/http/operation.ts'
+import { operations } from '../../server/http/operations.ts'
 
 /** A call of one operation, as somebody would make it. */
 export interface OperationCall {
@@ -14,7 +15,8 @@ export function callsOf({ downloadId, clientId }: { downloadId: string; clientId
   return Object.entries(operations).map(([name, operation]) => {
     const [method = '', template = ''] = name.split(' ')
     const id = operation.of === 'client' ? clientId : downloadId
-    const path = template.replace('{id}', id).replace('{path}', 'report.txt').replace('{name}', 'SHA256SUMS')
+    const file = template.startsWith('/assets/') ? 'backhaul.css' : 'SHA256SUMS'
+    const path = template.replace('{id}', id).replace('{path}', 'report.txt').replace('{name}', file)
     const ofClient = name === 'GET /jobs' || name === 'POST /updates/{id}'
     const query = ofClient ? `?client=${clientId}` : template.endsWith('/chunks') ? '?attempt=1' : ''
     const body = operation.request === undefined ? undefined : JSON.stringify(bodyOf(clientId))

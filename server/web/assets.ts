@@ -1,0 +1,18 @@
+import { extname } from 'node:path'
+import { readAsset } from '../../shared/assets.ts'
+import { sent, type Sent } from './sent.ts'
+
+/** What pages are made with: files beside this one, under `assets/`. An executable carries them: packaging/build-server.ts. */
+export const assetNames = ['backhaul.css', 'backhaul.svg'] as const
+
+const types: Record<string, string> = { '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' }
+
+/** Every asset by its name, and nothing else: no name leads to another file. */
+export function readAssets(): Map<string, Sent> {
+  return new Map(
+    assetNames.map((name) => [
+      name,
+      sent(types[extname(name)] ?? 'text/plain', readAsset(new URL(`./assets/${name}`, import.meta.url))),
+    ]),
+  )
+}
