@@ -40,6 +40,7 @@ export function startTimers({
     every(TIDY_EVERY, domain.sweeper.removeLeftovers),
     every(TIDY_EVERY, domain.sweeper.removeContent),
     every(TIDY_EVERY, domain.sweeper.forget),
+    every(TIDY_EVERY, domain.sweeper.forgetEvents),
     every(TIDY_EVERY, access.credentials.sweep),
   ]
   return () => timers.forEach(clearInterval)

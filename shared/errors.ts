@@ -23,6 +23,7 @@ export const errorCodes = [
   'not-permitted',
   'too-many-requests',
   'too-many-waiting',
+  'too-many-listeners',
   'enrolment-spent',
   'key-revoked',
   'token-unknown',

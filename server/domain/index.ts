@@ -1,5 +1,6 @@
 import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore } from '../byte-ports.ts'
+import type { EventStore } from '../event-ports.ts'
 import type {
   ClientRecord,
   Clock,
@@ -18,6 +19,7 @@ import { createCompletion, type Completion } from './completion.ts'
 import { createContents, type Contents } from './content.ts'
 import { createDirect, type Direct } from './direct.ts'
 import { createDownloads, type Downloads } from './downloads.ts'
+import { createEvents, type Events } from './events.ts'
 import { createLand } from './landing.ts'
 import { createLater } from './later.ts'
 import { createPolls, type Polls } from './polls.ts'
@@ -49,6 +51,7 @@ export interface Domain {
   contents: Contents
   sweeper: Sweeper
   updates: Updates
+  events: Events
   waiting: Waiting
   findClient(id: string): Promise<ClientRecord | undefined>
   listClients(filter: { labels?: Readonly<Record<string, string>> }): Promise<ClientRecord[]>
@@ -62,6 +65,7 @@ export interface Domain {
 
 export interface DomainDeps {
   jobs: JobStore
+  events: EventStore
   bytes: ByteStore
   releases: ReleaseStore
   wakes: WakeBus
@@ -82,9 +86,11 @@ export interface DomainDeps {
   report: (error: unknown, what: string, id?: string) => void
 }
 
-export function createDomain(deps: DomainDeps): Domain {
-  const { jobs, bytes, wakes, leases, clock, shared } = deps
-  const waiting = createWaiting({ wakes })
+export function createDomain(given: DomainDeps): Domain {
+  const waiting = createWaiting(given)
+  const events = createEvents({ ...given, waiting })
+  const deps = { ...given, observer: tellingOf(given.observer, events) }
+  const { jobs, bytes, leases, clock, shared } = deps
   const presence = createPresence({ jobs, clock, waitMs: deps.pollWaitMs, elsewhere: shared })
   const downloads = createDownloads(deps)
   const room = createRoom({ jobs, bytes, downloads, quota: deps.clientQuota })
@@ -114,6 +120,7 @@ export function createDomain(deps: DomainDeps): Domain {
     contents: createContents({ jobs, bytes, downloads, presence, waiting }),
     sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later, whole }),
     updates: createUpdates(deps),
+    events,
     findClient: jobs.findClient,
     listClients: jobs.listClients,
     listDownloads: jobs.listDownloads,
@@ -128,5 +135,16 @@ export function createDomain(deps: DomainDeps): Domain {
     },
 
     checkReady: () => checkStores({ jobs, bytes }),
+  }
+}
+
+/** Who listens to events hears at once of what this server has changed. */
+function tellingOf(observer: Observer, events: Events): Observer {
+  return {
+    ...observer,
+    changed(download) {
+      observer.changed(download)
+      events.changed()
+    },
   }
 }

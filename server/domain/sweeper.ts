@@ -1,4 +1,5 @@
 import type { ByteStore, Part } from '../byte-ports.ts'
+import type { EventStore } from '../event-ports.ts'
 import type { Clock, DownloadRecord, JobStore, Leases } from '../ports.ts'
 import type { Attempts } from './attempts.ts'
 import type { Downloads } from './downloads.ts'
@@ -12,7 +13,10 @@ const HOUR = 60 * MINUTE
 /** A failed or expired download's part is kept this long for a retry. */
 const KEEP_PART = 24 * HOUR
 const KEEP_IDEMPOTENCY_KEY = 7 * 24 * HOUR
+const KEEP_EVENTS = 30 * 24 * HOUR
 const PER_STEP = 100
+/** Rows that are deleted in one transaction. */
+const EVENTS_PER_STEP = 1000
 
 export interface Sweeper {
   /**
@@ -30,10 +34,13 @@ export interface Sweeper {
   removeContent(): Promise<void>
   /** Forgets what is no longer asked for: idempotency keys, digests of attempts that have ended. */
   forget(): Promise<void>
+  /** Forgets events that are older than they are kept. */
+  forgetEvents(): Promise<void>
 }
 
 export function createSweeper(deps: {
   jobs: JobStore
+  events: EventStore
   bytes: ByteStore
   downloads: Downloads
   attempts: Attempts
@@ -48,7 +55,8 @@ export function createSweeper(deps: {
   retention: number | undefined
   report: (error: unknown, what: string, id: string) => void
 }): Sweeper {
-  const { jobs, bytes, downloads, attempts, verifier, later, whole, leases, shared, clock, retention, report } = deps
+  const { jobs, events, bytes, downloads, attempts, verifier, later, whole, leases, shared, clock, retention, report } =
+    deps
 
   let serving = shared
   /** Uploads in one request that nobody had at the last look: a second one is sure of it. */
@@ -172,6 +180,11 @@ export function createSweeper(deps: {
     async forget() {
       await verifier.forgetEnded()
       await jobs.forgetIdempotencyKeys(clock.now() - KEEP_IDEMPOTENCY_KEY)
+    },
+
+    async forgetEvents() {
+      const before = clock.now() - KEEP_EVENTS
+      while ((await isMine()) && (await events.forget(before, EVENTS_PER_STEP)) === EVENTS_PER_STEP);
     },
   }
 }

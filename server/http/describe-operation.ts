@@ -84,6 +84,7 @@ function success(answer: Content | Answer): ApiResponse {
 const kinds: Record<string, string> = {
   bytes: 'The bytes',
   text: 'Text',
+  events: 'Server-sent events: the data of each is an Event',
   html: 'A page',
   asset: 'A style sheet, or a picture',
   json: 'JSON',
@@ -93,6 +94,7 @@ const kinds: Record<string, string> = {
 /** Of texts. */
 const mediaTypes: Record<string, readonly string[]> = {
   text: ['text/plain'],
+  events: ['text/event-stream'],
   html: ['text/html'],
   asset: ['text/css', 'image/svg+xml'],
 }

@@ -10,8 +10,8 @@ import type { SchemaName } from './schemas.ts'
  */
 export type Access = 'public' | 'agent' | 'enrol' | Role | 'content' | 'ask-content'
 
-/** A message, `bytes`, `text`, a page or what it is made with, `json` of no fixed shape, or nothing. */
-export type Content = SchemaName | 'bytes' | 'text' | 'html' | 'asset' | 'json' | 'nothing'
+/** A message, `bytes`, `text`, a stream of `events`, a page or what it is made with, `json` of no fixed shape, or nothing. */
+export type Content = SchemaName | 'bytes' | 'text' | 'events' | 'html' | 'asset' | 'json' | 'nothing'
 
 export interface Answer {
   /** Several where it is one of them. */

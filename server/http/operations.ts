@@ -3,12 +3,18 @@ import { accessOperations } from './operations/access.ts'
 import { agentOperations } from './operations/agents.ts'
 import { clientOperations } from './operations/clients.ts'
 import { downloadOperations } from './operations/downloads.ts'
+import { eventOperations } from './operations/events.ts'
 import { olderOperations } from './operations/older.ts'
 import { serverOperations } from './operations/server.ts'
 
 /** Every operation, by what it is about. */
 export const topics: { name: string; description: string; operations: Operations }[] = [
   { name: 'Downloads', description: 'Asking for files, and fetching them.', operations: downloadOperations },
+  {
+    name: 'Events',
+    description: 'What happens to downloads and clients; docs/events.md tells more.',
+    operations: eventOperations,
+  },
   { name: 'Clients', description: 'The sites, and their agents.', operations: clientOperations },
   { name: 'Access', description: 'Who may what, and who did what.', operations: accessOperations },
   {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { eventTypes } from '../../shared/events.ts'
 import {
   clientIdSchema,
   defaults,
@@ -12,6 +13,8 @@ import {
 
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 const cursor = integer(1, Number.MAX_SAFE_INTEGER).describe('What the page before this one had as `next`.')
+/** What stores give out; which of these are known, they know. */
+const position = z.string().regex(/^\d{1,20}[.-]\d{1,20}$/, 'must be the id of an event')
 const digest = z.string().describe('As RFC 9530 has it: `sha-256=:BASE64:`.')
 
 export const queries = {
@@ -27,6 +30,12 @@ export const queries = {
     .array(z.enum(statuses))
     .min(1)
     .meta({ description: 'One or several, with commas between.', explode: false }),
+  download: z.uuid().describe('The id of a download.'),
+  eventTypes: z
+    .array(z.enum(eventTypes))
+    .min(1)
+    .meta({ description: 'One or several, with commas between.', explode: false }),
+  since: position.describe('The `id` of the last event that the caller has had; as `Last-Event-ID`, for curl.'),
   batch: z.string().describe('The id of a batch.'),
   note: z.string().describe('The whole note.'),
   label: z
@@ -61,6 +70,7 @@ export const fields = {
     .max(200)
     .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII characters')
     .describe('The same request with the same key is done once.'),
+  lastEventId: position.describe('The `id` of the last event that the caller has had.'),
   ifNoneMatch: z.string().describe('An `ETag` that the caller has.'),
   range: z
     .string()

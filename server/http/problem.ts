@@ -25,6 +25,7 @@ const statuses: Record<ErrorCode, number> = {
   'not-permitted': 403,
   'too-many-requests': 429,
   'too-many-waiting': 429,
+  'too-many-listeners': 503,
   'enrolment-spent': 403,
   'key-revoked': 403,
   'token-unknown': 404,
@@ -89,6 +90,7 @@ const retryAfter: Partial<Record<ErrorCode, number>> = {
   'store-full': 10,
   'store-busy': 2,
   'too-many-waiting': 60,
+  'too-many-listeners': 10,
   'client-offline': 30,
   'begin-timeout': 5,
 }

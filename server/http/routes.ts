@@ -10,6 +10,7 @@ import type { Domain } from '../domain/index.ts'
 import type { Metrics } from '../metrics/index.ts'
 import { directRoutes } from './direct.ts'
 import { downloadRoutes } from './downloads.ts'
+import { eventRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { metricsRoutes } from './metrics.ts'
 import { describeApi, openapiRoutes } from './openapi.ts'
@@ -36,6 +37,7 @@ export function createRouter(deps: RoutesDeps): Router {
   uploadRoutes(router, deps)
   directRoutes(router, deps)
   downloadRoutes(router, deps)
+  eventRoutes(router, deps)
   contentRoutes(router, deps)
   clientRoutes(router, deps)
   updateRoutes(router, deps)

@@ -13,6 +13,7 @@ import {
   tokenSchema,
 } from '../../shared/access.ts'
 import { errorCodes } from '../../shared/errors.ts'
+import { eventListSchema, eventSchema } from '../../shared/events.ts'
 import {
   batchSchema,
   clientListSchema,
@@ -84,6 +85,8 @@ export const answers = {
   Download: downloadSchema,
   DownloadList: downloadListSchema,
   Batch: batchSchema,
+  Event: eventSchema,
+  EventList: eventListSchema,
   Client: clientSchema,
   ClientList: clientListSchema,
   Update: updateSchema,

@@ -41,7 +41,7 @@ export interface Target {
 /** Tables of which one row shows that somebody uses the database. Secrets are made by whoever looks. */
 const telling = tables.filter((table) => table !== 'secrets' && table !== 'labels')
 /** Which of them count their rows, and by which column. */
-const counters = { downloads: 'seq', credentials: 'seq', audit: 'seq' } as const
+const counters = { downloads: 'seq', credentials: 'seq', audit: 'seq', events: 'seq' } as const
 /** It says whose the bucket is: the new database's. */
 const OWN_SECRET = 'storage'
 

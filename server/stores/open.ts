@@ -1,5 +1,6 @@
 import type { AccessStore, MakeLimiter } from '../access-ports.ts'
 import type { ByteStore } from '../byte-ports.ts'
+import type { EventStore } from '../event-ports.ts'
 import type { Connections, JobStore, Leases, WakeBus } from '../ports.ts'
 import type { ReleaseStore } from '../update-ports.ts'
 
@@ -31,6 +32,7 @@ export interface S3Address {
 export interface Stores {
   jobs: JobStore
   access: AccessStore
+  events: EventStore
   bytes: ByteStore
   wakes: WakeBus
   leases: Leases

@@ -5,6 +5,7 @@ import { halfPut } from '../helpers/by-hand.ts'
 import { putChunk } from '../helpers/chunks.ts'
 import { startCluster, type Cluster } from '../helpers/cluster.ts'
 import { sha256Of } from '../helpers/folder.ts'
+import { listenTo } from '../helpers/listening.ts'
 import { openPolls } from '../helpers/open-polls.ts'
 import { rawAgent, type Json, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
@@ -50,6 +51,26 @@ describe('any server serves any request', () => {
   const contentOf = async (at: Stack, id: string): Promise<Buffer> =>
     Buffer.from(await (await fetch(`${at.url}/downloads/${id}/content`)).arrayBuffer())
   const cancel = (at: Stack, id: string) => fetch(`${at.url}/downloads/${id}`, { method: 'DELETE' })
+
+  test('events are the same at every server, in the same order, and who listened to one goes on at another', async () => {
+    const listening = await Promise.all(cluster.servers.map((server) => listenTo(server)))
+    const { id, begin } = await asked()
+    await begin(c)
+    await cancel(a, id)
+    const isEnd = (event: Json): boolean => event['downloadId'] === id && event['type'] === 'download.cancelled'
+    const [atA, atB, atC] = await Promise.all(listening.map((one) => one.has('its end', isEnd)))
+    expect(atA!.map(({ type }) => type)).toEqual([
+      'client.connected',
+      'download.queued',
+      'download.begun',
+      'download.cancelled',
+    ])
+    expect([atB, atC]).toEqual([atA, atA])
+    for (const one of listening) one.stop()
+    const again = await listenTo(b, '', { 'last-event-id': atA![1]!['id'] })
+    expect(await again.has('its end', isEnd)).toEqual(atA!.slice(2))
+    again.stop()
+  })
 
   test('a poll that one holds hears of what another was asked for', async () => {
     const { clientId, poll } = await asked()

@@ -39,7 +39,10 @@ export async function answerOf(
     headers: { ...json, ...headers },
     ...(body === undefined ? {} : { body }),
   })
-  const text = await response.text()
-  const problem = response.headers.get('content-type')?.startsWith('application/problem+json')
+  const type = response.headers.get('content-type')
+  // It has no end.
+  if (type?.startsWith('text/event-stream')) await response.body?.cancel()
+  const text = response.bodyUsed ? '' : await response.text()
+  const problem = type?.startsWith('application/problem+json')
   return { status: response.status, code: problem ? (JSON.parse(text) as { code: string }).code : undefined }
 }

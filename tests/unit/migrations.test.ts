@@ -24,7 +24,7 @@ test('a migration that has shipped is what it was', () => {
 
 const nothing = async (): Promise<void> => undefined
 
-test.each([0, 1, 2, 3, 4])('a database of version %i gets the tables that a new one has', async (version) => {
+test.each([0, 1, 2, 3, 4, 5])('a database of version %i gets the tables that a new one has', async (version) => {
   const paths = [await databaseOf(folder, version), await databaseOf(folder, migrations.length)]
   for (const path of paths) await opened(path, nothing)
   const [migrated, fresh] = paths.map((path) => contentOf(path)['schema'])

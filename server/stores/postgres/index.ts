@@ -1,8 +1,10 @@
 import type { AccessStore, MakeLimiter } from '../../access-ports.ts'
+import type { EventStore } from '../../event-ports.ts'
 import type { Connections, JobStore, Leases, WakeBus } from '../../ports.ts'
 import type { Report } from '../open.ts'
 import { createAccessStore } from './access.ts'
 import { openDatabase, type Database } from './database.ts'
+import { createEventStore, mendEvents } from './events.ts'
 import { createJobStore } from './jobs.ts'
 import { openLeases } from './leases.ts'
 import { createMakeLimiter } from './limiter.ts'
@@ -17,6 +19,7 @@ import { openWakes } from './wakes.ts'
 export async function openPostgres({ url, report }: { url: string; report: Report }): Promise<{
   jobs: JobStore
   access: AccessStore
+  events: EventStore
   wakes: WakeBus
   leases: Leases
   makeLimiter: MakeLimiter
@@ -25,10 +28,12 @@ export async function openPostgres({ url, report }: { url: string; report: Repor
   const db = await openDatabase({ url })
   try {
     await checkNotMoving(db)
+    await mendEvents(db)
     const wakes = await openWakes({ url, db, report })
     return {
       jobs: createJobStore({ db }),
       access: createAccessStore({ db }),
+      events: createEventStore({ db }),
       wakes,
       leases: openLeases({ db, report }),
       makeLimiter: createMakeLimiter({ db }),

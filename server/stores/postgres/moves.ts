@@ -52,6 +52,8 @@ export async function noteMove(
          (id text PRIMARY KEY, source text NOT NULL, begun_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz)`,
     )
     await tx.run('CREATE TABLE IF NOT EXISTS moved_files (download_id text COLLATE "C" PRIMARY KEY)')
+    // What comes has its events with it; what is accepted as lost is told by the command.
+    await tx.run('ALTER TABLE downloads DISABLE TRIGGER USER')
     await tx.run('INSERT INTO moves (id, source) VALUES (:id, :source)', { id, source })
   })
 }
@@ -60,4 +62,5 @@ export async function noteMove(
 export async function noteMoveFinished(tx: Queries, id: string): Promise<void> {
   await tx.run('UPDATE moves SET finished_at = now() WHERE id = :id', { id })
   await tx.run('DROP TABLE moved_files')
+  await tx.run('ALTER TABLE downloads ENABLE TRIGGER USER')
 }

@@ -1,4 +1,5 @@
 import { overlappingSql } from './chunks-sql.ts'
+import { events } from './events-schema.ts'
 import { holdSessions } from './locks.ts'
 
 /** Compared byte by byte: so do the other stores, and an index outlives new rules of a language. */
@@ -232,4 +233,4 @@ const servers = [
 ]
 
 /** Applied in order, once each, statement by statement; the table `schema_version` counts them. One that has shipped is never edited. */
-export const migrations: readonly (readonly string[])[] = [[...clients, ...downloads, ...access, ...servers]]
+export const migrations: readonly (readonly string[])[] = [[...clients, ...downloads, ...access, ...servers], events]

@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import type { AccessStore } from '../../access-ports.ts'
+import type { EventStore } from '../../event-ports.ts'
 import type { JobStore } from '../../ports.ts'
 import { makeFolder } from '../../../shared/folder.ts'
 import { lockForServer } from '../lock.ts'
@@ -8,6 +9,7 @@ import { createChunkStore } from './chunks.ts'
 import { createClientStore } from './clients.ts'
 import { openDatabase } from './database.ts'
 import { createDownloadStore } from './downloads.ts'
+import { createEventStore } from './events.ts'
 import { createDownloadLists } from './lists.ts'
 import { checkNotMoved } from './moved.ts'
 import { checkRestored, databaseLock } from './restored.ts'
@@ -17,7 +19,11 @@ import { openWal } from './wal.ts'
 type Durably = <A extends unknown[], T>(change: (...args: A) => Promise<T>) => (...args: A) => Promise<T>
 
 /** Jobs, clients, received ranges and access in one SQLite file at `path`, held exclusively until close; its folder is made. */
-export async function openSqlite({ path }: { path: string }): Promise<{ jobs: JobStore; access: AccessStore }> {
+export async function openSqlite({ path }: { path: string }): Promise<{
+  jobs: JobStore
+  access: AccessStore
+  events: EventStore
+}> {
   await makeFolder(dirname(resolve(path)))
   // What a start repairs is repaired once: two servers on one database would take each other's work apart.
   const unlock = lockForServer(databaseLock(path), path)
@@ -61,7 +67,12 @@ export async function openSqlite({ path }: { path: string }): Promise<{ jobs: Jo
       unlock()
     },
   }
-  return { jobs, access: durable(createAccessStore({ db }), durably) }
+  const events = createEventStore({ db, wal })
+  return {
+    jobs,
+    access: durable(createAccessStore({ db }), durably),
+    events: { ...events, forget: durably(events.forget) },
+  }
 }
 
 /** What only reads sees what is durable already, or what is about to be: nobody is refused for it. */

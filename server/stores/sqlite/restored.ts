@@ -31,6 +31,8 @@ export function beginAnew(path: string): void {
         later: LATER_SESSIONS,
       })
       db.run('DELETE FROM session_tokens')
+      // Positions of events from after the backup: what has their numbers now is something else.
+      db.run('UPDATE event_log SET epoch = max(epoch + 1, unixepoch())')
     })
   } finally {
     db.close()

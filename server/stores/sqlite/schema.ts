@@ -1,3 +1,5 @@
+import { events } from './events-schema.ts'
+
 /** Applied in order, once each; PRAGMA user_version counts them. A migration that has shipped is never edited. */
 export const migrations: readonly string[] = [
   `
@@ -177,4 +179,5 @@ export const migrations: readonly string[] = [
   -- The newest order to become another version, as JSON.
   ALTER TABLE clients ADD COLUMN update_order TEXT;
   `,
+  events,
 ]

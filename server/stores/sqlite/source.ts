@@ -7,7 +7,7 @@ import { readPromises, type Promises } from './promised.ts'
 import { migrations } from './schema.ts'
 
 /**
- * All tables, but for the rows of chunks, with what their rows are read in the order of. A row stands behind those that it
+ * All tables, but for the rows of chunks and of what was forgotten of the events, with what their rows are read in the order of. A row stands behind those that it
  * refers to.
  */
 const ORDERS = {
@@ -22,6 +22,7 @@ const ORDERS = {
   session_tokens: 'hash',
   secrets: 'name',
   audit: 'seq',
+  events: 'seq',
 } as const
 export type Table = keyof typeof ORDERS
 export const tables = Object.keys(ORDERS) as Table[]
