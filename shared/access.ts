@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isPlainText } from './plain-text.ts'
 import { clientIdSchema, labelsSchema } from './protocol.ts'
 
 /** What an operator's token allows: to look; to ask for files, too; everything. */
@@ -10,14 +11,13 @@ export function toRole(text: string): Role {
   return z.enum(roles).parse(text)
 }
 
-const noControls = (text: string): boolean => !/\p{Cc}/u.test(text)
-const nameSchema = z.string().min(1).max(100).refine(noControls, 'must not contain control characters')
+const nameSchema = z.string().min(1).max(100).refine(isPlainText, 'must not contain control characters')
 
 /** Client ids with `*` for any characters: `restaurant_*`. */
 export const clientPatternSchema = z
   .string()
   .regex(/^[A-Za-z0-9*][A-Za-z0-9._*-]{0,63}$/, 'must be a client id, with * for any characters')
-const pathPatternSchema = z.string().min(1).max(4096).refine(noControls, 'must not contain control characters')
+const pathPatternSchema = z.string().min(1).max(4096).refine(isPlainText, 'must not contain control characters')
 
 /** Seconds. Who wants no end says none; further away than dates go, there is none that could be told. */
 const lifetime = z

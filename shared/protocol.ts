@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isPlainText } from './plain-text.ts'
 
 /** What server and agent must agree on. The normative text is docs/PROTOCOL.md. */
 export const PROTOCOL = 1
@@ -46,8 +47,6 @@ export const clientIdSchema = z
   .string()
   .regex(clientIdPattern, 'must be 1 to 64 of A-Z a-z 0-9 . _ - and start with a letter or digit')
 
-const noControls = (text: string): boolean => !/\p{Cc}/u.test(text)
-
 /** A path at the site, at most 4,096 bytes; a name may hold anything but NUL, as on Linux. */
 export const pathSchema = z
   .string()
@@ -55,7 +54,7 @@ export const pathSchema = z
   .refine((path) => Buffer.byteLength(path) <= 4096, 'must be at most 4096 bytes')
   .refine((path) => !path.includes('\0'), 'must not contain NUL')
 
-const labelSchema = z.string().min(1).max(100).refine(noControls, 'must not contain control characters')
+const labelSchema = z.string().min(1).max(100).refine(isPlainText, 'must not contain control characters')
 export const labelKeyPattern = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/
 export const labelsSchema = z
   .record(z.string().regex(labelKeyPattern, 'must be 1 to 63 of A-Z a-z 0-9 . _ / -'), labelSchema)
@@ -104,9 +103,9 @@ export const sessionRequestSchema = z.strictObject({
   instance: z.string().regex(/^[A-Za-z0-9_-]{16,64}$/, 'must be 16 to 64 of A-Z a-z 0-9 _ -'),
   takeover: z.boolean(),
   agent: z.strictObject({
-    version: z.string().max(100).refine(noControls),
-    platform: z.string().max(100).refine(noControls),
-    hostname: z.string().max(255).refine(noControls),
+    version: z.string().max(100).refine(isPlainText),
+    platform: z.string().max(100).refine(isPlainText),
+    hostname: z.string().max(255).refine(isPlainText),
     /** Whether it can be updated from here: it is a service that was installed by the script, and the site allows it. */
     updates: z.boolean().optional(),
   }),
@@ -169,7 +168,7 @@ export const updateReportSchema = z.strictObject({
   id: z.string(),
   state: z.enum(updateStates),
   /** Of one that failed: what happened, in a line. */
-  detail: z.string().max(1000).refine(noControls).optional(),
+  detail: z.string().max(1000).refine(isPlainText).optional(),
 })
 export type UpdateReport = z.infer<typeof updateReportSchema>
 

@@ -121,6 +121,18 @@ describe('sessions and polls', () => {
     expect(answer).toMatchObject({ status: 400, body: { code: 'protocol-unsupported', protocol: 1 } })
   })
 
+  test.each(['\u0007', '\ud800'])('a host name with %j is refused: not every store could keep it', async (strange) => {
+    const answer = await stack.post('/sessions', {
+      protocol: 1,
+      clientId: 'a',
+      instance: randomUUID(),
+      takeover: true,
+      agent: { version: '9', platform: 'x', hostname: `x${strange}` },
+      shared: [],
+    })
+    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid' } })
+  })
+
   describe('curl -T', () => {
     const asked = async (): Promise<string> => {
       const clientId = `client-${randomUUID()}`
