@@ -172,7 +172,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
       try {
         for await (const batch of batches) {
           if (lease.signal.aborted) throw lease.signal.reason
-          lease.moved()
+          lease.moved(lengthOf(batch))
           if (batch.length === 0) continue
           seen.bytes += lengthOf(batch)
           if (seen.bytes > range.end - range.start)
