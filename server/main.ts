@@ -16,6 +16,7 @@ import { createDomain, type Domain } from './domain/index.ts'
 import { explain } from './explain.ts'
 import { tryGoingDirect } from './going-direct.ts'
 import { strangeness } from './http/browsers.ts'
+import { createSignInCookie } from './http/cookie.ts'
 import { createGate, principalOf } from './http/gate.ts'
 import { createHeldPolls } from './http/held-polls.ts'
 import { createInFlight } from './http/in-flight.ts'
@@ -73,9 +74,11 @@ async function main(config: Config): Promise<void> {
 
   const present = createPresent({ bytes: stores.bytes, presence: domain.presence })
   const inFlight = createInFlight()
+  const cookie = createSignInCookie(config)
   const handle = createApp({
     domain,
     access,
+    cookie,
     present,
     metrics,
     log,
@@ -97,6 +100,7 @@ async function main(config: Config): Promise<void> {
     { tls: config.tls, log, signal: stopping.signal },
     createGate({
       authenticate: access.authenticate,
+      tokenOf: cookie.tokenOf,
       wakes: stores.wakes,
       hold,
       handle: (request, response) => void handle(request, response),

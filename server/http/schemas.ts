@@ -8,6 +8,8 @@ import {
   enrolmentRequestSchema,
   enrolmentSchema,
   revokedSchema,
+  signInRequestSchema,
+  signInSchema,
   tokenListSchema,
   tokenRequestSchema,
   tokenSchema,
@@ -53,6 +55,7 @@ import {
 /** What callers send, by the names that the API's description gives it. */
 export const requests = {
   DownloadRequest: downloadRequestSchema,
+  SignInRequest: signInRequestSchema,
   TokenRequest: tokenRequestSchema,
   EnrolmentRequest: enrolmentRequestSchema,
   CredentialRequest: credentialRequestSchema,
@@ -90,6 +93,7 @@ export const answers = {
   Client: clientSchema,
   ClientList: clientListSchema,
   Update: updateSchema,
+  SignIn: signInSchema,
   Token: tokenSchema,
   TokenList: tokenListSchema,
   Enrolment: enrolmentSchema,
