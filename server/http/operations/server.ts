@@ -34,6 +34,14 @@ export const serverOperations: Operations = {
     summary: 'This description',
     answers: { 200: 'json' },
   },
+  'GET /': {
+    id: 'getDashboard',
+    access: 'public',
+    summary: 'The dashboard, for who accepts a page',
+    headers: known,
+    answers: { 200: { content: 'html', headers: ['ETag'] }, 304: { content: 'nothing', headers: ['ETag'] } },
+    problems: ['route-unknown'],
+  },
   'GET /docs': {
     id: 'getDocs',
     access: 'public',
@@ -41,10 +49,10 @@ export const serverOperations: Operations = {
     headers: known,
     answers: { 200: { content: 'html', headers: ['ETag'] }, 304: { content: 'nothing', headers: ['ETag'] } },
   },
-  'GET /assets/{name}': {
+  'GET /assets/{path}': {
     id: 'getAsset',
     access: 'public',
-    summary: 'What pages of this server are made with',
+    summary: 'What pages of this server are made with; the path may hold slashes',
     headers: known,
     answers: { 200: { content: 'asset', headers: ['ETag'] }, 304: { content: 'nothing', headers: ['ETag'] } },
     problems: ['route-unknown'],
