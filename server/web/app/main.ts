@@ -1,7 +1,7 @@
 import { nothing, render } from 'lit-html'
 import { Refused, Unreachable } from './api.ts'
 import { createLive } from './live.ts'
-import { createCounts, type Overview } from './overview.ts'
+import type { Overview } from './overview.ts'
 import { createRefresher } from './refresh.ts'
 import { routeOf } from './route.ts'
 import { readSession, signOut, type Session } from './session.ts'
@@ -18,7 +18,6 @@ const AGAIN = 3_000
 const root = document.getElementById('app') ?? document.body
 let session: Session | undefined
 let overview: Overview | undefined
-let counts = createCounts()
 let view: View = unknownView()
 let loaded = false
 let trouble: string | undefined
@@ -77,7 +76,6 @@ function enter(now: Session): void {
   session = now
   reached = true
   overview = undefined
-  counts = createCounts()
   if (now.signedIn && !document.hidden) live.start()
   open()
 }

@@ -1,9 +1,9 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { formatSeconds } from '../../../shared/format.ts'
-import type { Download } from '../../../shared/operator.ts'
+import type { Client, Download } from '../../../shared/operator.ts'
 import type { Status } from '../../../shared/protocol.ts'
 import type { Rates } from './rates.ts'
-import { bytes } from './text.ts'
+import { bytes, visible } from './text.ts'
 import { statusWords } from './words.ts'
 
 /** Pieces that several views are made of. */
@@ -69,3 +69,10 @@ export function typed(form: HTMLFormElement): Record<string, string> {
   const entries = [...new FormData(form)].map(([name, value]) => [name, typeof value === 'string' ? value.trim() : ''])
   return Object.fromEntries(entries) as Record<string, string>
 }
+
+/** Whether an agent is there. */
+export const presence = ({ status }: Pick<Client, 'status'>): TemplateResult =>
+  html`<span class="status ${status}">${status === 'online' ? 'Online' : 'Offline'}</span>`
+
+export const labelsText = (labels: Client['labels']): TemplateResult[] =>
+  Object.entries(labels).map(([key, value]) => html`<bdi class="label">${key}=${visible(value)}</bdi> `)
