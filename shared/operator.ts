@@ -121,5 +121,10 @@ export const clientSchema = z.object({
 })
 export type Client = z.infer<typeof clientSchema>
 
-export const clientListSchema = z.object({ clients: z.array(clientSchema), count: z.int() })
+export const clientListSchema = z.object({
+  clients: z.array(clientSchema),
+  count: z.int(),
+  /** What the next page begins after. Servers before pages gave all at once. */
+  next: z.string().nullable().default(null),
+})
 export type ClientList = z.infer<typeof clientListSchema>

@@ -2,6 +2,7 @@ import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore } from '../byte-ports.ts'
 import type { EventStore } from '../event-ports.ts'
 import type {
+  ClientFilter,
   ClientRecord,
   Clock,
   DownloadFilter,
@@ -54,7 +55,7 @@ export interface Domain {
   events: Events
   waiting: Waiting
   findClient(id: string): Promise<ClientRecord | undefined>
-  listClients(filter: { labels?: Readonly<Record<string, string>> }): Promise<ClientRecord[]>
+  listClients(filter: ClientFilter): Promise<ClientRecord[]>
   listDownloads(filter: DownloadFilter): Promise<DownloadRecord[]>
   received(download: DownloadRecord): Promise<Range[]>
   /** The download once `news` holds of it, or as it is at the end of the wait. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { SessionRequest } from '../../../shared/protocol.ts'
 import type { JobStore } from '../../ports.ts'
+import { createClientList } from '../client-filter.ts'
 import { nextInstances } from '../instances.ts'
 import { toClient } from '../rows.ts'
 import type { Database, Queries } from './database.ts'
@@ -10,6 +11,8 @@ import { noteArrival } from './updates.ts'
 
 type ClientStore = Pick<JobStore, 'findClient' | 'listClients' | 'recordContacts' | 'recordConflict' | 'beginSession'>
 
+const list = createClientList('strpos', { labelled })
+
 /** The clients' rows: what is known of each site, and its newest session. */
 export function createClientStore({ db }: { db: Database }): ClientStore {
   return {
@@ -18,11 +21,9 @@ export function createClientStore({ db }: { db: Database }): ClientStore {
       return row && toClient(row)
     },
 
-    async listClients({ labels = {} }) {
-      if (Object.keys(labels).length === 0) return (await db.query('SELECT * FROM clients ORDER BY id')).map(toClient)
-      const { sql, parameters } = labelled(labels)
-      const rows = await db.query(`SELECT * FROM clients WHERE id IN (${sql}) ORDER BY id`, parameters)
-      return rows.map(toClient)
+    async listClients(filter) {
+      const { sql, parameters } = list(filter)
+      return (await db.query(sql, parameters)).map(toClient)
     },
 
     async recordContacts(contacts) {

@@ -3,11 +3,14 @@ import type { SessionRequest } from '../../../shared/protocol.ts'
 import type { ClientRecord, JobStore } from '../../ports.ts'
 import type { Database, Row } from './database.ts'
 import { labelled } from './labels.ts'
+import { createClientList } from '../client-filter.ts'
 import { nextInstances } from '../instances.ts'
 import { toClient } from '../rows.ts'
 import { noteArrival } from './updates.ts'
 
 type ClientStore = Pick<JobStore, 'findClient' | 'listClients' | 'recordContacts' | 'recordConflict' | 'beginSession'>
+
+const list = createClientList('instr', { labelled })
 
 /** The clients' rows: what is known of each site, and its newest session. */
 export function createClientStore({ db }: { db: Database }): ClientStore {
@@ -26,10 +29,9 @@ export function createClientStore({ db }: { db: Database }): ClientStore {
       return row && toClient(row)
     },
 
-    async listClients({ labels = {} }) {
-      if (Object.keys(labels).length === 0) return db.all('SELECT * FROM clients ORDER BY id').map(toClient)
-      const { sql, parameters } = labelled(labels)
-      return db.all(`SELECT * FROM clients WHERE id IN (${sql}) ORDER BY id`, parameters).map(toClient)
+    async listClients(filter) {
+      const { sql, parameters } = list(filter)
+      return db.all(sql, parameters).map(toClient)
     },
 
     async recordContacts(contacts) {
