@@ -150,6 +150,8 @@ export interface JobStore {
   findClient(id: string): Promise<ClientRecord | undefined>
   /** By their ids, in the order of their characters' codes. */
   listClients(filter: ClientFilter): Promise<ClientRecord[]>
+  /** How many clients are known, and the ids of those that were seen after a time in epoch ms. */
+  clientsSeen(after: number): Promise<{ known: number; seen: string[] }>
   /** Records when clients were last seen; a client never seen before becomes known. */
   recordContacts(contacts: readonly { clientId: string; at: number }[]): Promise<void>
   recordConflict(conflict: { clientId: string; at: number; hostname: string }): Promise<void>

@@ -128,3 +128,13 @@ export const clientListSchema = z.object({
   next: z.string().nullable().default(null),
 })
 export type ClientList = z.infer<typeof clientListSchema>
+
+/** How many there are of what, by everything that is stored, whatever the caller may see of it. */
+export const overviewSchema = z.object({
+  at: z.string(),
+  /** The server's. */
+  version: z.string(),
+  clients: z.object({ known: z.int(), online: z.int() }),
+  downloads: z.object({ queued: z.int(), transferring: z.int(), verifying: z.int() }),
+})
+export type Overview = z.infer<typeof overviewSchema>

@@ -23,6 +23,7 @@ import { createDownloads, type Downloads } from './downloads.ts'
 import { createEvents, type Events } from './events.ts'
 import { createLand } from './landing.ts'
 import { createLater } from './later.ts'
+import { createOverview, type Counts } from './overview.ts'
 import { createPolls, type Polls } from './polls.ts'
 import { createPresence, type Presence } from './presence.ts'
 import { checkStores } from './ready.ts'
@@ -54,6 +55,8 @@ export interface Domain {
   updates: Updates
   events: Events
   waiting: Waiting
+  /** May be of a moment ago. */
+  overview(): Promise<Counts>
   findClient(id: string): Promise<ClientRecord | undefined>
   listClients(filter: ClientFilter): Promise<ClientRecord[]>
   listDownloads(filter: DownloadFilter): Promise<DownloadRecord[]>
@@ -122,6 +125,7 @@ export function createDomain(given: DomainDeps): Domain {
     sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later, whole }),
     updates: createUpdates(deps),
     events,
+    overview: createOverview({ jobs, presence, clock }),
     findClient: jobs.findClient,
     listClients: jobs.listClients,
     listDownloads: jobs.listDownloads,

@@ -105,6 +105,17 @@ export function jobStoreContract(
       expect(await list({ labels, search: 'r', after: 'bar_10', limit: 1 })).toEqual(['r1'])
     })
 
+    test('clients are counted, and those seen after a time are told', async () => {
+      await jobs.recordContacts([
+        { clientId: 'then', at: 10 },
+        { clientId: 'now', at: 11 },
+      ])
+      expect(await jobs.clientsSeen(10)).toEqual({ known: 3, seen: ['now'] })
+      const { known, seen } = await jobs.clientsSeen(0)
+      expect([known, seen.toSorted()]).toEqual([3, ['now', 'r1', 'then']])
+      expect(await jobs.clientsSeen(11)).toEqual({ known: 3, seen: [] })
+    })
+
     test('creating raises the revision and lists the open jobs by priority, then age', async () => {
       const before = await revision()
       const low = await create({ priority: -1 })

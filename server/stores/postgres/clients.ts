@@ -9,7 +9,10 @@ import { labelled } from './labels.ts'
 import { replaceSession } from './locks.ts'
 import { noteArrival } from './updates.ts'
 
-type ClientStore = Pick<JobStore, 'findClient' | 'listClients' | 'recordContacts' | 'recordConflict' | 'beginSession'>
+type ClientStore = Pick<
+  JobStore,
+  'findClient' | 'listClients' | 'clientsSeen' | 'recordContacts' | 'recordConflict' | 'beginSession'
+>
 
 const list = createClientList('strpos', { labelled })
 
@@ -24,6 +27,12 @@ export function createClientStore({ db }: { db: Database }): ClientStore {
     async listClients(filter) {
       const { sql, parameters } = list(filter)
       return (await db.query(sql, parameters)).map(toClient)
+    },
+
+    async clientsSeen(after) {
+      const seen = await db.query('SELECT id FROM clients WHERE last_seen > :after', { after })
+      const counted = await db.one('SELECT count(*) AS known FROM clients')
+      return { known: Number(counted?.['known']), seen: seen.map((row) => String(row['id'])) }
     },
 
     async recordContacts(contacts) {

@@ -8,7 +8,10 @@ import { nextInstances } from '../instances.ts'
 import { toClient } from '../rows.ts'
 import { noteArrival } from './updates.ts'
 
-type ClientStore = Pick<JobStore, 'findClient' | 'listClients' | 'recordContacts' | 'recordConflict' | 'beginSession'>
+type ClientStore = Pick<
+  JobStore,
+  'findClient' | 'listClients' | 'clientsSeen' | 'recordContacts' | 'recordConflict' | 'beginSession'
+>
 
 const list = createClientList('instr', { labelled })
 
@@ -32,6 +35,12 @@ export function createClientStore({ db }: { db: Database }): ClientStore {
     async listClients(filter) {
       const { sql, parameters } = list(filter)
       return db.all(sql, parameters).map(toClient)
+    },
+
+    async clientsSeen(after) {
+      const seen = db.all('SELECT id FROM clients WHERE last_seen > :after', { after })
+      const known = Number(db.one('SELECT count(*) AS known FROM clients')?.['known'])
+      return { known, seen: seen.map((row) => String(row['id'])) }
     },
 
     async recordContacts(contacts) {
