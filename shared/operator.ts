@@ -121,5 +121,20 @@ export const clientSchema = z.object({
 })
 export type Client = z.infer<typeof clientSchema>
 
-export const clientListSchema = z.object({ clients: z.array(clientSchema), count: z.int() })
+export const clientListSchema = z.object({
+  clients: z.array(clientSchema),
+  count: z.int(),
+  /** What the next page begins after. Servers before pages gave all at once. */
+  next: z.string().nullable().default(null),
+})
 export type ClientList = z.infer<typeof clientListSchema>
+
+/** How many there are of what, by everything that is stored, whatever the caller may see of it. */
+export const overviewSchema = z.object({
+  at: z.string(),
+  /** The server's. */
+  version: z.string(),
+  clients: z.object({ known: z.int(), online: z.int() }),
+  downloads: z.object({ queued: z.int(), transferring: z.int(), verifying: z.int() }),
+})
+export type Overview = z.infer<typeof overviewSchema>

@@ -2,6 +2,7 @@ import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore } from '../byte-ports.ts'
 import type { EventStore } from '../event-ports.ts'
 import type {
+  ClientFilter,
   ClientRecord,
   Clock,
   DownloadFilter,
@@ -22,6 +23,7 @@ import { createDownloads, type Downloads } from './downloads.ts'
 import { createEvents, type Events } from './events.ts'
 import { createLand } from './landing.ts'
 import { createLater } from './later.ts'
+import { createOverview, type Counts } from './overview.ts'
 import { createPolls, type Polls } from './polls.ts'
 import { createPresence, type Presence } from './presence.ts'
 import { checkStores } from './ready.ts'
@@ -53,8 +55,10 @@ export interface Domain {
   updates: Updates
   events: Events
   waiting: Waiting
+  /** May be of a moment ago. */
+  overview(): Promise<Counts>
   findClient(id: string): Promise<ClientRecord | undefined>
-  listClients(filter: { labels?: Readonly<Record<string, string>> }): Promise<ClientRecord[]>
+  listClients(filter: ClientFilter): Promise<ClientRecord[]>
   listDownloads(filter: DownloadFilter): Promise<DownloadRecord[]>
   received(download: DownloadRecord): Promise<Range[]>
   /** The download once `news` holds of it, or as it is at the end of the wait. */
@@ -121,6 +125,7 @@ export function createDomain(given: DomainDeps): Domain {
     sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later, whole }),
     updates: createUpdates(deps),
     events,
+    overview: createOverview({ jobs, presence, clock }),
     findClient: jobs.findClient,
     listClients: jobs.listClients,
     listDownloads: jobs.listDownloads,

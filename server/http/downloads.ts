@@ -56,16 +56,21 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
       batchId: query(ctx, 'batch'),
       note: query(ctx, 'note'),
       labels: labelsQuery(ctx),
-      before: integerQuery(ctx, 'cursor', queries.cursor),
-      limit,
     }
+    const cursor = integerQuery(ctx, 'cursor', queries.cursor)
     // The end of the list would tell how much there is of a client that is nobody's business.
     if (filter.clientId !== undefined && !mayClient(principal, filter.clientId)) {
       return { downloads: [], count: 0, next: null }
     }
     const may = ({ clientId, path }: DownloadRecord): boolean =>
       mayClient(principal, clientId) && mayPath(principal, path)
-    const { page, next } = await permittedPage({ list: domain.listDownloads, filter, may })
+    const { page, next } = await permittedPage({
+      list: (before, most) => domain.listDownloads({ ...filter, before, limit: most }),
+      cursor,
+      cursorOf: ({ seq }: DownloadRecord) => seq,
+      limit,
+      may,
+    })
     return { downloads: page.map(present.download), count: page.length, next }
   }
 

@@ -14,6 +14,7 @@ import { eventRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { metricsRoutes } from './metrics.ts'
 import { describeApi, openapiRoutes } from './openapi.ts'
+import { overviewRoutes } from './overview.ts'
 import { pageRoutes } from './pages.ts'
 import type { SignInCookie } from './cookie.ts'
 import { signInRoutes } from './sign-in.ts'
@@ -49,6 +50,7 @@ export function createRouter(deps: RoutesDeps): Router {
   auditRoutes(router, deps.access)
   healthRoutes(router, deps)
   metricsRoutes(router, deps)
+  overviewRoutes(router, deps)
   const document = describeApi(deps.version)
   openapiRoutes(router, { document })
   pageRoutes(router, { document })

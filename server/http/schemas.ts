@@ -23,6 +23,7 @@ import {
   downloadListSchema,
   downloadRequestSchema,
   downloadSchema,
+  overviewSchema,
   updateSchema,
 } from '../../shared/operator.ts'
 import {
@@ -93,6 +94,7 @@ export const answers = {
   Client: clientSchema,
   ClientList: clientListSchema,
   Update: updateSchema,
+  Overview: overviewSchema,
   SignIn: signInSchema,
   Token: tokenSchema,
   TokenList: tokenListSchema,

@@ -28,6 +28,12 @@ export const serverOperations: Operations = {
     summary: 'Metrics for Prometheus',
     answers: { 200: 'text' },
   },
+  'GET /overview': {
+    id: 'getOverview',
+    access: 'reader',
+    summary: 'How many clients there are, and downloads under way',
+    answers: { 200: 'Overview' },
+  },
   'GET /openapi.json': {
     id: 'getDescription',
     access: 'public',
