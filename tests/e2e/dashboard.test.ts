@@ -59,7 +59,6 @@ describeWith(needsBrowser, 'the dashboard', () => {
       page.getByRole('link', { name: 'Download the file' }).click(),
     ])
     expect(sha256Of(await readFile(await download.path()))).toBe(sha256)
-    page.once('dialog', (dialog) => void dialog.accept())
     await page.getByRole('button', { name: 'Remove the file' }).click()
     await page.getByText('The file was removed.', { exact: true }).first().waitFor()
     expect(await page.getByRole('link', { name: 'Download the file' }).count()).toBe(0)

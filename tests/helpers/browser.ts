@@ -16,9 +16,16 @@ export interface Tab {
   faults(): string[]
 }
 
+export interface TabOptions {
+  dark?: boolean
+  phone?: boolean
+  /** What runs in the page before all else. */
+  script?: string
+}
+
 export interface OpenBrowser {
   /** @param path of the server: `/#/clients` */
-  open(path: string, options?: { dark?: boolean; phone?: boolean }): Promise<Tab>
+  open(path: string, options?: TabOptions): Promise<Tab>
   close(): Promise<void>
 }
 
@@ -33,13 +40,14 @@ export async function openBrowser(url: string): Promise<OpenBrowser> {
   const args = process.getuid?.() === 0 ? ['--no-sandbox'] : []
   const browser: Browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args })
   return {
-    async open(path, { dark = false, phone = false } = {}) {
+    async open(path, { dark = false, phone = false, script } = {}) {
       const context = await browser.newContext({
         baseURL: url,
         colorScheme: dark ? 'dark' : 'light',
         viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 900 },
       })
       context.setDefaultTimeout(PATIENCE)
+      if (script !== undefined) await context.addInitScript({ content: script })
       const page = await context.newPage()
       const faults = watch(page, url)
       await page.goto(path)
@@ -57,7 +65,7 @@ function watch(page: Page, url: string): string[] {
   page.on('pageerror', (error) => faults.push(String(error)))
   page.on('dialog', (dialog) => {
     faults.push(`a dialog: ${dialog.message()}`)
-    void dialog.dismiss()
+    void dialog.accept()
   })
   page.on('request', (request) => {
     if (!request.url().startsWith(`${url}/`)) faults.push(`a request to ${request.url()}`)

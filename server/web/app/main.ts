@@ -1,7 +1,8 @@
 import { nothing, render } from 'lit-html'
+import type { Overview } from '../../../shared/operator.ts'
 import { Refused, Unreachable } from './api.ts'
 import { createLive } from './live.ts'
-import type { Overview } from './overview.ts'
+import { createCounts } from './overview.ts'
 import { createRefresher } from './refresh.ts'
 import { routeOf } from './route.ts'
 import { readSession, signOut, type Session } from './session.ts'
@@ -18,6 +19,7 @@ const AGAIN = 3_000
 const root = document.getElementById('app') ?? document.body
 let session: Session | undefined
 let overview: Overview | undefined
+let counts = createCounts()
 let view: View = unknownView()
 let loaded = false
 let trouble: string | undefined
@@ -56,6 +58,7 @@ async function look(): Promise<void> {
     if (!session) return enter(await readSession())
     if (!session.signedIn) return
     await shown.load()
+    overview = await counts.latest()
     reached = true
     if (shown === view) [loaded, trouble] = [true, undefined]
   } catch (error) {
@@ -76,6 +79,7 @@ function enter(now: Session): void {
   session = now
   reached = true
   overview = undefined
+  counts = createCounts()
   if (now.signedIn && !document.hidden) live.start()
   open()
 }

@@ -1,10 +1,5 @@
+import type { Overview } from '../../../shared/operator.ts'
 import { call } from './api.ts'
-
-/** What GET /overview counts. */
-export interface Overview {
-  clients: { known: number; online: number }
-  downloads: { queued: number; transferring: number; verifying: number }
-}
 
 /** In ms: counts are asked for so often at most. */
 const CLOSEST = 5_000

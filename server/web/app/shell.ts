@@ -1,5 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
-import type { Overview } from './overview.ts'
+import type { Overview } from '../../../shared/operator.ts'
 import { may, type Session } from './session.ts'
 import { number, said } from './text.ts'
 import type { View } from './view.ts'

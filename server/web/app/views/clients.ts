@@ -17,7 +17,7 @@ const shown = { '': 'Online', offline: 'Offline', all: 'All' }
 
 /** The clients, by their ids. */
 export function clientsView(query: URLSearchParams): View {
-  let list: (ClientList & { next?: string | null }) | undefined
+  let list: ClientList | undefined
   let running = new Map<string, number>()
   const wanted = { status: query.get('status'), search: query.get('search') }
 
