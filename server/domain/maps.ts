@@ -1,11 +1,13 @@
-import type { Range } from '../../shared/ranges.ts'
+import { grouped, spanOf, type Range } from '../../shared/ranges.ts'
+import type { Part } from '../byte-ports.ts'
 import type { DownloadRecord, JobStore } from '../ports.ts'
 import { partKey } from './part-key.ts'
 import type { Reservations, Writing } from './reservations.ts'
 import type { Resent } from './resent.ts'
+import { sparing } from './sparing.ts'
 
-/** Looking at a large file's ranges takes time, and pages ask every second: at most one part in so many is spent on it. */
-const SHARE = 100
+/** Ranges of each kind: nobody sees more of them. */
+const MOST_RANGES = 1_000
 /** Attempts whose ranges are kept for those who ask again. */
 const MOST_KEPT = 200
 
@@ -16,57 +18,73 @@ export interface DownloadMap {
   receiving: Writing[]
   /** As far as this server saw it. */
   resent: Range[]
+  /** There are more ranges than are told: those with the smallest gaps between them are told as one. */
+  joined: boolean
 }
 
+/** Pictures of attempts, for people. */
 export interface Maps {
+  /** What is received may be of a moment ago. */
   of(download: DownloadRecord): Promise<DownloadMap>
 }
 
-interface Kept {
-  ranges: Promise<Range[]>
-  /** On the clock that never goes back, in ms. */
-  until: number
-  bytes: number
+interface Few {
+  ranges: Range[]
+  joined: boolean
 }
 
-/** Pictures of attempts under way, for people. */
 export function createMaps({
   jobs,
   reservations,
   resent,
 }: {
-  jobs: JobStore
+  jobs: Pick<JobStore, 'received'>
   reservations: Pick<Reservations, 'writing'>
   resent: Pick<Resent, 'of'>
 }): Maps {
-  const kept = new Map<string, Kept>()
+  const kept = new Map<string, () => Promise<Few>>()
 
-  const read = ({ id, attempt, bytesReceived }: DownloadRecord, key: string): Promise<Range[]> => {
-    const before = kept.get(key)
-    if (before && (before.bytes === bytesReceived || performance.now() < before.until)) return before.ranges
-    const begun = performance.now()
-    const entry: Kept = { ranges: jobs.received(id, attempt), until: Infinity, bytes: bytesReceived }
+  const receivedOf = ({ id, attempt }: Part): Promise<Few> => {
+    const key = partKey({ id, attempt })
+    const read = kept.get(key) ?? sparing(async () => fewOf(await jobs.received(id, attempt)))
     kept.delete(key)
-    kept.set(key, entry)
-    entry.ranges.then(
-      () => (entry.until = performance.now() + (performance.now() - begun) * SHARE),
-      () => kept.delete(key),
-    )
+    kept.set(key, read)
     const [oldest] = kept.keys()
     if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest)
-    return entry.ranges
+    return read()
   }
 
   return {
     async of(download) {
-      if (download.source === null) return { received: [], receiving: [], resent: [] }
-      const whole = download.status === 'completed' && download.size !== null && download.size > 0
+      // The rows go once the file has its name.
+      if (download.status === 'completed')
+        return { ...nothing, received: wholeOf(download), resent: resent.of(download) }
+      // What was there is discarded.
+      if (download.source === null) return nothing
+      const { ranges, joined } = await receivedOf(download)
+      const writing = reservations.writing(download).toSorted((a, b) => a.start - b.start)
       return {
-        // The rows go once the file has its name.
-        received: whole ? [{ start: 0, end: download.size ?? 0 }] : await read(download, partKey(download)),
-        receiving: reservations.writing(download).toSorted((a, b) => a.start - b.start),
+        received: ranges,
+        receiving: grouped(writing, MOST_RANGES).map(writingOf),
         resent: resent.of(download),
+        joined: joined || writing.length > MOST_RANGES,
       }
     },
   }
+}
+
+const nothing: DownloadMap = { received: [], receiving: [], resent: [], joined: false }
+
+function wholeOf({ size }: DownloadRecord): Range[] {
+  return size === null || size === 0 ? [] : [{ start: 0, end: size }]
+}
+
+function fewOf(ranges: readonly Range[]): Few {
+  return { ranges: grouped(ranges, MOST_RANGES).map(spanOf), joined: ranges.length > MOST_RANGES }
+}
+
+/** More bytes than the range has are refused, and not shown. */
+function writingOf(group: readonly Writing[]): Writing {
+  const bytes = group.reduce((sum, each) => sum + Math.min(each.bytes, each.end - each.start), 0)
+  return { ...spanOf(group), bytes }
 }

@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto'
 import type { Router } from '@koa/router'
 import type { Context } from 'koa'
 import { z } from 'zod'
-import { downloadRequestSchema, type Download, type DownloadList, type DownloadRequest } from '../../shared/operator.ts'
+import {
+  downloadRequestSchema,
+  type Download,
+  type DownloadList,
+  type DownloadMap,
+  type DownloadRequest,
+} from '../../shared/operator.ts'
 import { finalStatuses, statuses } from '../../shared/protocol.ts'
 import type { DownloadRecord } from '../ports.ts'
 import { mayClient, mayPath, nameOf, type Principal } from '../domain/access/principal.ts'
@@ -89,6 +95,13 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
     ctx.status = 200
     ctx.body = body
     if (ctx.fresh) ctx.status = 304
+  })
+
+  router.get('/downloads/:id/map', async (ctx) => {
+    const download = await downloads.find(downloadIdOf(ctx))
+    const { attempt, size } = download
+    ctx.set('Cache-Control', 'no-store')
+    ctx.body = { attempt, size, ...(await domain.maps.of(download)) } satisfies DownloadMap
   })
 
   router.delete('/downloads/:id', async (ctx) => {

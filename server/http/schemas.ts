@@ -21,6 +21,7 @@ import {
   clientListSchema,
   clientSchema,
   downloadListSchema,
+  downloadMapSchema,
   downloadRequestSchema,
   downloadSchema,
   overviewSchema,
@@ -88,6 +89,7 @@ const knownProblemSchema = problemSchema.extend({
 export const answers = {
   Download: downloadSchema,
   DownloadList: downloadListSchema,
+  DownloadMap: downloadMapSchema,
   Batch: batchSchema,
   Event: eventSchema,
   EventList: eventListSchema,
