@@ -5,6 +5,11 @@ import { needsBrowser, openBrowser, type OpenBrowser, type Tab } from '../helper
 import { describeWith } from '../helpers/needs.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 
+async function signIn({ page }: Tab, token: string): Promise<void> {
+  await page.getByLabel('Token of an operator').fill(token)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
 describeWith(needsBrowser, 'the dashboard where tokens are wanted', () => {
   let stack: Stack
   let browser: OpenBrowser
@@ -18,11 +23,6 @@ describeWith(needsBrowser, 'the dashboard where tokens are wanted', () => {
     await browser?.close()
     await stack.stop()
   })
-
-  async function signIn({ page }: Tab, token: string): Promise<void> {
-    await page.getByLabel('Token of an operator').fill(token)
-    await page.getByRole('button', { name: 'Sign in' }).click()
-  }
 
   test.each([{ dark: false }, { dark: true }])('a token is asked for, tried, and given back (%o)', async ({ dark }) => {
     const tab = await browser.open('/#/clients', { dark, script: axeScript() })

@@ -50,6 +50,10 @@ describeWith(needsBrowser, 'the dashboard', () => {
     await page.getByRole('link', { name: 'Look at it' }).click()
     await page.getByRole('heading', { name: 'Download', level: 1 }).waitFor()
     await page.locator('.amount', { hasText: /[1-9]\d? % of 8.0 MiB/ }).waitFor()
+    await page
+      .getByRole('img', { name: /^[1-9].* of 8\.0 MiB are there, in \d+ ranges?; [1-9]\d* chunks? under way/ })
+      .waitFor()
+    await page.getByText(/^durable: [1-9]/).waitFor()
     await screenshot(page, 'download')
     site.proxy.slow(Infinity)
     await page.getByText(sha256).waitFor()

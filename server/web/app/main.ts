@@ -99,13 +99,15 @@ function leave(): void {
 
 function open(): void {
   const before = view.title
+  // A link that was followed is gone with its view.
+  const inside = root.contains(document.activeElement)
   trouble = undefined
   message = nothing
   loaded = !session?.signedIn
   view = session?.signedIn ? viewOf(routeOf(location.hash), page()) : signInView({ attempt, signedIn: enter })
   draw()
   // Who hears the page is told that it is another; who only pages on stays where they are.
-  if (before !== view.title && root.contains(document.activeElement)) document.getElementById('main')?.focus()
+  if (before !== view.title && inside) document.getElementById('main')?.focus()
   void refresher.now()
 }
 

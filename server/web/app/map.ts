@@ -1,17 +1,8 @@
 import { html, svg, type TemplateResult } from 'lit-html'
+import type { DownloadMap } from '../../../shared/operator.ts'
 import { table } from './parts.ts'
 import { barsOf, lengthOf, ROW_HEIGHT, ROWS, WIDTH, type Piece } from './ranges-map.ts'
 import { bytes, number } from './text.ts'
-
-/** What GET /downloads/ID/map tells. */
-export interface RangesMap {
-  attempt: number
-  size: number | null
-  received: Piece[]
-  /** `bytes` of each have arrived and are not durable yet. */
-  receiving: (Piece & { bytes: number })[]
-  resent: Piece[]
-}
 
 /** Pieces that are listed; more of them nobody reads. */
 const LISTED = 100
@@ -19,7 +10,7 @@ const LISTED = 100
 const RESENT_HEIGHT = 4
 
 /** Which bytes are there, as a picture and in words. */
-export function rangesMap(map: RangesMap): TemplateResult | undefined {
+export function rangesMap(map: DownloadMap): TemplateResult | undefined {
   const { size, received, receiving, resent } = map
   if (size === null || size === 0) return undefined
   const arrived = receiving.map(({ start, bytes: count }) => ({ start, end: start + count }))
@@ -49,15 +40,15 @@ function bars(pieces: readonly Piece[], size: number, kind: string): TemplateRes
   )
 }
 
-function inWords({ received, receiving, resent }: RangesMap, size: number): string {
-  const there = `${bytes(lengthOf(received))} of ${bytes(size)} are there, in ${count(received.length, 'range')}`
+function inWords({ received, receiving, resent, joined }: DownloadMap, size: number): string {
+  const there = `${bytes(lengthOf(received))} of ${bytes(size)} are there, in ${joined ? 'more than ' : ''}${count(received.length, 'range')}`
   const again = resent.length === 0 ? '' : `; ${bytes(lengthOf(resent))} came again`
   return `${there}; ${count(receiving.length, 'chunk')} under way${again}`
 }
 
 const count = (many: number, what: string): string => `${number(many)} ${what}${many === 1 ? '' : 's'}`
 
-function list({ received, receiving, resent }: RangesMap): TemplateResult {
+function list({ received, receiving, resent }: DownloadMap): TemplateResult {
   const rows = [
     ...received.map((piece) => ({ ...piece, kind: 'durable' })),
     ...receiving.map((piece) => ({ ...piece, kind: `under way, ${bytes(piece.bytes)} arrived` })),

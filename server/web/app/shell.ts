@@ -42,7 +42,7 @@ export function shell({
   return html`<a class="skip" href="#main" @click=${toMain}>To the text</a>
     <header>
       <a class="brand" href="#/">Backhaul</a>
-      ${inside ? navigation(session) : nothing} ${inside && overview ? counts(overview) : nothing}
+      ${inside ? navigation(session, view.section) : nothing} ${inside && overview ? counts(overview) : nothing}
       <p class="connection ${connection}" role="status">${connections[connection]}</p>
       ${inside && session.needed ? whoIs(session, signOut) : nothing}
     </header>
@@ -60,12 +60,14 @@ function toMain(event: Event): void {
   document.getElementById('main')?.focus()
 }
 
-const navigation = (session: Session): TemplateResult =>
-  html`<nav aria-label="Views">
-    <a href="#/">Downloads</a>
-    <a href="#/clients">Clients</a> ${may(session, 'admin') ? html`<a href="#/audit">Audit</a>` : nothing}
-    <a href="/docs">API</a>
+function navigation(session: Session, current: View['section']): TemplateResult {
+  const link = (to: string, words: string, section: View['section']): TemplateResult =>
+    html`<a href=${to} aria-current=${section === current ? 'page' : nothing}>${words}</a>`
+  return html`<nav aria-label="Views">
+    ${link('#/', 'Downloads', 'downloads')} ${link('#/clients', 'Clients', 'clients')}
+    ${may(session, 'admin') ? link('#/audit', 'Audit', 'audit') : nothing} <a href="/docs">API</a>
   </nav>`
+}
 
 function counts({ clients, downloads }: Overview): TemplateResult {
   const told: [string, string, number][] = [

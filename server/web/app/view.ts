@@ -5,6 +5,8 @@ import type { Session } from './session.ts'
 export interface View {
   /** Of the page, and its heading. */
   title: string
+  /** The link of the head that leads nearest to it. */
+  section?: 'downloads' | 'clients' | 'audit'
   /** Fetches what is shown; what it throws is shown in its place. */
   load(): Promise<void>
   /** As it was loaded last. */

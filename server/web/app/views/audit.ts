@@ -15,6 +15,7 @@ export function auditView(query: URLSearchParams): View {
   const wanted = { actor: query.get('actor'), client: query.get('client') }
   return {
     title: 'Audit',
+    section: 'audit',
     async load() {
       list = await call<AuditList>(withQuery('/audit', { ...wanted, cursor: query.get('cursor'), limit: ROWS }))
     },

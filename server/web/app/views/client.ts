@@ -15,6 +15,7 @@ export function clientView(page: Page, id: string, query: URLSearchParams): View
   let client: Client | undefined
   return {
     title: `Client ${id}`,
+    section: 'clients',
     async load() {
       client = await call<Client>(`/clients/${encodeURIComponent(id)}`)
       await rows.load()

@@ -23,6 +23,7 @@ export function clientsView(query: URLSearchParams): View {
 
   return {
     title: 'Clients',
+    section: 'clients',
     async load() {
       const transferring = call<DownloadList>(withQuery('/downloads', { status: 'transferring', limit: COUNTED }))
       const found = call<ClientList>(withQuery('/clients', { ...wanted, cursor: query.get('cursor'), limit: ROWS }))

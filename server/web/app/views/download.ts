@@ -1,9 +1,9 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import type { Event, EventList } from '../../../../shared/events.ts'
-import type { Download } from '../../../../shared/operator.ts'
+import type { Download, DownloadMap } from '../../../../shared/operator.ts'
 import type { Status } from '../../../../shared/protocol.ts'
 import { call } from '../api.ts'
-import { rangesMap, type RangesMap } from '../map.ts'
+import { rangesMap } from '../map.ts'
 import { fact, pace, progressBar, statusMark } from '../parts.ts'
 import { createRates } from '../rates.ts'
 import { clientLink } from '../route.ts'
@@ -23,13 +23,15 @@ export function downloadView(page: Page, id: string): View {
   const rates = createRates()
   let download: Download | undefined
   let story: Event[] = []
-  const map: RangesMap | undefined = undefined
+  let map: DownloadMap | undefined
   let stale = true
 
   const load = async (): Promise<void> => {
     // Whoever reads the story after the download cannot miss how it came to be as it is.
     download = await call<Download>(at)
     rates.look([download], performance.now())
+    const mapped = download.size !== null && moving.includes(download.status)
+    map = mapped ? await call<DownloadMap>(`${at}/map`) : undefined
     if (!stale) return
     stale = false
     story = (await call<EventList>(`${at}/events?limit=${TOLD}`)).events
@@ -68,6 +70,7 @@ export function downloadView(page: Page, id: string): View {
 
   return {
     title: 'Download',
+    section: 'downloads',
     load,
     show() {
       if (!download) return nothing
@@ -76,8 +79,7 @@ export function downloadView(page: Page, id: string): View {
           ${statusMark(download.status)}${download.reason === null ? '' : html` (<code>${visible(download.reason)}</code>)`}
           ${progressBar(download)} ${pace(download, rates)}
         </p>
-        ${actions(download)}
-        ${map && moving.includes(download.status) ? section('Received ranges', rangesMap(map)) : nothing}
+        ${actions(download)} ${map ? section('Received ranges', rangesMap(map)) : nothing}
         ${section('Facts', facts(download))} ${section('Story', storyOf(story))}`
     },
     concerns(event) {

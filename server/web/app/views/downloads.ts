@@ -21,6 +21,7 @@ export function downloadsView(page: Page, query: URLSearchParams): View {
   const ask = may(page.session, 'operator') ? createAskForm(page) : undefined
   return {
     title: 'Downloads',
+    section: 'downloads',
     load: rows.load,
     show: () => html`${ask?.show()} ${filterForm(query)} ${rows.show('Downloads', '/')}`,
     concerns: ({ downloadId }) => downloadId !== null,
