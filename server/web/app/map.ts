@@ -13,7 +13,9 @@ const RESENT_HEIGHT = 4
 export function rangesMap(map: DownloadMap): TemplateResult | undefined {
   const { size, received, receiving, resent } = map
   if (size === null || size === 0) return undefined
-  const arrived = receiving.map(({ start, bytes: count }) => ({ start, end: start + count }))
+  const arrived = receiving
+    .filter(({ bytes: count }) => count > 0)
+    .map(({ start, bytes: count }) => ({ start, end: start + count }))
   return html`<svg class="map" viewBox="0 0 ${WIDTH} ${ROWS * ROW_HEIGHT}" role="img" aria-label=${inWords(map, size)}>
       ${bars(received, size, 'received')} ${bars(receiving, size, 'promised')} ${bars(arrived, size, 'receiving')}
       ${bars(resent, size, 'resent')}
