@@ -122,6 +122,30 @@ describeWith(needsBrowser, 'the dashboard', () => {
     expect((await stack.get(`/downloads/${id}`))['status']).toBe('completed')
   })
 
+  test('a page that nobody sees asks nothing, and has all that happened meanwhile when it is seen', async () => {
+    const tab = await browser.open('/')
+    const { page } = tab
+    await page.getByText('Live', { exact: true }).waitFor()
+    const isHidden = (hidden: boolean): Promise<void> =>
+      page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, value: ${hidden} });
+        document.dispatchEvent(new Event('visibilitychange'))`)
+    await isHidden(true)
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(request.url()))
+    const file = join(site.root, 'unseen.bin')
+    await writeRandom(file, 4 * MiB)
+    site.proxy.slow(2 * MiB)
+    const { id } = await stack.ask({ clientId: site.id, path: file })
+    await stack.reached(id, 'completed')
+    site.proxy.slow(Infinity)
+    expect(asked).toEqual([])
+    expect(await page.getByRole('row', { name: 'unseen.bin' }).count()).toBe(0)
+    await isHidden(false)
+    await page.getByRole('row', { name: 'unseen.bin' }).getByText('Completed').waitFor()
+    await page.getByText('Live', { exact: true }).waitFor()
+    expect(tab.faults()).toEqual([])
+  })
+
   test('a hostile name is text', async () => {
     const name = `<img src=x onerror=alert(1)>"'\u202etxt.exe\u0007\n<script>alert(2)</script>`.replaceAll(
       '/',

@@ -45,9 +45,9 @@ describe('pages', () => {
       "script-src 'self'",
       "style-src 'self'",
     ])
-    const text = await answer.text()
-    expect(text).not.toMatch(/<style| style=| on\w+=|javascript:|data:|<script(?! type="module" src="\/assets\/)/i)
-    const places = [...text.matchAll(/ (?:src|href)="([^"]*)"/g)].map(([, place = '']) => place)
+    const page = await answer.text()
+    expect(page).not.toMatch(/<style| style=| on\w+=|javascript:|data:|<script(?! type="module" src="\/assets\/)/i)
+    const places = [...page.matchAll(/ (?:src|href)="([^"]*)"/g)].map(([, place = '']) => place)
     for (const place of places) expect([place, (await get(place)).status]).toEqual([place, 200])
     // Programs that look here find as little as before.
     const other = await get('/', { accept: 'application/json' })

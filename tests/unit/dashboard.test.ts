@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
+import { bundleForBrowsers } from '../../packaging/bundle.ts'
 import { barsOf, ROW_HEIGHT, ROWS, WIDTH } from '../../server/web/app/ranges-map.ts'
 import { createRates, type Seen } from '../../server/web/app/rates.ts'
 import { clientLink, downloadLink, linkTo, routeOf } from '../../server/web/app/route.ts'
-import { readModules } from '../../server/web/modules.ts'
+import { ENTRY, readModules } from '../../server/web/modules.ts'
 
 describe('addresses', () => {
   test.each([
@@ -83,7 +84,7 @@ describe('the modules that browsers run', () => {
   const modules = readModules()
 
   test('import nothing but each other', () => {
-    expect(modules.has('app/main.ts')).toBe(true)
+    expect(modules.has(ENTRY)).toBe(true)
     for (const [path, { text }] of modules) {
       const imports = [...text.matchAll(/(?:^|[;}\s])(?:import|from)\s*["']([^"']+)["']/g)].map(([, to = '']) => to)
       for (const to of imports) {
@@ -99,5 +100,11 @@ describe('the modules that browsers run', () => {
       expect(type).toBe('text/javascript; charset=utf-8')
     }
     expect(modules.get('app/route.ts')?.text).not.toContain(': string')
+  })
+
+  test('are one for an executable, which imports nothing', async () => {
+    const bundled = await bundleForBrowsers(`server/web/${ENTRY}`)
+    expect(bundled).toContain('/overview')
+    expect(bundled).not.toMatch(/^import|\bimport\s*[("']/m)
   })
 })
