@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { ADMIN } from '../helpers/admin.ts'
 import { axeFindings, axeScript } from '../helpers/axe.ts'
 import { needsBrowser, openBrowser, type OpenBrowser, type Tab } from '../helpers/browser.ts'
@@ -19,6 +19,7 @@ describeWith(needsBrowser, 'the dashboard where tokens are wanted', () => {
     browser = await openBrowser(stack.url)
     await stack.online('shop_1')
   })
+  afterEach(() => browser.closeTabs())
   afterAll(async () => {
     await browser?.close()
     await stack.stop()

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { axeFindings, axeScript } from '../helpers/axe.ts'
 import { needsBrowser, openBrowser, screenshot, type OpenBrowser } from '../helpers/browser.ts'
 import { writeRandom } from '../helpers/folder.ts'
@@ -28,6 +28,7 @@ describeWith(needsBrowser, 'how the dashboard looks', () => {
     running = (await stack.ask({ clientId: site.id, path: file }))['id']
     await stack.reached(running, 'transferring')
   })
+  afterEach(() => browser.closeTabs())
   afterAll(async () => {
     await browser?.close()
     site?.proxy.slow(Infinity)

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { needsBrowser, openBrowser, screenshot, type OpenBrowser } from '../helpers/browser.ts'
 import { describeWith } from '../helpers/needs.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
@@ -15,6 +15,7 @@ describeWith(needsBrowser, 'the dashboard with ten thousand clients', () => {
     await stack.execute(`INSERT INTO clients (id, last_seen) VALUES ${rows.join(', ')}`)
     browser = await openBrowser(stack.url)
   })
+  afterEach(() => browser.closeTabs())
   afterAll(async () => {
     await browser?.close()
     await stack.stop()

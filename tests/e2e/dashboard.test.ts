@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { needsBrowser, openBrowser, screenshot, type OpenBrowser, type Tab } from '../helpers/browser.ts'
 import { sha256Of, writeRandom } from '../helpers/folder.ts'
 import { describeWith } from '../helpers/needs.ts'
@@ -19,6 +19,7 @@ describeWith(needsBrowser, 'the dashboard', () => {
     browser = await openBrowser(stack.url)
     site = await startSite(stack, 'shop_1')
   })
+  afterEach(() => browser.closeTabs())
   afterAll(async () => {
     await browser?.close()
     await site?.proxy.close()

@@ -26,6 +26,8 @@ export interface TabOptions {
 export interface OpenBrowser {
   /** @param path of the server: `/#/clients` */
   open(path: string, options?: TabOptions): Promise<Tab>
+  /** Between tests: tabs that nobody looks at still call the server. */
+  closeTabs(): Promise<void>
   close(): Promise<void>
 }
 
@@ -53,6 +55,7 @@ export async function openBrowser(url: string): Promise<OpenBrowser> {
       await page.goto(path)
       return { page, context, faults: () => [...faults] }
     },
+    closeTabs: async () => void (await Promise.all(browser.contexts().map((context) => context.close()))),
     close: () => browser.close(),
   }
 }

@@ -28,9 +28,12 @@ export function createRefresher({
     timer = undefined
     due = false
     last = performance.now()
-    await look()
-    looking = undefined
-    plan()
+    try {
+      await look()
+    } finally {
+      looking = undefined
+      plan()
+    }
   }
 
   const plan = (): void => {
