@@ -86,7 +86,7 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
 /** What sites install, and pages, are for everybody; whatever else they ask for there counts alike. */
 const isForEverybody = (ctx: Context): boolean =>
   (ctx.method === 'GET' || ctx.method === 'HEAD') &&
-  (['/install.sh', '/docs', '/openapi.json'].includes(ctx.path) ||
+  (['/', '/install.sh', '/docs', '/openapi.json'].includes(ctx.path) ||
     /^\/(?:agents|assets)\//.test(ctx.path) ||
     (isSignIn(ctx) && !saysWho(ctx)))
 

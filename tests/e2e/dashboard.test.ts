@@ -123,6 +123,20 @@ describeWith(needsBrowser, 'the dashboard', () => {
     expect((await stack.get(`/downloads/${id}`))['status']).toBe('completed')
   })
 
+  test('what the server cannot answer now is asked for again', async () => {
+    const tab = await browser.open('/')
+    const { page } = tab
+    await page.getByText('Live', { exact: true }).waitFor()
+    const body = { type: 'urn:x', title: 'Store busy', status: 503, code: 'store-busy', detail: 'Come again.' }
+    await page.route('**/downloads?*', (route) => route.fulfill({ status: 503, json: body }))
+    await page.getByRole('combobox', { name: 'Status' }).selectOption('Completed')
+    await page.getByRole('button', { name: 'Filter' }).click()
+    await page.getByRole('alert').getByText('Come again.').waitFor()
+    await page.unroute('**/downloads?*')
+    await page.getByRole('row', { name: 'after.bin' }).waitFor()
+    expect(await page.getByRole('alert').count()).toBe(0)
+  })
+
   test('a page that nobody sees asks nothing, and has all that happened meanwhile when it is seen', async () => {
     const tab = await browser.open('/')
     const { page } = tab

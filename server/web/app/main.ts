@@ -25,6 +25,8 @@ let loaded = false
 let trouble: string | undefined
 let message: unknown = nothing
 let reached = true
+/** What was refused may be answered the next time. */
+let passing = false
 
 const live = createLive({
   told: (event) => {
@@ -39,7 +41,7 @@ const live = createLive({
 const refresher = createRefresher({
   look,
   again: () => {
-    if (!reached) return AGAIN
+    if (!reached || passing) return AGAIN
     if (!session?.signedIn) return undefined
     return view.again() ?? (live.isOpen() ? undefined : AGAIN)
   },
@@ -59,7 +61,7 @@ async function look(): Promise<void> {
     if (!session.signedIn) return
     await shown.load()
     overview = await counts.latest()
-    reached = true
+    ;[reached, passing] = [true, false]
     if (shown === view) [loaded, trouble] = [true, undefined]
   } catch (error) {
     if (shown === view) failed(error)
@@ -69,6 +71,7 @@ async function look(): Promise<void> {
 
 function failed(error: unknown): void {
   reached = !(error instanceof Unreachable)
+  passing = error instanceof Refused && (error.status >= 500 || error.status === 429)
   if (!reached) return
   if (error instanceof Refused && error.code === 'unauthenticated') ended()
   else trouble = messageOf(error)
@@ -77,7 +80,7 @@ function failed(error: unknown): void {
 /** Whoever is known by now sees what the address says, and all others a form. */
 function enter(now: Session): void {
   session = now
-  reached = true
+  ;[reached, passing] = [true, false]
   overview = undefined
   counts = createCounts()
   if (now.signedIn && !document.hidden) live.start()
