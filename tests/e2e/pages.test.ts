@@ -99,6 +99,12 @@ describe('pages', () => {
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 40[0-4] [^]*application\/problem\+json/)
   })
 
+  test('whoever reads the page has failed at nothing, however often', async () => {
+    // More often than a stranger may fail in a minute.
+    for (let n = 0; n < 100; n += 1) expect((await get('/', {}, 'HEAD')).status).toBe(200)
+    expect((await get('/downloads')).status).toBe(401)
+  })
+
   test('on a machine that needs no token, its own browsers see them, and nobody else', async () => {
     const own = await startStack()
     try {
