@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router'
 import type { Client, ClientList } from '../../shared/operator.ts'
-import { mayClient, nameOf } from '../domain/access/principal.ts'
+import { mayClient, nameOf, type Principal } from '../domain/access/principal.ts'
 import { unknownClient } from '../domain/guards.ts'
 import type { RouteDeps } from './agents.ts'
 import { about } from './audit.ts'
@@ -10,6 +10,10 @@ import { valid } from './json.ts'
 import { queries } from './parameters.ts'
 import { checkPath, permittedPage } from './permitted.ts'
 import { clientIdOf, integerQuery, labelsQuery, parameter, query } from './request.ts'
+
+/** Whoever may not see all clients is told no id of another: they are all looked through, as without a limit. */
+const unlessScoped = (principal: Principal): { within?: number } =>
+  principal.kind === 'operator' && principal.clients !== null ? { within: Infinity } : {}
 
 /** The operator's calls about clients, and a client's file straight through. */
 export function clientRoutes(router: Router, { domain, present }: RouteDeps): void {
@@ -33,7 +37,14 @@ export function clientRoutes(router: Router, { domain, present }: RouteDeps): vo
     const { page, next } =
       limit === undefined
         ? { page: (await list(cursor, undefined)).filter(may), next: null }
-        : await permittedPage({ list, cursor, cursorOf: ({ id }: Client) => id, limit, may })
+        : await permittedPage({
+            list,
+            cursor,
+            cursorOf: ({ id }: Client) => id,
+            limit,
+            may,
+            ...unlessScoped(principal),
+          })
     ctx.body = { clients: page, count: page.length, next } satisfies ClientList
   })
 

@@ -18,23 +18,26 @@ export function checkPath(principal: Principal, path: string | null): void {
  * A page of what the caller may see, and asked for. It can have fewer rows than that although there are more: `next` says so.
  * @param limit rows of the page, at most
  * @param list the rows behind a cursor, so many at most
+ * @param within rows that are looked through, at most; where that ends it, `next` tells of a row that is not in the page
  */
 export async function permittedPage<Row, Cursor extends string | number>({
   list,
   cursor,
   cursorOf,
   limit,
+  within = LOOKED_THROUGH,
   may,
 }: {
   list: (cursor: Cursor | undefined, limit: number) => Promise<Row[]>
   cursor: Cursor | undefined
   cursorOf: (row: Row) => Cursor
   limit: number
+  within?: number
   may: (row: Row) => boolean
 }): Promise<{ page: Row[]; next: string | null }> {
   const page: Row[] = []
   let at = cursor
-  for (let seen = 0; seen < LOOKED_THROUGH;) {
+  for (let seen = 0; seen < within;) {
     // One more than is looked at says whether there is a next page.
     const size = seen === 0 ? limit : Math.max(limit, AT_ONCE)
     const rows = await list(at, size + 1)
