@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setImmediate as immediately } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { pino } from 'pino'
 import { readConfig } from '../../server/config.ts'
@@ -22,7 +23,8 @@ let lines: Json[]
 let counts: Record<string, number>
 /** What the clock of webhooks is ahead of ours, in ms. */
 let ahead: number
-let isMine: boolean
+/** Whether this server is the one to send, as it is told one time after the other; afterwards it is. */
+let mine: unknown[]
 let running: Webhooks[]
 let receivers: Receiver[]
 
@@ -32,7 +34,7 @@ beforeEach(async () => {
   path = join(made.folder, 'backhaul.db')
   opened = await openDomain(made.folder)
   await opened.stores.jobs.recordContacts([{ clientId: 'e1', at: 1 }])
-  ;[lines, counts, ahead, isMine, running, receivers] = [[], {}, 0, true, [], []]
+  ;[lines, counts, ahead, mine, running, receivers] = [[], {}, 0, [], [], []]
 })
 afterEach(async () => {
   for (const each of running) await each.stop()
@@ -53,7 +55,7 @@ const start = (to: Receiver[], env: Record<string, string> = {}): Webhooks => {
   const webhooks = createWebhooks({
     ...stores,
     settings: settings.webhooks!,
-    leases: { ...stores.leases, hold: async () => isMine },
+    leases: { ...stores.leases, hold: async () => (mine.shift() ?? true) === true },
     present: createPresent({ bytes: stores.bytes, presence: domain.presence }),
     clock: { now: () => Date.now() + ahead, monotonic: () => performance.now() },
     log: pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line) as Json) }),
@@ -226,15 +228,23 @@ test('what was taken is not sent again while the database cannot be written', as
   expect(counts).toEqual({ delivered: 1 })
 })
 
-test('a server that is not the one to send sends nothing', async () => {
+test('a server that is not the one to send looks at nothing, and one that is no more does not go on', async () => {
   const to = await receiver()
   const webhooks = await begin([to])
-  isMine = false
+  await webhooks.stop()
+  const before = await opened.stores.webhooks.position(keyOf(to))
   const ids = await fail()
-  await webhooks.step()
-  await until('a turn', async () => opened.stores.webhooks.count().then(() => true))
-  expect(await opened.stores.webhooks.count()).toBe(0)
-  isMine = true
-  await counted(webhooks, 'delivered', 1)
+  for (const answers of [[false], [true, false]]) {
+    mine = [...answers, 'no more questions']
+    const other = start([to])
+    await other.step()
+    await until('it to ask', async () => mine.length === 1)
+    await immediately()
+    expect(mine).toEqual(['no more questions'])
+    await other.stop()
+    expect([await opened.stores.webhooks.position(keyOf(to)), to.received]).toEqual([before, []])
+  }
+  mine = []
+  await counted(start([to]), 'delivered', 1)
   expect(toldOf(to)).toEqual(ids)
 })
