@@ -119,7 +119,8 @@ describe('webhooks', () => {
     await begin(silent, other)
     const ids = [await fail(), await fail(), await fail()]
     await silent.has(2)
-    expect((await other.has(3)).map(({ json }) => json['data']['downloadId']).toSorted()).toEqual(ids.toSorted())
+    const told = (await other.has(3)).map(({ json }) => String(json['data']['downloadId']))
+    expect(told.toSorted()).toEqual(ids.toSorted())
     // It has not been given up yet.
     expect(silent.received).toHaveLength(2)
     await transfer(stack, 'shop_2', 100_000)

@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { Json } from './stack.ts'
@@ -31,14 +31,17 @@ export async function startReceiver(
 ): Promise<Receiver> {
   const received: Received[] = []
   let [open, most] = [0, 0]
+  const receive = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await text(request)
+    const one = { path: request.url ?? '', headers: request.headers, body, json: JSON.parse(body) as Json }
+    received.push(one)
+    answer(response, one)
+  }
   const server = createServer((request, response) => {
     most = Math.max(most, (open += 1))
     response.once('close', () => (open -= 1))
-    void text(request).then((body) => {
-      const one = { path: request.url ?? '', headers: request.headers, body, json: JSON.parse(body) as Json }
-      received.push(one)
-      answer(response, one)
-    })
+    // A test that waits for what was cut off says so.
+    receive(request, response).catch(() => response.destroy())
   })
   await new Promise<void>((resolve) => void server.listen(port, '127.0.0.1', resolve))
   const bound = (server.address() as AddressInfo).port

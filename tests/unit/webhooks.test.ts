@@ -118,7 +118,7 @@ test('what is told is of the types that are wanted; of what is no download there
   await fail()
   const agent = { version: '2', platform: 'test', hostname: 'till' }
   const session = { protocol: 1, clientId: 'e2', instance: 'first', takeover: false, agent, shared: [], labels: {} }
-  await opened.domain.sessions.begin(session as never)
+  await opened.domain.sessions.begin(session)
   await counted(webhooks, 'delivered', 2)
   const heard = (await to.has(2)).toSorted((a, b) => (a.json['type'] < b.json['type'] ? 1 : -1))
   expect(heard.map(({ json }) => [json['type'], json['data']['download']?.['status']])).toEqual([
@@ -159,6 +159,15 @@ test('an endpoint that says when to come again is asked then', async () => {
   expect(await opened.stores.webhooks.due(keyOf(to), Date.now() + 3600_000, 9)).toMatchObject([
     { attempts: 1, lastStatus: 503 },
   ])
+})
+
+test('the way out is by the proxy that is set', async () => {
+  const proxy = await receiver()
+  const env = { WEBHOOK_URL: 'http://bot/hook?key=1', HTTP_PROXY: proxy.url }
+  const webhooks = await begin([proxy], env)
+  await fail()
+  await counted(webhooks, 'delivered', 1)
+  expect(proxy.received).toMatchObject([{ path: 'http://bot/hook?key=1', headers: { host: 'bot' } }])
 })
 
 test('what is forgotten is not told: the endpoint begins anew, and the log says so', async () => {
