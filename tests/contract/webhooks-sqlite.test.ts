@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
+import { openDatabase } from '../../server/stores/sqlite/database.ts'
 import { openSqlite } from '../../server/stores/sqlite/index.ts'
 import { beginAnew } from '../../server/stores/sqlite/restored.ts'
+import { createWebhookStore } from '../../server/stores/sqlite/webhooks.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { webhookStoreContract } from './webhooks.ts'
 
@@ -28,4 +30,35 @@ test('a restored database has nothing to be sent, and its endpoints are new', as
   expect([await webhooks.position('a'), await webhooks.count()]).toEqual([undefined, 0])
   await close()
   await remove()
+})
+
+test('no question of one endpoint looks at what waits for all, or sorts it', async () => {
+  const { path, remove } = await place()
+  const db = openDatabase(path)
+  const asked = new Set<string>()
+  const webhooks = createWebhookStore({
+    db: {
+      ...db,
+      all: (sql, parameters) => db.all(asked.add(sql) && sql, parameters),
+      one: (sql, parameters) => db.one(asked.add(sql) && sql, parameters),
+      run: (sql, parameters) => db.run(asked.add(sql) && sql, parameters),
+    },
+  })
+  await webhooks.begin('a', '0')
+  await webhooks.position('a')
+  await webhooks.move('a', { from: '0', to: '1', deliveries: [] })
+  await webhooks.due('a', 1, 2)
+  await webhooks.postpone('a', { event: '1', attempts: 1, nextAt: 1, lastStatus: null })
+  await webhooks.remove('a', '1')
+  await webhooks.dropOldest('a', 5)
+  const plans = [...asked].map((sql) => ({
+    sql,
+    steps: db.all(`EXPLAIN QUERY PLAN ${sql}`).map((row) => String(row['detail'])),
+  }))
+  db.close()
+  await remove()
+  expect(plans).toHaveLength(7)
+  for (const { sql, steps } of plans) {
+    expect([sql, steps.filter((step) => /^SCAN (webhooks|deliveries)|TEMP B-TREE/.test(step))]).toEqual([sql, []])
+  }
 })
