@@ -46,7 +46,9 @@ export async function windowsWhere(needs: Needs): Promise<{ made: Windows | unde
 /** @throws Error with Wine's own words, where it can make no Windows */
 async function startWindows(node: string): Promise<Windows> {
   const { folder, remove } = await temporaryFolder()
-  const env = { ...process.env, WINEPREFIX: join(folder, 'prefix'), WINEDEBUG: '-all', DISPLAY: '' }
+  // In the locale C it finds no file whose name is not ASCII.
+  const locale = { LC_ALL: 'C.UTF-8' }
+  const env = { ...process.env, ...locale, WINEPREFIX: join(folder, 'prefix'), WINEDEBUG: '-all', DISPLAY: '' }
   const within = { env, timeout: 120_000 }
   const asWindows10 = ['reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f']
   const make = () => run('wine', asWindows10, within)
