@@ -52,6 +52,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     async step() {
       if (stopping.signal.aborted) return
       const isMine = await leases.hold(LEASE)
+      if (stopping.signal.aborted) return
       if (isMine && !wasMine) await webhooks.keepOnly(settings.endpoints.map(({ key }) => key))
       wasMine = isMine
       if (isMine) for (const endpoint of each) endpoint.go()

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { makeAuthority } from '../helpers/certificates.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 import { blocksOf } from '../helpers/page.ts'
 import { metricsOf, transfer, valueOf } from '../helpers/prometheus.ts'
@@ -29,9 +31,10 @@ describe('webhooks', () => {
   }
 
   /** A server that tells these, and has begun to. */
-  const begin = async (...to: Receiver[]): Promise<void> => {
+  const begin = (...to: Receiver[]): Promise<void> => beginWith({}, ...to)
+  const beginWith = async (env: Record<string, string>, ...to: Receiver[]): Promise<void> => {
     const url = to.map((each) => `${each.url}/${HIDDEN}`).join(' ')
-    stack = await startStack({ WEBHOOK_URL: url, WEBHOOK_SECRET: SECRET, LOG_LEVEL: 'trace' })
+    stack = await startStack({ WEBHOOK_URL: url, WEBHOOK_SECRET: SECRET, LOG_LEVEL: 'trace', ...env })
     for (const { url: shown } of to) {
       await stack.server.line(({ endpoint, msg }) => endpoint === shown && String(msg).startsWith('webhooks tell'))
     }
@@ -108,7 +111,7 @@ describe('webhooks', () => {
     await counted('retried', 1)
     await stack.restart('SIGKILL')
     expect(await waiting()).toBe(1)
-    const back = await receiver(undefined, gone.port)
+    const back = await receiver(undefined, { port: gone.port })
     const [heard] = await back.has(1)
     expect(heard!.json['data']['downloadId']).toBe(id)
     await until('nothing to wait', async () => (await waiting()) === 0)
@@ -130,6 +133,27 @@ describe('webhooks', () => {
     await silent.has(4)
     expect(silent.mostAtOnce()).toBe(2)
   })
+
+  testWith(
+    { programs: ['openssl'] },
+    'go over TLS to who has a certificate that is trusted, and to nobody else',
+    async () => {
+      const { folder, remove } = await temporaryFolder()
+      const [known, unknown] = [makeAuthority(folder), makeAuthority(folder)]
+      const [to, stranger] = [
+        await receiver(undefined, { tls: known.issue() }),
+        await receiver(undefined, { tls: unknown.issue() }),
+      ]
+      await beginWith({ NODE_EXTRA_CA_CERTS: known.ca }, to, stranger)
+      await fail()
+      const [heard] = await to.has(1)
+      expect(heard!.headers['webhook-signature']).toBe(signatureOf(heard!))
+      await counted('retried', 1)
+      await stack.server.line(({ endpoint, answer }) => endpoint === stranger.url && /certificate/.test(String(answer)))
+      expect(stranger.received).toEqual([])
+      await remove()
+    },
+  )
 
   test('do not go where an answer points to', async () => {
     const elsewhere = await receiver()

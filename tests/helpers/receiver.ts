@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import type { Pair } from './certificates.ts'
 import type { Json } from './stack.ts'
 import { until } from './until.ts'
 
@@ -24,10 +27,10 @@ export interface Receiver {
   close(): Promise<void>
 }
 
-/** @param answer by default 204 */
+/** @param answer by default 204 @param at.tls for HTTPS */
 export async function startReceiver(
   answer: (response: ServerResponse, received: Received) => void = (response) => response.writeHead(204).end(),
-  port = 0,
+  { port = 0, tls }: { port?: number; tls?: Pair } = {},
 ): Promise<Receiver> {
   const received: Received[] = []
   let [open, most] = [0, 0]
@@ -37,17 +40,20 @@ export async function startReceiver(
     received.push(one)
     answer(response, one)
   }
-  const server = createServer((request, response) => {
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
     most = Math.max(most, (open += 1))
     response.once('close', () => (open -= 1))
     // A test that waits for what was cut off says so.
     receive(request, response).catch(() => response.destroy())
-  })
+  }
+  const server = tls
+    ? createSecureServer({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, take)
+    : createServer(take)
   await new Promise<void>((resolve) => void server.listen(port, '127.0.0.1', resolve))
   const bound = (server.address() as AddressInfo).port
   return {
     port: bound,
-    url: `http://127.0.0.1:${bound}`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${bound}`,
     received,
     mostAtOnce: () => most,
     has: (count) => until(`${count} webhooks`, async () => received.length >= count && received),
