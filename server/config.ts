@@ -4,7 +4,6 @@ import { readEnvironment, type Environment, type EnvReader } from '../shared/env
 import { parseSize, secondsOf } from '../shared/units.ts'
 import { kindOf } from './domain/access/secrets.ts'
 import type { TlsFiles } from './tls.ts'
-import { readWebhooks, type WebhookSettings } from './webhooks/settings.ts'
 import {
   pairStores,
   parseDatabaseUrl,
@@ -44,8 +43,6 @@ export interface Settings {
   lengthLimit: number | undefined
   /** Whether agents send their chunks straight to the store. */
   directUploads: boolean
-  /** Where and how webhooks are sent; undefined where they are not. */
-  webhooks: WebhookSettings | undefined
 }
 
 /**
@@ -76,7 +73,6 @@ export function readConfig(env: Environment): Config {
     })
   }
   const lengthLimit = read.parsed('LENGTH_LIMIT', '', (text) => parseSize(text, 1))
-  const webhooks = readWebhooks(read)
   read.finish()
   return {
     host,
@@ -96,7 +92,6 @@ export function readConfig(env: Environment): Config {
     tls,
     origins,
     releases,
-    webhooks,
   }
 }
 

@@ -8,7 +8,6 @@ import type { Chunk, CommitState, DownloadRecord, JobStore } from '../ports.ts'
 import type { Body, Chunks } from './chunks.ts'
 import { checkUnderWay, findClaimed, findForSession, judgeCommit, judgeOverlap } from './guards.ts'
 import type { Land, Landing } from './landing.ts'
-import type { Resent } from './resent.ts'
 
 export interface ChunkRequest extends Landing {
   range: ContentRange
@@ -36,11 +35,10 @@ export interface UploadsDeps {
   jobs: JobStore
   chunks: Chunks
   land: Land
-  resent: Resent
 }
 
 /** An agent's chunks: in any order, over several connections, again after a lost answer. */
-export function createUploads({ jobs, chunks, land, resent }: UploadsDeps): Uploads {
+export function createUploads({ jobs, chunks, land }: UploadsDeps): Uploads {
   /** @returns the download with the chunk counted, or undefined when the chunk was there already */
   const take = async (request: ChunkRequest): Promise<DownloadRecord | undefined> => {
     const { id, session, attempt, range, digest, body, decode, signal } = request
@@ -53,7 +51,7 @@ export function createUploads({ jobs, chunks, land, resent }: UploadsDeps): Uplo
       const received = body(lease.signal)
       if (judgeOverlap({ start, end, digest }, overlapping) === 'replay') {
         // What was there may not be durable yet; it is, once it is counted.
-        await resent.add(part, { start, end }, await readToEnd(received))
+        await jobs.addResent(id, await readToEnd(received))
         return undefined
       }
       const batches = decode?.(received, lease.signal) ?? received
@@ -86,7 +84,7 @@ export function createUploads({ jobs, chunks, land, resent }: UploadsDeps): Uplo
       land(request, {
         check: () => check(request),
         take: () => take(request),
-        repeated: async () => resent.add(request, request.range, await readToEnd(request.body(request.signal))),
+        repeated: async () => jobs.addResent(request.id, await readToEnd(request.body(request.signal))),
       }),
   }
 }

@@ -8,8 +8,6 @@ import {
   enrolmentRequestSchema,
   enrolmentSchema,
   revokedSchema,
-  signInRequestSchema,
-  signInSchema,
   tokenListSchema,
   tokenRequestSchema,
   tokenSchema,
@@ -21,10 +19,8 @@ import {
   clientListSchema,
   clientSchema,
   downloadListSchema,
-  downloadMapSchema,
   downloadRequestSchema,
   downloadSchema,
-  overviewSchema,
   updateSchema,
 } from '../../shared/operator.ts'
 import {
@@ -57,7 +53,6 @@ import {
 /** What callers send, by the names that the API's description gives it. */
 export const requests = {
   DownloadRequest: downloadRequestSchema,
-  SignInRequest: signInRequestSchema,
   TokenRequest: tokenRequestSchema,
   EnrolmentRequest: enrolmentRequestSchema,
   CredentialRequest: credentialRequestSchema,
@@ -89,15 +84,12 @@ const knownProblemSchema = problemSchema.extend({
 export const answers = {
   Download: downloadSchema,
   DownloadList: downloadListSchema,
-  DownloadMap: downloadMapSchema,
   Batch: batchSchema,
   Event: eventSchema,
   EventList: eventListSchema,
   Client: clientSchema,
   ClientList: clientListSchema,
   Update: updateSchema,
-  Overview: overviewSchema,
-  SignIn: signInSchema,
   Token: tokenSchema,
   TokenList: tokenListSchema,
   Enrolment: enrolmentSchema,

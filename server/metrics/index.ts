@@ -3,9 +3,8 @@ import type { Observer } from '../ports.ts'
 import { countCalls, type CallMetrics } from './calls.ts'
 import { countDownloads } from './downloads.ts'
 import { createLooks, type Sources } from './looks.ts'
-import { countWebhooks, type WebhookMetrics } from './webhooks.ts'
 
-export interface Metrics extends Observer, CallMetrics, WebhookMetrics {
+export interface Metrics extends Observer, CallMetrics {
   contentType: string
   /** The metrics as Prometheus reads them. */
   text(): Promise<string>
@@ -21,7 +20,6 @@ export function createMetrics(): Metrics {
   return {
     ...countDownloads(registry),
     ...countCalls(registry),
-    ...countWebhooks(registry),
     contentType: registry.contentType,
     async text() {
       await look()

@@ -70,9 +70,7 @@ describeWith({ otherwise: postgresLacking() ?? s3Lacking() }, 'rows on their way
     const db = new DatabaseSync(path)
     const names = db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`).all()
     db.close()
-    expect(names.map(({ name }) => String(name)).toSorted()).toEqual(
-      [...tables, 'chunks', 'event_log', 'webhooks', 'deliveries'].toSorted(),
-    )
+    expect(names.map(({ name }) => String(name)).toSorted()).toEqual([...tables, 'chunks', 'event_log'].toSorted())
   })
 
   for (const version of storedVersions()) {

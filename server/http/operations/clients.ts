@@ -18,14 +18,11 @@ export const clientOperations: Operations = {
   'GET /clients': {
     id: 'listClients',
     access: 'reader',
-    summary: 'Clients, by their ids',
+    summary: 'Clients',
     query: {
       status: queries.shown.optional(),
       label: queries.label.optional(),
       outdated: queries.outdated.optional(),
-      search: queries.search.optional(),
-      limit: queries.clientLimit.optional(),
-      cursor: queries.clientCursor.optional(),
     },
     answers: { 200: 'ClientList' },
   },

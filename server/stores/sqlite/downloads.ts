@@ -9,7 +9,6 @@ type DownloadStore = Omit<
   JobStore,
   | 'findClient'
   | 'listClients'
-  | 'clientsSeen'
   | 'listDownloads'
   | 'recordContacts'
   | 'recordConflict'
