@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isPlainText } from './plain-text.ts'
 import { clientIdSchema, FILE_KIND, labelsSchema, pathSchema, policies, statuses, updateStates } from './protocol.ts'
 
 /** What operators send and get: the API that curl, the CLI and pages use. */
@@ -20,11 +21,7 @@ export const downloadRequestSchema = z
     priority: z.int().min(-100).max(100).optional(),
     policy: z.enum(policies).optional(),
     expiresIn: seconds.optional(),
-    note: z
-      .string()
-      .max(1000)
-      .refine((text) => !/\p{Cc}/u.test(text), 'must not contain control characters')
-      .optional(),
+    note: z.string().max(1000).refine(isPlainText, 'must not contain control characters').optional(),
   })
   .refine((body) => (body.clientId === undefined) !== (body.clientIds === undefined), {
     message: 'say either clientId or clientIds',
