@@ -7,37 +7,10 @@ import { PassThrough } from 'node:stream'
 import { attended } from '../../cli/attend.ts'
 import { run } from '../../cli/run.ts'
 import type { Download } from '../../shared/operator.ts'
+import { toldDownload } from '../helpers/told-download.ts'
 
-const queued: Download = {
-  id: 'd1',
-  requestId: 'd1',
-  clientId: 'restaurant_1',
-  kind: 'file',
-  path: 'menu\u001b[2J.txt',
-  fileName: 'menu\u001b[2J.txt',
-  status: 'queued',
-  reason: null,
-  detail: null,
-  priority: 0,
-  policy: 'fail',
-  note: null,
-  batchId: null,
-  askedBy: null,
-  attempt: 0,
-  size: null,
-  bytesReceived: 0,
-  bytesResent: 0,
-  progress: null,
-  verified: false,
-  sha256: null,
-  filePath: null,
-  sourcePath: null,
-  sourceModifiedAt: null,
-  createdAt: '2026-01-01T00:00:00.000Z',
-  startedAt: null,
-  completedAt: null,
-  expiresAt: '2026-01-08T00:00:00.000Z',
-}
+const fileName = 'menu\u001b[2J.txt'
+const queued = toldDownload('d1', { path: fileName, fileName })
 const sha256 = 'a'.repeat(64)
 const completed: Download = { ...queued, status: 'completed', verified: true, size: 5, sha256, filePath: '/d/menu' }
 const failed: Download = { ...queued, status: 'failed', reason: 'not-found', detail: 'It does not exist.' }

@@ -5,38 +5,7 @@ import type { Change, News } from '../../cli/watch/changes.ts'
 import { tableLines } from '../../cli/watch/table.ts'
 import type { Download } from '../../shared/operator.ts'
 import { statuses } from '../../shared/protocol.ts'
-
-const download = (id: string, more: Partial<Download> = {}): Download => ({
-  id,
-  requestId: id,
-  clientId: 'restaurant_1',
-  kind: 'file',
-  path: `${id}.csv`,
-  fileName: null,
-  status: 'queued',
-  reason: null,
-  detail: null,
-  priority: 0,
-  policy: 'fail',
-  note: null,
-  batchId: null,
-  askedBy: null,
-  attempt: 0,
-  size: null,
-  bytesReceived: 0,
-  bytesResent: 0,
-  progress: null,
-  verified: false,
-  sha256: null,
-  filePath: null,
-  sourcePath: null,
-  sourceModifiedAt: null,
-  createdAt: '2026-01-01T00:00:00.000Z',
-  startedAt: null,
-  completedAt: null,
-  expiresAt: '2026-01-08T00:00:00.000Z',
-  ...more,
-})
+import { toldDownload as download } from '../helpers/told-download.ts'
 
 const MIB = 1024 * 1024
 const moving = (id: string, mib: number): Download =>
