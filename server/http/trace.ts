@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Middleware } from 'koa'
 
-const current = new AsyncLocalStorage<{ traceId: string }>()
+const current = new AsyncLocalStorage<{ traceId: string } | undefined>()
 
 /** Of the request that is being handled: what each line of the log says beside its own. */
 export const traceFields = (): object => ({ ...current.getStore() })
@@ -19,8 +19,11 @@ export function traceIdOf(traceparent: string): string | undefined {
   return parts[2]
 }
 
-/** What is logged for a request that is traced says so. Polls are held before they come here, and cost nothing more. */
+/**
+ * What is logged for a request that is traced says so. One that is not has a place of its own all the same: a poll goes on in
+ * that of the call that woke it. Polls are held before they come here, and cost nothing more.
+ */
 export const traced: Middleware = (ctx, next) => {
   const traceId = traceIdOf(ctx.get('traceparent'))
-  return traceId === undefined ? next() : current.run({ traceId }, next)
+  return current.run(traceId === undefined ? undefined : { traceId }, next)
 }

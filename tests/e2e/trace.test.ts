@@ -49,6 +49,20 @@ describe('a request that is traced', () => {
     const own = await stack.server.line((line) => line['msg'] === 'request' && line['traceId'] === 'a'.repeat(32))
     expect(own['path']).toBe('/jobs')
   })
+
+  test('names no poll that it wakes', async () => {
+    const { rev } = await stack.get('/jobs?client=till&seen=0')
+    const held = fetch(`${stack.url}/jobs?client=till&seen=${rev}`, { headers: { prefer: 'wait=60' } })
+    const woken = 'b'.repeat(32)
+    const id = await ask('wakes', `00-${woken}-${SPAN}-01`)
+    expect(JSON.stringify(await (await held).json())).toContain(id)
+    const requests: unknown[] = []
+    await stack.server.line((line) => {
+      if (line['msg'] === 'request') requests.push([line['path'], line['traceId']])
+      return line['path'] === '/downloads' && line['traceId'] === woken
+    })
+    expect(requests).not.toContainEqual(['/jobs', woken])
+  })
 })
 
 // https://www.w3.org/TR/trace-context/#traceparent-header-field-values and #versioning-of-traceparent
