@@ -1,3 +1,4 @@
+import { AppError } from '../../shared/errors.ts'
 import type { UpdateOrder } from '../../shared/protocol.ts'
 import type { Clock, DownloadRecord, JobStore } from '../ports.ts'
 import { checkSession } from './guards.ts'
@@ -8,6 +9,8 @@ import type { Waiting } from './waiting.ts'
 
 /** More open jobs than this are told once some of these are done. */
 const JOBS_PER_POLL = 50
+/** A store that was away when a poll was woken is asked again after this and up to as much more, in ms. */
+const LOOK_AGAIN = 1000
 /** Thousands of timers are cheap while their times are few, in ms. */
 const TIMER_STEP = 50
 
@@ -67,9 +70,11 @@ export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting:
       let quiet = false
       let looks = 0
       let closed: ((cut: boolean) => void) | undefined
+      let again: NodeJS.Timeout | undefined
       const end = (cut: boolean): void => {
         over = true
         clearTimeout(timer)
+        clearTimeout(again)
         unwatch()
         closed?.(cut)
       }
@@ -88,8 +93,17 @@ export function createPolls(deps: { jobs: JobStore; presence: Presence; waiting:
           closed ??= presence.pollOpened(clientId, waitMs)
         }
       }
-      // What fails here fails in the answer, too, which says so.
-      const lookOrRelease = (woken: boolean): void => void look(woken).catch(release)
+      // What fails here fails in the answer, too, which says so. But a database that starts again is no reason to send
+      // everybody away who has been waiting, and all of them back at once.
+      const failed = (error: unknown): void => {
+        if (!closed || !(error instanceof AppError) || error.code !== 'store-busy') release()
+        else if (!over) again ??= setTimeout(lookAgain, LOOK_AGAIN * (1 + Math.random()))
+      }
+      const lookOrRelease = (woken: boolean): void => void look(woken).catch(failed)
+      const lookAgain = (): void => {
+        again = undefined
+        lookOrRelease(true)
+      }
       // Held for the wait less a little: many that began together do not end together.
       const ms = Math.ceil((waitMs * (1 - Math.random() / 4)) / TIMER_STEP) * TIMER_STEP
       const timer = setTimeout(release, Math.min(ms, waitMs))

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { clientTopic } from '../../server/domain/topics.ts'
 import type { Batch } from '../../shared/batches.ts'
 import { startLostCommits, type LostCommits } from '../helpers/lost-commits.ts'
 import { postgresLacking } from '../helpers/postgres.ts'
@@ -60,6 +61,32 @@ describeShared(`servers that share stores, at bad moments${why}`, () => {
     const range = { start, end, total: content.byteLength }
     await domain.uploads.put({ id, session, attempt, range, digest: sha256Of(piece), body, signal: never })
   }
+
+  test('a poll that is woken while the database is away stays, and is told once it is back', async () => {
+    wire = await startProxy(shared.url)
+    const url = new URL(shared.url)
+    url.port = new URL(wire.url).port
+    const cut = await shared.open({ url: url.href })
+    const other = await shared.open()
+    const clientId = `client-${randomUUID()}`
+    await other.stores.jobs.recordContacts([{ clientId, at: Date.now() }])
+    let told = false
+    cut.domain.polls.hold({ clientId, waitMs: 600_000 }, { ready: () => (told = true), mayStill: async () => true })
+    await until('the poll to be held', async () => cut.domain.presence.openPolls() === 1)
+
+    wire.refuse()
+    cut.stores.wakes.wake([clientTopic(clientId)])
+    // The second is asked once the first has failed, and so the poll's own.
+    for (let times = 0; times < 2; times += 1) {
+      await expect(cut.stores.jobs.openJobs(clientId, 1)).rejects.toMatchObject({ code: 'store-busy' })
+    }
+    expect([told, cut.domain.presence.openPolls()]).toEqual([false, 1])
+
+    await other.domain.downloads.create({ clientId })
+    wire.welcome()
+    await until('the poll to be told', async () => told)
+    expect(cut.domain.presence.openPolls()).toBe(0)
+  })
 
   test('a whole file that takes long comes through, at the server that looks for those that were cut off, and at another', async () => {
     const sweeping = await shared.open()
