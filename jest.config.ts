@@ -24,7 +24,7 @@ const ofSeveral =
 /** Suites about the protocol and what becomes of files; the others are about one machine: its files, backup, packages. */
 const ofAny =
   'access audit cli cli-updates cli-watch content encodings events held-polls keys last-chunk lost-answers metrics ' +
-  'operator protocol races resume sessions transfer updates'
+  'operator protocol races resume sessions transfer updates webhooks'
 
 const paths = (suites: string): string[] => suites.split(' ').map((name) => `<rootDir>/tests/e2e/${name}.test.ts`)
 

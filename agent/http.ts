@@ -6,6 +6,7 @@ import { messageOf, systemCode } from '../shared/errors.ts'
 import { handshakeFailure } from '../shared/handshake.ts'
 import { problemSchema, type Problem } from '../shared/protocol.ts'
 import { createAgents, isRefusal, refusalOf, tunnelStatus, type Proxy } from '../shared/proxy.ts'
+import { retryAfterMs } from '../shared/retry-after.ts'
 import type { TlsOptions } from '../shared/tls.ts'
 import type { Limiter, Pass } from './limiter.ts'
 import { TransientError } from './retry.ts'
@@ -217,7 +218,7 @@ function toAnswer(response: Response, quietMs: number): Answer {
     bytes: bytesOf(response),
     json,
     problem: isProblem && problem.success ? problem.data : undefined,
-    retryAfterMs: retryAfterMs(response.headers['retry-after'], response.headers.date),
+    retryAfterMs: retryAfterMs(response.headers['retry-after'], response.headers.date, MAX_RETRY_AFTER_MS),
     quietMs,
   }
 }
@@ -237,15 +238,6 @@ function parseJson(response: Response): unknown {
     // Cut short, or a proxy's idea of JSON: an answer that is not ours.
     return undefined
   }
-}
-
-/**
- * Retry-After in ms (RFC 9110 §10.2.3), at most 300 s. A date is measured against the answer's own, not against our clock.
- */
-export function retryAfterMs(header: string | undefined, date: string | undefined): number | undefined {
-  if (header === undefined) return undefined
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - (date ? Date.parse(date) : Date.now())
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
 }
 
 /** @throws TransientError when it is the proxy's answer, and not the server's */

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buildingFolder, buildOptions, buildProgram, say } from './build.ts'
-import { bundle } from './bundle.ts'
+import { bundle, bundleForBrowsers } from './bundle.ts'
 import { assetNames } from '../server/web/assets.ts'
+import { BUNDLE, ENTRY } from '../server/web/modules.ts'
 import { nodeOptionsOf, projectFolder } from './project.ts'
 import { openKey, publish, signSums } from './release.ts'
 import { makeServerDeb } from './server-deb.ts'
@@ -14,7 +15,11 @@ const options = buildOptions('dist/server')
 const folder = await buildingFolder(options)
 const program = {
   main: await bundle('server/main.ts', options.version),
-  assets: { 'hash-worker.ts': await bundle('server/stores/disk/hash-worker.ts'), ...(await webAssets()) },
+  assets: {
+    'hash-worker.ts': await bundle('server/stores/disk/hash-worker.ts'),
+    [BUNDLE]: await bundleForBrowsers(`server/web/${ENTRY}`),
+    ...(await webAssets()),
+  },
   nodeOptions: nodeOptionsOf('start'),
 }
 const files = await buildProgram('backhaul-server', { program, makeDeb: makeServerDeb }, { ...options, folder })

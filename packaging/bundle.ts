@@ -27,6 +27,29 @@ export async function bundle(entry: string, version?: string): Promise<string> {
   return outputFiles[0]?.text ?? ''
 }
 
+/**
+ * One module that browsers run, and all that it imports.
+ * @param entry of the project's folder
+ * @throws what esbuild has to say
+ */
+export async function bundleForBrowsers(entry: string): Promise<string> {
+  const { outputFiles } = await build({
+    absWorkingDir: projectFolder,
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    platform: 'browser',
+    target: 'es2022',
+    format: 'esm',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    // Whose work is in it is told beside the executable.
+    legalComments: 'none',
+    logLevel: 'warning',
+  })
+  return outputFiles[0]?.text ?? ''
+}
+
 /** Puts another version in the place of shared/version.ts. */
 function stamp(version: string): Plugin {
   const contents = `export const version = ${JSON.stringify(version)}`

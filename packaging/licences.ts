@@ -5,12 +5,12 @@ import { licenceOfNode } from './platforms.ts'
 import { nodeVersion, projectFolder } from './project.ts'
 
 /**
- * What must be said of whose work is in an executable: of Node, and of every package of npm that its script is bundled of.
- * @param entry of the project's folder
+ * What must be said of whose work is in an executable: of Node, and of every package of npm that its scripts are bundled of.
+ * @param entries of the project's folder
  * @throws Error for a package that does not say its terms
  */
-export async function licencesOf(entry: string): Promise<string> {
-  const names = await packagesIn(entry)
+export async function licencesOf(...entries: string[]): Promise<string> {
+  const names = await packagesIn(entries)
   const parts = await Promise.all(names.map(licenceOf))
   const node = section(`Node.js ${nodeVersion}`, await licenceOfNode())
   return [
@@ -20,10 +20,10 @@ export async function licencesOf(entry: string): Promise<string> {
   ].join('\n')
 }
 
-async function packagesIn(entry: string): Promise<string[]> {
+async function packagesIn(entries: string[]): Promise<string[]> {
   const { metafile } = await build({
     absWorkingDir: projectFolder,
-    entryPoints: [entry],
+    entryPoints: entries,
     bundle: true,
     write: false,
     platform: 'node',

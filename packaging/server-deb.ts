@@ -41,7 +41,7 @@ export async function makeServerDeb({
       '/var/lib/backhaul. backhaul-server-backup.timer, once enabled, makes a backup',
       'every day.',
     ],
-    copyright: await licencesOf('server/main.ts'),
+    copyright: await licencesOf('server/main.ts', 'server/web/app/main.ts'),
     files: [
       { path: '/usr/bin/backhaul-server', mode: 0o755, content: { from: executable } },
       await unit('backhaul-server.service'),

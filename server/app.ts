@@ -5,6 +5,7 @@ import { audited } from './http/audit.ts'
 import { authorized } from './http/authorize.ts'
 import { ownMachineOnly } from './http/browsers.ts'
 import { careful } from './http/careful.ts'
+import { keptPrivate } from './http/cookie.ts'
 import { lengthsWithin } from './http/lengths.ts'
 import { limited } from './http/limits.ts'
 import type { InFlight } from './http/in-flight.ts'
@@ -38,6 +39,7 @@ export function createApp(deps: AppDeps): Koa {
   app.use(careful({ tls: deps.tls }))
   app.use(problems({ ...deps, spread: deps.domain.sessions.spread }))
   app.use(lengthsWithin(deps.lengthLimit))
+  app.use(keptPrivate)
   app.use(presented)
   app.use(limited(deps.makeLimiter))
   app.use(audited(deps.access))

@@ -4,6 +4,7 @@ import { readEnvironment, type Environment, type EnvReader } from '../shared/env
 import { parseSize, secondsOf } from '../shared/units.ts'
 import { kindOf } from './domain/access/secrets.ts'
 import type { TlsFiles } from './tls.ts'
+import { readWebhooks, type WebhookSettings } from './webhooks/settings.ts'
 import {
   pairStores,
   parseDatabaseUrl,
@@ -43,6 +44,8 @@ export interface Settings {
   lengthLimit: number | undefined
   /** Whether agents send their chunks straight to the store. */
   directUploads: boolean
+  /** Where and how webhooks are sent; undefined where they are not. */
+  webhooks: WebhookSettings | undefined
 }
 
 /**
@@ -73,6 +76,7 @@ export function readConfig(env: Environment): Config {
     })
   }
   const lengthLimit = read.parsed('LENGTH_LIMIT', '', (text) => parseSize(text, 1))
+  const webhooks = readWebhooks(read)
   read.finish()
   return {
     host,
@@ -92,6 +96,7 @@ export function readConfig(env: Environment): Config {
     tls,
     origins,
     releases,
+    webhooks,
   }
 }
 

@@ -16,6 +16,7 @@ import { createDomain, type Domain } from './domain/index.ts'
 import { explain } from './explain.ts'
 import { tryGoingDirect } from './going-direct.ts'
 import { strangeness } from './http/browsers.ts'
+import { createSignInCookie } from './http/cookie.ts'
 import { createGate, principalOf } from './http/gate.ts'
 import { createHeldPolls } from './http/held-polls.ts'
 import { createInFlight } from './http/in-flight.ts'
@@ -73,9 +74,11 @@ async function main(config: Config): Promise<void> {
 
   const present = createPresent({ bytes: stores.bytes, presence: domain.presence })
   const inFlight = createInFlight()
+  const cookie = createSignInCookie(config)
   const handle = createApp({
     domain,
     access,
+    cookie,
     present,
     metrics,
     log,
@@ -97,6 +100,7 @@ async function main(config: Config): Promise<void> {
     { tls: config.tls, log, signal: stopping.signal },
     createGate({
       authenticate: access.authenticate,
+      tokenOf: cookie.tokenOf,
       wakes: stores.wakes,
       hold,
       handle: (request, response) => void handle(request, response),
@@ -111,9 +115,21 @@ async function main(config: Config): Promise<void> {
   }
   server.on('error', (error) => log.error({ err: error }, 'a connection could not be taken'))
 
+  const webhooks =
+    config.webhooks &&
+    (await loadWebhooks())({
+      ...stores,
+      present,
+      clock,
+      log,
+      version,
+      settings: config.webhooks,
+      count: metrics.delivery,
+    })
   const stopTimers = startTimers({
     domain,
     access,
+    webhooks,
     report: (error) => log.error({ err: error }, 'a periodic task failed; it is tried again'),
   })
   onShutdown(
@@ -122,9 +138,10 @@ async function main(config: Config): Promise<void> {
       stopTimers()
       stopping.abort()
       domain.waiting.stop()
+      const sent = webhooks?.stop()
       await stopServing(server)
       // What was cut off tidies up first; it needs the stores.
-      await Promise.race([inFlight.settled(), pause(SETTLE_WITHIN)])
+      await Promise.race([Promise.all([inFlight.settled(), sent]), pause(SETTLE_WITHIN)])
       await domain.presence
         .flush()
         .catch((error: unknown) => log.warn({ err: error }, 'who was seen last is not written down'))
@@ -139,6 +156,9 @@ async function main(config: Config): Promise<void> {
   )
   createNotify({ env: process.env, log }).ready()
 }
+
+/** Most servers send none, and what sends them takes memory. */
+const loadWebhooks = async () => (await import('./webhooks/index.ts')).createWebhooks
 
 /** Nobody is served before the repairs are done: a store that is locked or full is waited for. */
 async function recover(domain: Domain, log: Log): Promise<void> {

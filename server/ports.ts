@@ -109,6 +109,16 @@ export interface Transition {
   set: Partial<Omit<DownloadRecord, 'seq' | 'id' | 'clientId'>>
 }
 
+export interface ClientFilter {
+  labels?: Readonly<Record<string, string>> | undefined
+  /** A part of the id, in letters of any case. */
+  search?: string | undefined
+  /** Only clients whose id comes after this one. */
+  after?: string | undefined
+  /** All without it. */
+  limit?: number | undefined
+}
+
 export interface DownloadFilter {
   clientId?: string | undefined
   status?: readonly Status[] | undefined
@@ -138,7 +148,10 @@ export class PerhapsDone extends AppError {}
 /** A call that changes something returns once that is durable, and with it everything that it has seen. */
 export interface JobStore {
   findClient(id: string): Promise<ClientRecord | undefined>
-  listClients(filter: { labels?: Readonly<Record<string, string>> | undefined }): Promise<ClientRecord[]>
+  /** By their ids, in the order of their characters' codes. */
+  listClients(filter: ClientFilter): Promise<ClientRecord[]>
+  /** How many clients are known, and the ids of those that were seen after a time in epoch ms. */
+  clientsSeen(after: number): Promise<{ known: number; seen: string[] }>
   /** Records when clients were last seen; a client never seen before becomes known. */
   recordContacts(contacts: readonly { clientId: string; at: number }[]): Promise<void>
   recordConflict(conflict: { clientId: string; at: number; hostname: string }): Promise<void>

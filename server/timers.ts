@@ -1,7 +1,9 @@
 import type { Access } from './domain/access/index.ts'
 import type { Domain } from './domain/index.ts'
+import type { Webhooks } from './webhooks/index.ts'
 
 const EXPIRE_EVERY = 1_000
+const SEND_EVERY = 1_000
 const GO_ON_EVERY = 5_000
 const FLUSH_EVERY = 60_000
 const TIDY_EVERY = 10 * 60_000
@@ -13,10 +15,13 @@ const TIDY_EVERY = 10 * 60_000
 export function startTimers({
   domain,
   access,
+  webhooks,
   report,
 }: {
   domain: Domain
   access: Access
+  /** Where they are sent. */
+  webhooks: Webhooks | undefined
   report: (error: unknown) => void
 }): () => void {
   const every = (ms: number, task: () => Promise<void>): NodeJS.Timeout => {
@@ -43,5 +48,6 @@ export function startTimers({
     every(TIDY_EVERY, domain.sweeper.forgetEvents),
     every(TIDY_EVERY, access.credentials.sweep),
   ]
+  if (webhooks) timers.push(every(SEND_EVERY, webhooks.step))
   return () => timers.forEach(clearInterval)
 }

@@ -123,6 +123,27 @@ export const credentialListSchema = z.object({ credentials: z.array(credentialSc
 /** How many credentials were revoked. */
 export const revokedSchema = z.object({ revoked: z.int() })
 
+export const signInRequestSchema = z.strictObject({
+  /** An operator's. */
+  token: z
+    .string()
+    .max(1000)
+    .regex(/^[\x21-\x7e][\x20-\x7e]*$/, 'must be visible ASCII characters'),
+})
+
+/** Who looks at a page. Where nobody needs a token, everybody is an admin. */
+export const signInSchema = z.object({
+  /** Whether a token is needed here. */
+  needed: z.boolean(),
+  signedIn: z.boolean(),
+  /** Of the token. */
+  name: z.string().nullable(),
+  role: z.enum(roles).nullable(),
+  /** Whether content may be downloaded. */
+  content: z.boolean(),
+})
+export type SignIn = z.infer<typeof signInSchema>
+
 export const auditListSchema = z.object({
   entries: z.array(
     z.object({

@@ -1,6 +1,15 @@
 import { z } from 'zod'
 import { isPlainText } from './plain-text.ts'
-import { clientIdSchema, FILE_KIND, labelsSchema, pathSchema, policies, statuses, updateStates } from './protocol.ts'
+import {
+  clientIdSchema,
+  FILE_KIND,
+  labelsSchema,
+  pathSchema,
+  policies,
+  rangeSchema,
+  statuses,
+  updateStates,
+} from './protocol.ts'
 
 /** What operators send and get: the API that curl, the CLI and pages use. */
 const seconds = z
@@ -75,6 +84,21 @@ export const downloadListSchema = z.object({
 })
 export type DownloadList = z.infer<typeof downloadListSchema>
 
+/** Where the bytes of the newest attempt are: from `start` up to, not including, `end`, in order. */
+export const downloadMapSchema = z.object({
+  attempt: z.int(),
+  size: z.int().nullable(),
+  received: z.array(rangeSchema).describe('Durable, as of a moment ago.'),
+  receiving: z
+    .array(rangeSchema.extend({ bytes: z.int() }))
+    .describe('On its way to the server that answers, of which so many bytes have come.'),
+  resent: z.array(rangeSchema).describe('What came again, or in vain, as far as the server that answers remembers.'),
+  joined: z
+    .boolean()
+    .describe('There are more ranges than are told: those with the smallest gaps between them are told as one.'),
+})
+export type DownloadMap = z.infer<typeof downloadMapSchema>
+
 export const batchSchema = z.object({ batchId: z.string(), count: z.int(), downloads: z.array(downloadSchema) })
 export type Batch = z.infer<typeof batchSchema>
 
@@ -118,5 +142,20 @@ export const clientSchema = z.object({
 })
 export type Client = z.infer<typeof clientSchema>
 
-export const clientListSchema = z.object({ clients: z.array(clientSchema), count: z.int() })
+export const clientListSchema = z.object({
+  clients: z.array(clientSchema),
+  count: z.int(),
+  /** What the next page begins after. Servers before pages gave all at once. */
+  next: z.string().nullable().default(null),
+})
 export type ClientList = z.infer<typeof clientListSchema>
+
+/** How many there are of what, by everything that is stored, whatever the caller may see of it. */
+export const overviewSchema = z.object({
+  at: z.string(),
+  /** The server's. */
+  version: z.string(),
+  clients: z.object({ known: z.int(), online: z.int() }),
+  downloads: z.object({ queued: z.int(), transferring: z.int(), verifying: z.int() }),
+})
+export type Overview = z.infer<typeof overviewSchema>

@@ -91,7 +91,7 @@ export const failureCodes = [
 export type FailureCode = (typeof failureCodes)[number]
 
 const size = z.int().min(0)
-const rangeSchema = z.strictObject({ start: size, end: size })
+export const rangeSchema = z.strictObject({ start: size, end: size })
 const attempt = z.int().min(1)
 const chunkDigest = z.string().regex(/^([0-9a-f]{64}|crc32:[0-9a-f]{8})$/, 'must be a SHA-256 or CRC-32')
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex')

@@ -28,6 +28,23 @@ export function union(ranges: Iterable<Range>): Range[] {
   return joined
 }
 
+/** Ranges in order, as at most `most` groups of neighbours, one or more: between these are the widest gaps. */
+export function grouped<R extends Range>(ranges: readonly R[], most: number): R[][] {
+  const gapBefore = (index: number): number => ranges[index]!.start - ranges[index - 1]!.end
+  const widest = [...ranges.keys()]
+    .slice(1)
+    .toSorted((a, b) => gapBefore(b) - gapBefore(a))
+    .slice(0, most - 1)
+    .toSorted((a, b) => a - b)
+  const firsts = ranges.length === 0 ? [] : [0, ...widest]
+  return firsts.map((first, index) => ranges.slice(first, firsts[index + 1]))
+}
+
+/** From the first of some ranges in order to the last. */
+export function spanOf(ranges: readonly Range[]): Range {
+  return { start: ranges[0]!.start, end: ranges.at(-1)!.end }
+}
+
 /** What of `[0, size)` the ranges do not cover. */
 export function missing(ranges: Iterable<Range>, size: number): Range[] {
   const holes: Range[] = []

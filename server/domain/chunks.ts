@@ -10,6 +10,7 @@ import type { Later } from './later.ts'
 import { partKey } from './part-key.ts'
 import type { Presence } from './presence.ts'
 import type { Lease, Reservations } from './reservations.ts'
+import type { Resent } from './resent.ts'
 import { bytesTopic, downloadTopic } from './topics.ts'
 import type { Verifier } from './verifier.ts'
 
@@ -60,6 +61,7 @@ export interface ChunksDeps {
   bytes: ByteStore
   wakes: WakeBus
   reservations: Reservations
+  resent: Resent
   attempts: Attempts
   verifier: Verifier
   presence: Presence
@@ -70,7 +72,7 @@ export interface ChunksDeps {
 
 /** Chunks, from the pieces of a body to a durable row. */
 export function createChunks(deps: ChunksDeps): Chunks {
-  const { jobs, bytes, wakes, reservations, attempts, verifier, presence, observer, later, report } = deps
+  const { jobs, bytes, wakes, reservations, attempts, verifier, presence, observer, later, resent, report } = deps
 
   const recheck = async (part: Part, lease: Lease): Promise<void> => {
     const download = await jobs.findDownload(part.id)
@@ -132,11 +134,11 @@ export function createChunks(deps: ChunksDeps): Chunks {
   }
 
   /** A figure is not worth an error. */
-  const resent = async (id: string, length: number): Promise<void> => {
+  const inVain = async (part: Part, { start, end }: Range, length: number): Promise<void> => {
     try {
-      await jobs.addResent(id, length)
+      await resent.add(part, { start, end: Math.min(start + length, end) }, length)
     } catch (error) {
-      report(error, 'bytes sent in vain are not counted', id)
+      report(error, 'bytes sent in vain are not counted', part.id)
     }
   }
 
@@ -172,7 +174,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
       try {
         for await (const batch of batches) {
           if (lease.signal.aborted) throw lease.signal.reason
-          lease.moved()
+          lease.moved(lengthOf(batch))
           if (batch.length === 0) continue
           seen.bytes += lengthOf(batch)
           if (seen.bytes > range.end - range.start)
@@ -187,7 +189,7 @@ export function createChunks(deps: ChunksDeps): Chunks {
         return stored
       } finally {
         await writer.close()
-        if (!stored && seen.bytes > 0) await resent(part.id, seen.bytes)
+        if (!stored && seen.bytes > 0) await inVain(part, range, seen.bytes)
       }
     },
 

@@ -7,6 +7,7 @@ import type { Chunk, Clock, DownloadRecord, JobStore } from '../ports.ts'
 import type { Chunks } from './chunks.ts'
 import { findClaimed, judgeCommit, judgeOverlap } from './guards.ts'
 import type { Land, Landing } from './landing.ts'
+import type { Resent } from './resent.ts'
 import { checkLength } from './uploads.ts'
 
 /** How long a URL is good, in s: one that begins in time may take longer. Nothing but the very chunk can be put under it. */
@@ -51,6 +52,7 @@ export interface Direct {
 }
 
 export interface DirectDeps {
+  resent: Resent
   jobs: JobStore
   store: DirectChunks
   chunks: Chunks
@@ -58,7 +60,7 @@ export interface DirectDeps {
   clock: Clock
 }
 
-export function createDirect({ jobs, store, chunks, land, clock }: DirectDeps): Direct {
+export function createDirect({ jobs, store, chunks, land, resent, clock }: DirectDeps): Direct {
   const check = async ({ id, session, attempt, range }: Part & { session: string; range: Range }): Promise<void> => {
     const { size } = await findClaimed({ jobs }, id, { session, attempt })
     if (range.start >= range.end || range.end > (size ?? 0)) {
@@ -80,7 +82,7 @@ export function createDirect({ jobs, store, chunks, land, clock }: DirectDeps): 
 
   const discard = async (part: Part, { start, end, tag }: Chunk): Promise<void> => {
     await store.discardChunk(part, start, tag)
-    await jobs.addResent(part.id, end - start)
+    await resent.add(part, { start, end }, end - start)
   }
 
   /** The key is made here, of the attempt's part and of where the chunk begins: a tag names no other's object. */

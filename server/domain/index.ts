@@ -2,6 +2,7 @@ import type { Range } from '../../shared/ranges.ts'
 import type { ByteStore } from '../byte-ports.ts'
 import type { EventStore } from '../event-ports.ts'
 import type {
+  ClientFilter,
   ClientRecord,
   Clock,
   DownloadFilter,
@@ -22,10 +23,13 @@ import { createDownloads, type Downloads } from './downloads.ts'
 import { createEvents, type Events } from './events.ts'
 import { createLand } from './landing.ts'
 import { createLater } from './later.ts'
+import { createMaps, type Maps } from './maps.ts'
+import { createOverview, type Counts } from './overview.ts'
 import { createPolls, type Polls } from './polls.ts'
 import { createPresence, type Presence } from './presence.ts'
 import { checkStores } from './ready.ts'
 import { createReservations } from './reservations.ts'
+import { createResent } from './resent.ts'
 import { createRoom } from './room.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { createSweeper, type Sweeper } from './sweeper.ts'
@@ -53,8 +57,11 @@ export interface Domain {
   updates: Updates
   events: Events
   waiting: Waiting
+  maps: Maps
+  /** May be of a moment ago. */
+  overview(): Promise<Counts>
   findClient(id: string): Promise<ClientRecord | undefined>
-  listClients(filter: { labels?: Readonly<Record<string, string>> }): Promise<ClientRecord[]>
+  listClients(filter: ClientFilter): Promise<ClientRecord[]>
   listDownloads(filter: DownloadFilter): Promise<DownloadRecord[]>
   received(download: DownloadRecord): Promise<Range[]>
   /** The download once `news` holds of it, or as it is at the end of the wait. */
@@ -99,9 +106,11 @@ export function createDomain(given: DomainDeps): Domain {
   const later = createLater(deps)
   const verifier = createVerifier({ ...deps, downloads, attempts })
   const completion = createCompletion({ jobs, downloads, verifier, waiting, clock })
-  const chunks = createChunks({ ...deps, attempts, later, verifier, presence, reservations: createReservations() })
+  const reservations = createReservations()
+  const resent = createResent({ jobs })
+  const chunks = createChunks({ ...deps, attempts, later, verifier, presence, reservations, resent })
   const land = createLand({ ...deps, chunks, completion, announced })
-  const direct = bytes.direct && createDirect({ jobs, chunks, land, clock, store: bytes.direct })
+  const direct = bytes.direct && createDirect({ jobs, chunks, land, resent, clock, store: bytes.direct })
   const whole = createWholeUploads({ jobs, downloads, attempts, chunks, completion, later, leases })
 
   return {
@@ -110,7 +119,7 @@ export function createDomain(given: DomainDeps): Domain {
     downloads,
     attempts,
     completion,
-    uploads: createUploads({ jobs, chunks, land }),
+    uploads: createUploads({ jobs, chunks, land, resent }),
     get direct() {
       return deps.mayGoDirect() ? direct : undefined
     },
@@ -121,6 +130,8 @@ export function createDomain(given: DomainDeps): Domain {
     sweeper: createSweeper({ ...deps, downloads, attempts, verifier, later, whole }),
     updates: createUpdates(deps),
     events,
+    maps: createMaps({ jobs, reservations, resent }),
+    overview: createOverview({ jobs, presence, clock }),
     findClient: jobs.findClient,
     listClients: jobs.listClients,
     listDownloads: jobs.listDownloads,

@@ -37,7 +37,12 @@ export interface Presence {
   isOnline(client: Pick<ClientRecord, 'id' | 'lastSeen'>): boolean
   /** When the client last called: epoch ms. */
   lastSeen(client: Pick<ClientRecord, 'id' | 'lastSeen'>): number
+  /** Those that have called this server. */
   onlineCount(): number
+  /** Whose row tells of no time after this one, in epoch ms, is not online by its row. */
+  seenSince(): number
+  /** How many are online, as `isOnline` has it. @param seen those whose rows tell of a time after `seenSince` */
+  countOnline(seen: readonly string[]): number
   /** Polls held at this moment. */
   openPolls(): number
   /** How many were here within the last minutes: at least those online, and told without looking at each of them. */
@@ -101,9 +106,17 @@ export function createPresence({
     return clock.monotonic() - entry.heardAt < MISSED_WAITS * entry.waitMs
   }
 
+  const seenSince = (): number => clock.now() - (elsewhere ? WRITTEN_WITHIN : MISSED_WAITS * waitMs)
+
   /** By what was written down, which is never of this moment. */
-  const wasSeen = ({ lastSeen }: Pick<ClientRecord, 'lastSeen'>): boolean =>
-    clock.now() - lastSeen < (elsewhere ? WRITTEN_WITHIN : MISSED_WAITS * waitMs)
+  const isByRow = (id: string): boolean => elsewhere || !entries.has(id)
+
+  const isHere = (id: string): boolean => {
+    const entry = entries.get(id)
+    return entry !== undefined && alive(entry)
+  }
+
+  const onlineCount = (): number => [...entries.values()].filter(alive).length
 
   const write = async (batch: readonly [string, Entry][]): Promise<void> => {
     for (const [, entry] of batch) entry.written = true
@@ -134,13 +147,13 @@ export function createPresence({
     lost,
 
     isOnline(client) {
-      const entry = entries.get(client.id)
-      if (entry && alive(entry)) return true
-      return (elsewhere || !entry) && wasSeen(client)
+      return isHere(client.id) || (isByRow(client.id) && client.lastSeen > seenSince())
     },
 
     lastSeen: (client) => Math.max(entries.get(client.id)?.seenAt ?? 0, client.lastSeen),
-    onlineCount: () => [...entries.values()].filter(alive).length,
+    onlineCount,
+    seenSince,
+    countOnline: (seen) => onlineCount() + seen.filter((id) => !isHere(id) && isByRow(id)).length,
     openPolls: () => openPolls,
     aboutOnline: () => entries.size,
 

@@ -12,15 +12,21 @@ const STALLED = 5_000
 export interface Lease {
   /** Aborts when the holder must stop; its reason is an AppError. */
   readonly signal: AbortSignal
-  /** To be called when bytes moved. */
-  moved(): void
+  /** To be called when something moved: so many bytes, or none of the range's own. */
+  moved(bytes: number): void
   abort(reason: AppError): void
   /** To be called after the last write has returned. */
   release(): void
 }
 
+/** A range that is being written, and how many bytes of it have come. */
+export interface Writing extends Range {
+  bytes: number
+}
+
 interface Held {
   range: Range
+  bytes: number
   session: string
   movedAt: number
   controller: AbortController
@@ -33,6 +39,8 @@ export interface Reservations {
    * and then only after that one's last write has returned.
    */
   acquire(part: Part, range: Range, session: string, signal: AbortSignal): Promise<Lease>
+  /** What of a part is being written at this moment. */
+  writing(part: Part): Writing[]
 }
 
 /** Who writes what at this moment, in this process: ranges of one part are never written by two. */
@@ -55,11 +63,15 @@ export function createReservations(): Reservations {
       const held = parts.get(key) ?? new Set()
       parts.set(key, held)
       const { promise: released, resolve } = Promise.withResolvers<void>()
-      const mine: Held = { range, session, movedAt: performance.now(), controller: new AbortController(), released }
+      const controller = new AbortController()
+      const mine: Held = { range, bytes: 0, session, movedAt: performance.now(), controller, released }
       held.add(mine)
       return {
         signal: mine.controller.signal,
-        moved: () => void (mine.movedAt = performance.now()),
+        moved(bytes) {
+          mine.bytes += bytes
+          mine.movedAt = performance.now()
+        },
         abort: (reason) => mine.controller.abort(reason),
         release() {
           held.delete(mine)
@@ -68,6 +80,8 @@ export function createReservations(): Reservations {
         },
       }
     },
+
+    writing: (part) => [...(parts.get(partKey(part)) ?? [])].map(({ range, bytes }) => ({ ...range, bytes })),
   }
 }
 

@@ -8,6 +8,7 @@ import type { Chunk, CommitState, DownloadRecord, JobStore } from '../ports.ts'
 import type { Body, Chunks } from './chunks.ts'
 import { checkUnderWay, findClaimed, findForSession, judgeCommit, judgeOverlap } from './guards.ts'
 import type { Land, Landing } from './landing.ts'
+import type { Resent } from './resent.ts'
 
 export interface ChunkRequest extends Landing {
   range: ContentRange
@@ -35,10 +36,11 @@ export interface UploadsDeps {
   jobs: JobStore
   chunks: Chunks
   land: Land
+  resent: Resent
 }
 
 /** An agent's chunks: in any order, over several connections, again after a lost answer. */
-export function createUploads({ jobs, chunks, land }: UploadsDeps): Uploads {
+export function createUploads({ jobs, chunks, land, resent }: UploadsDeps): Uploads {
   /** @returns the download with the chunk counted, or undefined when the chunk was there already */
   const take = async (request: ChunkRequest): Promise<DownloadRecord | undefined> => {
     const { id, session, attempt, range, digest, body, decode, signal } = request
@@ -51,7 +53,7 @@ export function createUploads({ jobs, chunks, land }: UploadsDeps): Uploads {
       const received = body(lease.signal)
       if (judgeOverlap({ start, end, digest }, overlapping) === 'replay') {
         // What was there may not be durable yet; it is, once it is counted.
-        await jobs.addResent(id, await readToEnd(received))
+        await resent.add(part, { start, end }, await readToEnd(received))
         return undefined
       }
       const batches = decode?.(received, lease.signal) ?? received
@@ -84,7 +86,7 @@ export function createUploads({ jobs, chunks, land }: UploadsDeps): Uploads {
       land(request, {
         check: () => check(request),
         take: () => take(request),
-        repeated: async () => jobs.addResent(request.id, await readToEnd(request.body(request.signal))),
+        repeated: async () => resent.add(request, request.range, await readToEnd(request.body(request.signal))),
       }),
   }
 }

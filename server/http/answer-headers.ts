@@ -16,6 +16,7 @@ export const answerHeaders = {
   'Retry-After': z.string().describe('Seconds after which to come again.'),
   [headers.sessionToken]: z.string().describe('Takes the place of the token that the session was called with.'),
   [headers.uploadLimit]: z.string().describe('`max-append-size=BYTES`: what would not have been too large.'),
+  'Set-Cookie': z.string().describe('Keeps the sign-in in a browser, or ends it; no script can read it.'),
   'WWW-Authenticate': z.string().describe('How to say who calls; a nonce for proofs of agents.'),
 } as const
 

@@ -7,10 +7,10 @@ import { hasRole, mayClient, mayPath, type Principal } from '../domain/access/pr
 import { unknownClient, unknownDownload } from '../domain/guards.ts'
 import type { Domain } from '../domain/index.ts'
 import { about, isOperation } from './audit.ts'
-import { principalOf } from './gate.ts'
+import { isByCookie, principalOf } from './gate.ts'
 import type { Operation } from './operation.ts'
 import { operations } from './operations.ts'
-import { whyNobody, whyNotPermitted } from './refusals.ts'
+import { SIGN_IN_OVER, whyNobody, whyNotPermitted } from './refusals.ts'
 
 /** Lets through only who may, for every route alike; before anything of the request but its path is looked at. */
 export function authorized({
@@ -27,7 +27,7 @@ export function authorized({
     if (found) isOperation(ctx, found.name, found.operation)
     if (found?.operation.access === 'public') return next()
     const principal = principalOf(ctx)
-    if (principal.kind === 'nobody') throw await unauthenticated(ctx, access)
+    if (principal.kind === 'nobody') throw await unauthenticated(ctx, access, ctx.get('Authorization'))
     // What is unknown is answered by the router.
     if (!found) return next()
     checkKind(principal, found.operation)
@@ -54,10 +54,12 @@ function operationOf(router: Router, ctx: Context): Found | undefined {
   return { name, operation, id: layer.params(ctx.path, layer.captures(ctx.path))['id'] ?? '' }
 }
 
-async function unauthenticated(ctx: Context, { proofs }: Access): Promise<AppError> {
+/** Why nobody knows who calls, by what they said; and how to say it. */
+export async function unauthenticated(ctx: Context, { proofs }: Access, authorization: string): Promise<AppError> {
   // One field of two challenges (RFC 9110 §11.6.1): of two fields some proxies pass on the first alone.
   ctx.set('WWW-Authenticate', `Bearer realm="backhaul", Backhaul-Key nonce="${await proofs.nonce()}"`)
-  return new AppError('unauthenticated', whyNobody(ctx.get('Authorization')))
+  const isOver = authorization === '' && isByCookie(ctx.req)
+  return new AppError('unauthenticated', isOver ? SIGN_IN_OVER : whyNobody(authorization))
 }
 
 function checkKind(principal: Principal, operation: Operation): void {

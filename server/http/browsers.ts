@@ -34,8 +34,18 @@ function said(headers: IncomingHttpHeaders, name: string): string {
   return String(headers[name.toLowerCase()] ?? '')
 }
 
-const isOfBrowser = (headers: IncomingHttpHeaders): boolean =>
+/** Whether a browser says from where a request comes. All say so of what can change something. */
+export const isOfBrowser = (headers: IncomingHttpHeaders): boolean =>
   said(headers, 'Sec-Fetch-Site') !== '' || said(headers, 'Origin') !== ''
+
+/**
+ * Whether a page of this server sends a request that brings a cookie, or a person who typed its address. What changes
+ * something must say so. What asks may say nothing, as without TLS: the cookie itself comes from this site alone.
+ */
+export function isOfOwnPage({ method, headers }: Pick<IncomingMessage, 'method' | 'headers'>): boolean {
+  if (method === 'GET' || method === 'HEAD') return !isOfBrowser(headers) || isOwnPage(headers)
+  return isOwnPage(headers) && said(headers, 'Sec-Fetch-Site') !== 'none'
+}
 
 /** `none`: typed, or a bookmark. */
 function isOwnPage(headers: IncomingHttpHeaders): boolean {

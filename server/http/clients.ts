@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router'
 import type { Client, ClientList } from '../../shared/operator.ts'
-import { mayClient, nameOf } from '../domain/access/principal.ts'
+import { mayClient, nameOf, type Principal } from '../domain/access/principal.ts'
 import { unknownClient } from '../domain/guards.ts'
 import type { RouteDeps } from './agents.ts'
 import { about } from './audit.ts'
@@ -8,24 +8,44 @@ import { BEGIN_WITHIN, describeExisting, sendContent } from './content.ts'
 import { principalOf } from './gate.ts'
 import { valid } from './json.ts'
 import { queries } from './parameters.ts'
-import { checkPath } from './permitted.ts'
+import { checkPath, permittedPage } from './permitted.ts'
 import { clientIdOf, integerQuery, labelsQuery, parameter, query } from './request.ts'
+
+/** Whoever may not see all clients is told no id of another: they are all looked through, as without a limit. */
+const unlessScoped = (principal: Principal): { within?: number } =>
+  principal.kind === 'operator' && principal.clients !== null ? { within: Infinity } : {}
 
 /** The operator's calls about clients, and a client's file straight through. */
 export function clientRoutes(router: Router, { domain, present }: RouteDeps): void {
   router.get('/clients', async (ctx) => {
     const status = valid(queries.shown, query(ctx, 'status') ?? 'online', 'status')
     const outdated = valid(queries.outdated.optional(), query(ctx, 'outdated'), 'outdated')
+    const search = valid(queries.search.optional(), query(ctx, 'search'), 'search')
+    const cursor = valid(queries.clientCursor.optional(), query(ctx, 'cursor'), 'cursor')
+    const limit = integerQuery(ctx, 'limit', queries.clientLimit)
+    const labels = labelsQuery(ctx)
     const principal = principalOf(ctx)
-    const known = await domain.listClients({ labels: labelsQuery(ctx) })
     const release = await domain.updates.release()
-    const mine = known.filter(({ id }) => mayClient(principal, id)).map((client) => present.client(client, release))
-    const matching = mine.filter(
-      (client) =>
-        (status === 'all' || client.status === status) &&
-        (outdated === undefined || client.outdated === (outdated === 'true')),
-    )
-    ctx.body = { clients: matching, count: matching.length } satisfies ClientList
+    const list = async (after: string | undefined, most: number | undefined): Promise<Client[]> => {
+      const found = await domain.listClients({ labels, search, after, limit: most })
+      return found.map((client) => present.client(client, release))
+    }
+    const may = (client: Client): boolean =>
+      mayClient(principal, client.id) &&
+      (status === 'all' || client.status === status) &&
+      (outdated === undefined || client.outdated === (outdated === 'true'))
+    const { page, next } =
+      limit === undefined
+        ? { page: (await list(cursor, undefined)).filter(may), next: null }
+        : await permittedPage({
+            list,
+            cursor,
+            cursorOf: ({ id }: Client) => id,
+            limit,
+            may,
+            ...unlessScoped(principal),
+          })
+    ctx.body = { clients: page, count: page.length, next } satisfies ClientList
   })
 
   router.get('/clients/:id', async (ctx) => {

@@ -86,7 +86,7 @@ const kinds: Record<string, string> = {
   text: 'Text',
   events: 'Server-sent events: the data of each is an Event',
   html: 'A page',
-  asset: 'A style sheet, or a picture',
+  asset: 'A style sheet, a script or a picture',
   json: 'JSON',
   nothing: 'No content',
 }
@@ -96,7 +96,7 @@ const mediaTypes: Record<string, readonly string[]> = {
   text: ['text/plain'],
   events: ['text/event-stream'],
   html: ['text/html'],
-  asset: ['text/css', 'image/svg+xml'],
+  asset: ['text/css', 'text/javascript', 'image/svg+xml'],
 }
 
 function descriptionOf(content: Answer['content']): string {

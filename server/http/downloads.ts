@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto'
 import type { Router } from '@koa/router'
 import type { Context } from 'koa'
 import { z } from 'zod'
-import { downloadRequestSchema, type Download, type DownloadList, type DownloadRequest } from '../../shared/operator.ts'
+import {
+  downloadRequestSchema,
+  type Download,
+  type DownloadList,
+  type DownloadMap,
+  type DownloadRequest,
+} from '../../shared/operator.ts'
 import { finalStatuses, statuses } from '../../shared/protocol.ts'
 import type { DownloadRecord } from '../ports.ts'
 import { mayClient, mayPath, nameOf, type Principal } from '../domain/access/principal.ts'
@@ -56,16 +62,21 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
       batchId: query(ctx, 'batch'),
       note: query(ctx, 'note'),
       labels: labelsQuery(ctx),
-      before: integerQuery(ctx, 'cursor', queries.cursor),
-      limit,
     }
+    const cursor = integerQuery(ctx, 'cursor', queries.cursor)
     // The end of the list would tell how much there is of a client that is nobody's business.
     if (filter.clientId !== undefined && !mayClient(principal, filter.clientId)) {
       return { downloads: [], count: 0, next: null }
     }
     const may = ({ clientId, path }: DownloadRecord): boolean =>
       mayClient(principal, clientId) && mayPath(principal, path)
-    const { page, next } = await permittedPage({ list: domain.listDownloads, filter, may })
+    const { page, next } = await permittedPage({
+      list: (before, most) => domain.listDownloads({ ...filter, before, limit: most }),
+      cursor,
+      cursorOf: ({ seq }: DownloadRecord) => seq,
+      limit,
+      may,
+    })
     return { downloads: page.map(present.download), count: page.length, next }
   }
 
@@ -84,6 +95,13 @@ export function downloadRoutes(router: Router, { domain, present }: RouteDeps): 
     ctx.status = 200
     ctx.body = body
     if (ctx.fresh) ctx.status = 304
+  })
+
+  router.get('/downloads/:id/map', async (ctx) => {
+    const download = await downloads.find(downloadIdOf(ctx))
+    const { attempt, size } = download
+    ctx.set('Cache-Control', 'no-store')
+    ctx.body = { attempt, size, ...(await domain.maps.of(download)) } satisfies DownloadMap
   })
 
   router.delete('/downloads/:id', async (ctx) => {

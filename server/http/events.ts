@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Router } from '@koa/router'
 import type { Context } from 'koa'
-import type { Event, EventList } from '../../shared/events.ts'
+import type { EventList } from '../../shared/events.ts'
 import { mayClient, mayPath } from '../domain/access/principal.ts'
 import type { Told } from '../domain/events.ts'
 import type { Domain } from '../domain/index.ts'
@@ -10,6 +10,7 @@ import { callerGone } from './body.ts'
 import { principalOf } from './gate.ts'
 import { valid } from './json.ts'
 import { queries } from './parameters.ts'
+import { presentEvent } from './present-event.ts'
 import { downloadIdOf, integerQuery, query } from './request.ts'
 
 /** In ms: who takes nothing for so long has gone without a word. It is told something every 15 s. */
@@ -78,25 +79,4 @@ function blockOf(told: Told): string {
   const { position, lost } = told
   // An id alone is no event; who comes again says it all the same.
   return lost ? `id: ${position}\nevent: reset\ndata: {"reason":"events-forgotten"}\n\n` : `:\nid: ${position}\n\n`
-}
-
-function presentEvent(record: EventRecord): Event {
-  const { position, type, at, clientId, downloadId, attempt, status, reason, size, bytesReceived } = record
-  const { bytesResent, sha256, version, replaced } = record
-  return {
-    id: position,
-    type,
-    at: new Date(at).toISOString(),
-    clientId,
-    downloadId,
-    attempt,
-    status,
-    reason,
-    size,
-    bytesReceived,
-    bytesResent,
-    sha256,
-    version,
-    replaced,
-  }
 }

@@ -7,6 +7,7 @@ import type { Hold } from './held-polls.ts'
 
 const callers = new WeakMap<IncomingMessage, Principal>()
 const failures = new WeakMap<IncomingMessage, unknown>()
+const byCookie = new WeakSet<IncomingMessage>()
 
 /** Whether load balancers and service managers ask so, often, and without a token; as the router reads it. */
 export const isProbe = ({ method, url = '' }: IncomingMessage): boolean =>
@@ -18,17 +19,25 @@ export function principalOf({ req }: { req: IncomingMessage }): Principal {
   return callers.get(req) ?? { kind: 'nobody' }
 }
 
+/** Whether who sent a request is known, or would be, by a cookie. */
+export function isByCookie(request: IncomingMessage): boolean {
+  return byCookie.has(request)
+}
+
 /**
  * Finds out who calls before anything else is done; a poll is held only for who may have its answer.
  * What is wrong is told by the routes, as everything else is.
  */
 export function createGate({
   authenticate,
+  tokenOf,
   wakes,
   hold,
   handle,
 }: {
   authenticate: Authenticate
+  /** The operator's token of a request that is signed in. */
+  tokenOf: (request: IncomingMessage) => string | undefined
   wakes: WakeBus
   hold: Hold
   handle: (request: IncomingMessage, response: ServerResponse) => void
@@ -37,10 +46,17 @@ export function createGate({
     // Whether the server lives is told without looking anybody up.
     if (isProbe(request)) return
     try {
-      callers.set(request, await authenticate(request.headers.authorization ?? ''))
+      callers.set(request, await authenticate(request.headers.authorization ?? authorizationByCookie(request)))
     } catch (error) {
       failures.set(request, error)
     }
+  }
+
+  const authorizationByCookie = (request: IncomingMessage): string => {
+    const token = tokenOf(request)
+    if (token === undefined) return ''
+    byCookie.add(request)
+    return `Bearer ${token}`
   }
 
   const isNobody = async (request: IncomingMessage): Promise<boolean> => {

@@ -6,7 +6,7 @@ import { networkOf } from '../address.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import { strangeness } from './browsers.ts'
 import { addressOf } from './caller.ts'
-import { isProbe, principalOf } from './gate.ts'
+import { isByCookie, isProbe, principalOf } from './gate.ts'
 import { isChallenge } from './challenge.ts'
 import { hasWaited } from './held-polls.ts'
 
@@ -17,6 +17,8 @@ const FAILURES_PER_MINUTE = 60
  * can come by way of one proxy.
  */
 const CHALLENGES_PER_MINUTE = 6000
+/** Of one address: people who sign in, with whatever token. */
+const SIGN_INS_PER_MINUTE = 60
 /** Of one operator's token. */
 const REQUESTS_PER_MINUTE = 12_000
 /**
@@ -36,6 +38,7 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
   const perMinute = (name: string, points: number): RateLimiterAbstract => makeLimiter({ name, points, seconds: 60 })
   const failures = perMinute('failures', FAILURES_PER_MINUTE)
   const challenges = perMinute('challenges', CHALLENGES_PER_MINUTE)
+  const signIns = perMinute('sign-ins', SIGN_INS_PER_MINUTE)
   const requests = perMinute('requests', REQUESTS_PER_MINUTE)
   const calls = perMinute('calls', CALLS_PER_MINUTE)
   const installs = perMinute('installs', INSTALLS_PER_MINUTE)
@@ -49,7 +52,8 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
   }
 
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
-    if (principal.kind === 'nobody' && !isProbe(ctx.req))
+    if (isSigningIn(ctx)) await consume(signIns, networkOf(addressOf(ctx)))
+    else if (principal.kind === 'nobody' && !isProbe(ctx.req))
       await consume(
         isForEverybody(ctx) ? installs : isChallenge(ctx) ? challenges : failures,
         networkOf(addressOf(ctx)),
@@ -80,9 +84,20 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
 }
 
 /** What sites install, and pages, are for everybody; whatever else they ask for there counts alike. */
-const isForEverybody = ({ method, path }: Context): boolean =>
-  (method === 'GET' || method === 'HEAD') &&
-  (['/install.sh', '/docs', '/openapi.json'].includes(path) || /^\/(?:agents|assets)\//.test(path))
+const isForEverybody = (ctx: Context): boolean =>
+  (ctx.method === 'GET' || ctx.method === 'HEAD') &&
+  (['/', '/install.sh', '/docs', '/openapi.json'].includes(ctx.path) ||
+    /^\/(?:agents|assets)\//.test(ctx.path) ||
+    (isSignIn(ctx) && !saysWho(ctx)))
+
+/** As the router reads it. */
+const isSignIn = ({ path }: Context): boolean => /^\/sign-in\/?$/i.test(path)
+
+/** A token is tried, whoever tries it: what a call is worth to one who guesses. */
+const isSigningIn = (ctx: Context): boolean => ctx.method === 'POST' && isSignIn(ctx)
+
+/** Who says so wrongly has failed, and is told nothing more than elsewhere. */
+const saysWho = (ctx: Context): boolean => ctx.get('Authorization') !== '' || isByCookie(ctx.req)
 
 /** A chunk, or what is asked and said of one that goes to the store itself. */
 const isBytes = ({ method, path }: Context): boolean =>

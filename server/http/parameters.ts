@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { eventTypes } from '../../shared/events.ts'
+import { isPlainText } from '../../shared/plain-text.ts'
 import {
   clientIdSchema,
   defaults,
@@ -36,6 +37,14 @@ export const queries = {
     .min(1)
     .meta({ description: 'One or several, with commas between.', explode: false }),
   since: position.describe('The `id` of the last event that the caller has had; as `Last-Event-ID`, for curl.'),
+  search: z
+    .string()
+    .min(1)
+    .max(64)
+    .refine(isPlainText, 'must not contain control characters')
+    .describe("A part of a client's id, in letters of any case."),
+  clientCursor: clientIdSchema.describe('What the page before this one had as `next`.'),
+  clientLimit: integer(1, 1000).describe('Clients at most; all without it.'),
   batch: z.string().describe('The id of a batch.'),
   note: z.string().describe('The whole note.'),
   label: z

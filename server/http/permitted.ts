@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../../shared/errors.ts'
 import { mayPath, type Principal } from '../domain/access/principal.ts'
-import type { DownloadFilter, DownloadRecord } from '../ports.ts'
 
 /** How many rows one call looks through for those that its caller may see. */
 const LOOKED_THROUGH = 5_000
@@ -16,35 +15,42 @@ export function checkPath(principal: Principal, path: string | null): void {
 }
 
 /**
- * A page of what the caller may see. It can have fewer rows than asked for although there are more: `next` says so.
- * @param filter.limit rows of the page, at most
+ * A page of what the caller may see, and asked for. It can have fewer rows than that although there are more: `next` says so.
+ * @param limit rows of the page, at most
+ * @param list the rows behind a cursor, so many at most
+ * @param within rows that are looked through, at most; where that ends it, `next` tells of a row that is not in the page
  */
-export async function permittedPage({
+export async function permittedPage<Row, Cursor extends string | number>({
   list,
-  filter,
+  cursor,
+  cursorOf,
+  limit,
+  within = LOOKED_THROUGH,
   may,
 }: {
-  list: (filter: DownloadFilter) => Promise<DownloadRecord[]>
-  filter: DownloadFilter
-  may: (download: DownloadRecord) => boolean
-}): Promise<{ page: DownloadRecord[]; next: string | null }> {
-  const page: DownloadRecord[] = []
-  const { limit } = filter
-  let { before } = filter
-  for (let seen = 0; seen < LOOKED_THROUGH;) {
+  list: (cursor: Cursor | undefined, limit: number) => Promise<Row[]>
+  cursor: Cursor | undefined
+  cursorOf: (row: Row) => Cursor
+  limit: number
+  within?: number
+  may: (row: Row) => boolean
+}): Promise<{ page: Row[]; next: string | null }> {
+  const page: Row[] = []
+  let at = cursor
+  for (let seen = 0; seen < within;) {
     // One more than is looked at says whether there is a next page.
     const size = seen === 0 ? limit : Math.max(limit, AT_ONCE)
-    const rows = await list({ ...filter, before, limit: size + 1 })
+    const rows = await list(at, size + 1)
     const last = rows.length <= size
     for (const row of rows.slice(0, size)) {
-      if (page.length === limit) return { page, next: String(before) }
+      if (page.length === limit) return { page, next: String(at) }
       if (may(row)) page.push(row)
-      before = row.seq
+      at = cursorOf(row)
     }
     if (last) return { page, next: null }
-    if (page.length === limit) return { page, next: String(before) }
+    if (page.length === limit) return { page, next: String(at) }
     seen += rows.length
     await setImmediate()
   }
-  return { page, next: String(before) }
+  return { page, next: String(at) }
 }

@@ -10,6 +10,9 @@ const unknownSecret: Record<SecretKind, string> = {
   session: 'This session is over; begin another.',
 }
 
+/** Why a cookie says of nobody who calls. */
+export const SIGN_IN_OVER = 'The token of this sign-in has run out or was revoked; sign in again.'
+
 /** Why who calls is not known, and what to do. */
 export function whyNobody(authorization: string): string {
   if (authorization === '') return 'Say who you are: Authorization: Bearer TOKEN.'

@@ -14,7 +14,10 @@ import { eventRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { metricsRoutes } from './metrics.ts'
 import { describeApi, openapiRoutes } from './openapi.ts'
+import { overviewRoutes } from './overview.ts'
 import { pageRoutes } from './pages.ts'
+import type { SignInCookie } from './cookie.ts'
+import { signInRoutes } from './sign-in.ts'
 import { releaseRoutes, type ReleaseDeps } from './releases.ts'
 import type { Present } from './present.ts'
 import { updateRoutes } from './updates.ts'
@@ -23,6 +26,7 @@ import { uploadRoutes } from './uploads.ts'
 export interface RoutesDeps extends ReleaseDeps {
   domain: Domain
   access: Access
+  cookie: SignInCookie
   present: Present
   metrics: Metrics
   version: string
@@ -42,9 +46,11 @@ export function createRouter(deps: RoutesDeps): Router {
   clientRoutes(router, deps)
   updateRoutes(router, deps)
   accessRoutes(router, deps)
+  signInRoutes(router, deps)
   auditRoutes(router, deps.access)
   healthRoutes(router, deps)
   metricsRoutes(router, deps)
+  overviewRoutes(router, deps)
   const document = describeApi(deps.version)
   openapiRoutes(router, { document })
   pageRoutes(router, { document })

@@ -8,6 +8,8 @@ import {
   enrolmentRequestSchema,
   enrolmentSchema,
   revokedSchema,
+  signInRequestSchema,
+  signInSchema,
   tokenListSchema,
   tokenRequestSchema,
   tokenSchema,
@@ -19,8 +21,10 @@ import {
   clientListSchema,
   clientSchema,
   downloadListSchema,
+  downloadMapSchema,
   downloadRequestSchema,
   downloadSchema,
+  overviewSchema,
   updateSchema,
 } from '../../shared/operator.ts'
 import {
@@ -53,6 +57,7 @@ import {
 /** What callers send, by the names that the API's description gives it. */
 export const requests = {
   DownloadRequest: downloadRequestSchema,
+  SignInRequest: signInRequestSchema,
   TokenRequest: tokenRequestSchema,
   EnrolmentRequest: enrolmentRequestSchema,
   CredentialRequest: credentialRequestSchema,
@@ -84,12 +89,15 @@ const knownProblemSchema = problemSchema.extend({
 export const answers = {
   Download: downloadSchema,
   DownloadList: downloadListSchema,
+  DownloadMap: downloadMapSchema,
   Batch: batchSchema,
   Event: eventSchema,
   EventList: eventListSchema,
   Client: clientSchema,
   ClientList: clientListSchema,
   Update: updateSchema,
+  Overview: overviewSchema,
+  SignIn: signInSchema,
   Token: tokenSchema,
   TokenList: tokenListSchema,
   Enrolment: enrolmentSchema,

@@ -3,8 +3,9 @@ import type { Observer } from '../ports.ts'
 import { countCalls, type CallMetrics } from './calls.ts'
 import { countDownloads } from './downloads.ts'
 import { createLooks, type Sources } from './looks.ts'
+import { countWebhooks, type WebhookMetrics } from './webhooks.ts'
 
-export interface Metrics extends Observer, CallMetrics {
+export interface Metrics extends Observer, CallMetrics, WebhookMetrics {
   contentType: string
   /** The metrics as Prometheus reads them. */
   text(): Promise<string>
@@ -20,6 +21,7 @@ export function createMetrics(): Metrics {
   return {
     ...countDownloads(registry),
     ...countCalls(registry),
+    ...countWebhooks(registry),
     contentType: registry.contentType,
     async text() {
       await look()

@@ -4,6 +4,7 @@ import type { Presence } from '../domain/presence.ts'
 import { answered } from '../domain/ready.ts'
 import type { Updates } from '../domain/updates.ts'
 import type { Clock, Connections, JobStore } from '../ports.ts'
+import type { WebhookStore } from '../webhook-ports.ts'
 
 /** Prometheus waits for 10 s by itself; in ms. */
 const ANSWER_WITHIN = 5_000
@@ -13,6 +14,7 @@ export interface Sources {
   bytes: ByteStore
   presence: Presence
   updates: Updates
+  webhooks: Pick<WebhookStore, 'count'>
   clock: Clock
   /** Where there is a pool. */
   connections?: (() => Connections) | undefined
@@ -32,7 +34,7 @@ interface Look {
 export function createLooks(registry: Registry, sources: Sources): () => Promise<void> {
   const registers = [registry]
   // The pool is looked at before it is used for the others.
-  const looks = [database, sites, clients, downloads, store].map((make) => make(registers, sources))
+  const looks = [database, sites, clients, downloads, webhooks, store].map((make) => make(registers, sources))
   const success = new Gauge({
     name: 'backhaul_look_success',
     help: 'Whether what this scrape looked at could be read: 1 or 0.',
@@ -112,6 +114,19 @@ const downloads: Make = (registers, { jobs, clock }) => {
         oldest.set({ status }, Math.max(0, now - (oldestAt ?? now)) / 1000)
       }
     },
+  }
+}
+
+const webhooks: Make = (registers, sources) => {
+  const waiting = new Gauge({
+    name: 'backhaul_webhook_deliveries_waiting',
+    help: 'Webhooks that are to be sent, for the first time or again, by any server.',
+    registers,
+  })
+  return {
+    name: 'webhooks',
+    gauges: [waiting],
+    read: async () => waiting.set(await sources.webhooks.count()),
   }
 }
 

@@ -3,6 +3,7 @@ import type { ByteStore } from '../byte-ports.ts'
 import type { EventStore } from '../event-ports.ts'
 import type { Connections, JobStore, Leases, WakeBus } from '../ports.ts'
 import type { ReleaseStore } from '../update-ports.ts'
+import type { WebhookStore } from '../webhook-ports.ts'
 
 /** Where jobs and bytes lie, as read from the URLs of the configuration: on this machine, or where several servers share them. */
 export type StoreAddresses = OwnAddresses | SharedAddresses
@@ -33,6 +34,7 @@ export interface Stores {
   jobs: JobStore
   access: AccessStore
   events: EventStore
+  webhooks: WebhookStore
   bytes: ByteStore
   wakes: WakeBus
   leases: Leases

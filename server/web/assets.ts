@@ -3,7 +3,7 @@ import { readAsset } from '../../shared/assets.ts'
 import { sent, type Sent } from './sent.ts'
 
 /** What pages are made with: files beside this one, under `assets/`. An executable carries them: packaging/build-server.ts. */
-export const assetNames = ['backhaul.css', 'backhaul.svg'] as const
+export const assetNames = ['app.css', 'backhaul.css', 'backhaul.svg'] as const
 
 const types: Record<string, string> = { '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' }
 

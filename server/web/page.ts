@@ -1,10 +1,7 @@
 import { html, type Html, type Part } from './html.ts'
 
-/**
- * A whole page. It runs no script, and has nothing from another host: see the policy in http/pages.ts.
- * @param contents links to what is in it
- */
-export function page({ title, contents, main }: { title: string; contents: Part; main: Part }): Html {
+/** What is around every page. It has nothing from another host, and no script or style in it: see http/pages.ts. */
+export function wholePage({ title, head, body }: { title: string; head?: Part; body: Part }): Html {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -14,14 +11,26 @@ export function page({ title, contents, main }: { title: string; contents: Part;
         <title>${title}</title>
         <link rel="icon" type="image/svg+xml" href="/assets/backhaul.svg" />
         <link rel="stylesheet" href="/assets/backhaul.css" />
+        ${head}
       </head>
       <body>
-        <a class="skip" href="#main">To the text</a>
-        <header><a href="/docs">Backhaul</a></header>
-        <div class="columns">
-          <nav aria-label="Contents">${contents}</nav>
-          <main id="main">${main}</main>
-        </div>
+        ${body}
       </body>
     </html> `
+}
+
+/**
+ * A page to read. It runs no script.
+ * @param contents links to what is in it
+ */
+export function page({ title, contents, main }: { title: string; contents: Part; main: Part }): Html {
+  return wholePage({
+    title,
+    body: html`<a class="skip" href="#main">To the text</a>
+      <header><a href="/docs">Backhaul</a></header>
+      <div class="columns">
+        <nav aria-label="Contents">${contents}</nav>
+        <main id="main">${main}</main>
+      </div>`,
+  })
 }

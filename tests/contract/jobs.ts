@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import type { DownloadDraft, DownloadRecord, JobStore } from '../../server/ports.ts'
+import type { ClientFilter, DownloadDraft, DownloadRecord, JobStore } from '../../server/ports.ts'
 import { always, chunk, draft, sessionRequest } from './drafts.ts'
 
 /** What every job store must do. `open` is called again on the same place to see what lasts. */
@@ -80,6 +80,40 @@ export function jobStoreContract(
       expect(
         (await jobs.listDownloads({ labels: { region: 'west' }, limit: 10 })).map((download) => download.clientId),
       ).toEqual(['west2', 'west1'])
+    })
+
+    test('clients are listed in pages, and found by a part of their id, which is no pattern', async () => {
+      const ids = ['Bar_2', 'bar1', 'bar_10', 'west.bar', 'x-y']
+      await jobs.recordContacts(ids.map((clientId) => ({ clientId, at: 1 })))
+      await jobs.beginSession(sessionRequest('bar_10', 'i', { region: 'west' }), 1, () => undefined)
+      await jobs.beginSession(sessionRequest('r1', 'i', { region: 'west' }), 1, () => undefined)
+      const list = async (filter: ClientFilter): Promise<string[]> =>
+        (await jobs.listClients(filter)).map(({ id }) => id)
+      expect(await list({})).toEqual(['Bar_2', 'bar1', 'bar_10', 'r1', 'west.bar', 'x-y'])
+      expect(await list({ limit: 2 })).toEqual(['Bar_2', 'bar1'])
+      expect(await list({ limit: 2, after: 'bar1' })).toEqual(['bar_10', 'r1'])
+      expect(await list({ after: 'west.bar' })).toEqual(['x-y'])
+      expect(await list({ after: 'c' })).toEqual(['r1', 'west.bar', 'x-y'])
+      expect(await list({ search: 'BAR' })).toEqual(['Bar_2', 'bar1', 'bar_10', 'west.bar'])
+      expect(await list({ search: 'bar_' })).toEqual(['Bar_2', 'bar_10'])
+      expect(await list({ search: 'bar', after: 'Bar_2', limit: 2 })).toEqual(['bar1', 'bar_10'])
+      for (const search of ['%', '*', "'", '\\', 'ü', 'barr'])
+        expect([search, await list({ search })]).toEqual([search, []])
+      const labels = { region: 'west' }
+      expect(await list({ labels })).toEqual(['bar_10', 'r1'])
+      expect(await list({ labels, search: 'R' })).toEqual(['bar_10', 'r1'])
+      expect(await list({ labels, search: 'r', after: 'bar_10', limit: 1 })).toEqual(['r1'])
+    })
+
+    test('clients are counted, and those seen after a time are told', async () => {
+      await jobs.recordContacts([
+        { clientId: 'then', at: 10 },
+        { clientId: 'now', at: 11 },
+      ])
+      expect(await jobs.clientsSeen(10)).toEqual({ known: 3, seen: ['now'] })
+      const { known, seen } = await jobs.clientsSeen(0)
+      expect([known, seen.toSorted()]).toEqual([3, ['now', 'r1', 'then']])
+      expect(await jobs.clientsSeen(11)).toEqual({ known: 3, seen: [] })
     })
 
     test('creating raises the revision and lists the open jobs by priority, then age', async () => {

@@ -71,6 +71,8 @@ test('lists are what a look at every download finds; no statement looks at every
   await jobs.forgetIdempotencyKeys(0)
   await jobs.findClient('c1')
   await jobs.listClients({ labels: { site: 's1' } })
+  await jobs.listClients({ labels: { site: 's1' }, search: 'c', after: 'c0', limit: 1 })
+  await jobs.listClients({ search: 'c', after: 'c0', limit: 1 })
   await jobs.recordContacts([{ clientId: 'c1', at: 2 }])
   await jobs.recordConflict({ clientId: 'c1', at: 2, hostname: 'h' })
 

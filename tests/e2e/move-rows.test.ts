@@ -70,7 +70,9 @@ describeWith({ otherwise: postgresLacking() ?? s3Lacking() }, 'rows on their way
     const db = new DatabaseSync(path)
     const names = db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`).all()
     db.close()
-    expect(names.map(({ name }) => String(name)).toSorted()).toEqual([...tables, 'chunks', 'event_log'].toSorted())
+    expect(names.map(({ name }) => String(name)).toSorted()).toEqual(
+      [...tables, 'chunks', 'event_log', 'webhooks', 'deliveries'].toSorted(),
+    )
   })
 
   for (const version of storedVersions()) {

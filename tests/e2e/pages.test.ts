@@ -31,8 +31,36 @@ describe('pages', () => {
     )
   })
 
+  test('the dashboard runs scripts of this server, and may do nothing else', async () => {
+    const answer = await get('/', { accept: 'text/html,*/*;q=0.8' })
+    expect([answer.status, answer.headers.get('vary')]).toEqual([200, 'Accept'])
+    const policy = String(answer.headers.get('content-security-policy'))
+    expect(policy.split('; ').toSorted()).toEqual([
+      "base-uri 'none'",
+      "connect-src 'self'",
+      "default-src 'none'",
+      "form-action 'self'",
+      "frame-ancestors 'none'",
+      "img-src 'self'",
+      "script-src 'self'",
+      "style-src 'self'",
+    ])
+    const page = await answer.text()
+    expect(page).not.toMatch(/<style| style=| on\w+=|javascript:|data:|<script(?! type="module" src="\/assets\/)/i)
+    const places = [...page.matchAll(/ (?:src|href)="([^"]*)"/g)].map(([, place = '']) => place)
+    for (const place of places) expect([place, (await get(place)).status]).toEqual([place, 200])
+    // Programs that look here find as little as before.
+    const other = await get('/', { accept: 'application/json' })
+    expect([other.status, ((await other.json()) as { code: string }).code]).toEqual([404, 'route-unknown'])
+  })
+
   test.each([
+    ['/', 'text/html; charset=utf-8'],
     ['/docs', 'text/html; charset=utf-8'],
+    ['/assets/app.css', 'text/css; charset=utf-8'],
+    ['/assets/app/main.ts', 'text/javascript; charset=utf-8'],
+    ['/assets/shared/format.ts', 'text/javascript; charset=utf-8'],
+    ['/assets/lit-html/lit-html.js', 'text/javascript; charset=utf-8'],
     ['/assets/backhaul.css', 'text/css; charset=utf-8'],
     ['/assets/backhaul.svg', 'image/svg+xml'],
   ])('%s has its media type, and is sent again only when it has changed', async (path, type) => {
@@ -57,6 +85,11 @@ describe('pages', () => {
     '/assets/..%2f..%2fpackage.json',
     '/assets/%2fetc%2fpasswd',
     '/assets/constructor',
+    '/assets/app/../../main.ts',
+    '/assets/app/tsconfig.json',
+    '/assets/shared/access.ts',
+    '/assets/lit-html/package.json',
+    '/assets/lit-html/static.js',
     '/assets/backhaul.css%00',
     '/assets/',
   ])('%s leads to no file', async (path) => {
@@ -64,6 +97,12 @@ describe('pages', () => {
     const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
     socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 40[0-4] [^]*application\/problem\+json/)
+  })
+
+  test('whoever reads the page has failed at nothing, however often', async () => {
+    // More often than a stranger may fail in a minute.
+    for (let n = 0; n < 100; n += 1) expect((await get('/', {}, 'HEAD')).status).toBe(200)
+    expect((await get('/downloads')).status).toBe(401)
   })
 
   test('on a machine that needs no token, its own browsers see them, and nobody else', async () => {

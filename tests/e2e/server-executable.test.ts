@@ -64,7 +64,10 @@ describe('the server as one executable', () => {
       const first = await served(place, 0)
       // It carries what pages are made with.
       for (const [path, type] of [
+        ['/', 'text/html'],
         ['/docs', 'text/html'],
+        ['/assets/app/main.ts', 'text/javascript'],
+        ['/assets/app.css', 'text/css'],
         ['/assets/backhaul.css', 'text/css'],
         ['/assets/backhaul.svg', 'image/svg+xml'],
       ]) {

@@ -15,8 +15,8 @@ export function callsOf({ downloadId, clientId }: { downloadId: string; clientId
   return Object.entries(operations).map(([name, operation]) => {
     const [method = '', template = ''] = name.split(' ')
     const id = operation.of === 'client' ? clientId : downloadId
-    const file = template.startsWith('/assets/') ? 'backhaul.css' : 'SHA256SUMS'
-    const path = template.replace('{id}', id).replace('{path}', 'report.txt').replace('{name}', file)
+    const file = template.startsWith('/assets/') ? 'backhaul.css' : 'report.txt'
+    const path = template.replace('{id}', id).replace('{path}', file).replace('{name}', 'SHA256SUMS')
     const ofClient = name === 'GET /jobs' || name === 'POST /updates/{id}'
     const query = ofClient ? `?client=${clientId}` : template.endsWith('/chunks') ? '?attempt=1' : ''
     const body = operation.request === undefined ? undefined : JSON.stringify(bodyOf(clientId))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { pino } from 'pino'
 import { appendLimit, checkedRanges, judgeChunk } from '../../agent/answers.ts'
-import { retryAfterMs, type Answer } from '../../agent/http.ts'
+import type { Answer } from '../../agent/http.ts'
 import { createRetry, TransientError } from '../../agent/retry.ts'
 import { openState } from '../../agent/state.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -75,13 +75,6 @@ describe('answers to a chunk', () => {
   test('Upload-Limit', () => {
     expect(appendLimit('max-size=5, max-append-size=70000;x=1')).toBe(70_000)
     expect(appendLimit('max-append-size=-1')).toBeUndefined()
-  })
-
-  test('Retry-After in seconds and as a date, which is measured against the answer, at most 300 s', () => {
-    expect(retryAfterMs('7', undefined)).toBe(7000)
-    expect(retryAfterMs('9999', undefined)).toBe(300_000)
-    expect(retryAfterMs('Thu, 01 Jan 1970 00:00:30 GMT', 'Thu, 01 Jan 1970 00:00:10 GMT')).toBe(20_000)
-    expect(retryAfterMs('soon', undefined)).toBeUndefined()
   })
 })
 

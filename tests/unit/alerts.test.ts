@@ -83,6 +83,14 @@ const courses: Record<string, { alarming: string[]; quiet: string[] }> = {
     alarming: ['backhaul_http_refusals_total{code="no-room"} 0x70 1x20'],
     quiet: ['backhaul_http_refusals_total{code="no-room"} 1x90'],
   },
+  BackhaulWebhooksWait: {
+    alarming: ['backhaul_webhook_deliveries_waiting 3x90'],
+    quiet: ['backhaul_webhook_deliveries_waiting 3x50 0 3x38'],
+  },
+  BackhaulWebhooksGivenUp: {
+    alarming: ['backhaul_webhook_deliveries_total{outcome="given-up"} 0x70 1x20'],
+    quiet: ['backhaul_webhook_deliveries_total{outcome="retried"} 0+1x90'],
+  },
   BackhaulOpenFiles: {
     alarming: ['process_open_fds{job="backhaul"} 90x90', 'process_max_fds{job="backhaul"} 100x90'],
     quiet: ['process_open_fds{job="backhaul"} 70x90', 'process_max_fds{job="backhaul"} 100x90'],

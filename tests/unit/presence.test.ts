@@ -32,6 +32,30 @@ describe('presence', () => {
     expect(await jobs.findClient('till')).toMatchObject({ lastSeen: 1_000_000 })
   })
 
+  test.each([
+    ['one server', false, ['row', 'till']],
+    ['several servers', true, ['gone', 'row', 'till']],
+  ])('of %s as many are counted as are online', async (_name, elsewhere, online) => {
+    const clock = { now: () => 1_000_000, monotonic: () => 1_000_000 }
+    const since = elsewhere ? 180_000 : 3000
+    const presence = createPresence({ jobs, clock, waitMs: 1000, elsewhere })
+    await jobs.recordContacts([
+      { clientId: 'row', at: 1_000_000 - since + 1 },
+      { clientId: 'old', at: 1_000_000 - since },
+      { clientId: 'gone', at: 999_999 },
+      { clientId: 'till', at: 1 },
+    ])
+    presence.contact('till')
+    presence.contact('gone')
+    presence.lost('gone')
+    clock.monotonic = () => 1_005_001
+    presence.polled('till', 1000)
+    const isOnline = (await jobs.listClients({})).filter(presence.isOnline).map(({ id }) => id)
+    expect(isOnline).toEqual(online)
+    const { known, seen } = await jobs.clientsSeen(presence.seenSince())
+    expect([known, presence.countOnline(seen)]).toEqual([4, online.length])
+  })
+
   test('however many were seen, all of them are written down', async () => {
     const presence = createPresence({
       jobs,

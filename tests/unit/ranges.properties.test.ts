@@ -3,10 +3,12 @@ import * as fc from 'fast-check'
 import { isAppError } from '../../shared/errors.ts'
 import {
   formatContentRange,
+  grouped,
   missing,
   overlaps,
   parseContentRange,
   pieces,
+  spanOf,
   totalLength,
   union,
   type Range,
@@ -28,6 +30,21 @@ const bytesOf = (given: Iterable<Range>): Set<number> => {
 const sorted = (bytes: Iterable<number>): number[] => [...bytes].toSorted((a, b) => a - b)
 
 describe('ranges, against sets of integers', () => {
+  test('groups of neighbours are few, have all ranges in order, and the widest gaps between them', () => {
+    fc.assert(
+      fc.property(ranges, fc.integer({ min: 1, max: 5 }), (given, most) => {
+        const joined = union(given)
+        const groups = grouped(joined, most)
+        expect(groups.flat()).toEqual(joined)
+        expect(groups.length).toBe(Math.min(most, joined.length))
+        const gaps = (between: readonly Range[]): number[] =>
+          between.slice(1).map(({ start }, index) => start - between[index]!.end)
+        const widest = gaps(joined).toSorted((a, b) => b - a)
+        expect(gaps(groups.map(spanOf)).toSorted((a, b) => b - a)).toEqual(widest.slice(0, most - 1))
+      }),
+    )
+  })
+
   test('the union has the same bytes, in order, and a gap between any two', () => {
     fc.assert(
       fc.property(ranges, (given) => {

@@ -3,6 +3,26 @@ import { queries } from '../parameters.ts'
 
 /** Tokens, enrolments, credentials, and the audit. */
 export const accessOperations: Operations = {
+  'GET /sign-in': {
+    id: 'getSignIn',
+    access: 'public',
+    summary: 'Whether a token is needed here, and whose the caller has',
+    answers: { 200: 'SignIn' },
+  },
+  'POST /sign-in': {
+    id: 'signIn',
+    access: 'public',
+    summary: "An operator's token, for the pages of this server in one browser",
+    request: 'SignInRequest',
+    answers: { 200: { content: 'SignIn', headers: ['Set-Cookie'] } },
+    problems: ['unauthenticated'],
+  },
+  'DELETE /sign-in': {
+    id: 'signOut',
+    access: 'public',
+    summary: 'The browser forgets the token, which stays in force',
+    answers: { 204: { content: 'nothing', headers: ['Set-Cookie'] } },
+  },
   'POST /tokens': {
     id: 'createToken',
     access: 'admin',

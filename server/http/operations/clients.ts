@@ -18,11 +18,14 @@ export const clientOperations: Operations = {
   'GET /clients': {
     id: 'listClients',
     access: 'reader',
-    summary: 'Clients',
+    summary: 'Clients, by their ids',
     query: {
       status: queries.shown.optional(),
       label: queries.label.optional(),
       outdated: queries.outdated.optional(),
+      search: queries.search.optional(),
+      limit: queries.clientLimit.optional(),
+      cursor: queries.clientCursor.optional(),
     },
     answers: { 200: 'ClientList' },
   },

@@ -68,6 +68,13 @@ export const downloadOperations: Operations = {
     },
     problems: ['shutting-down'],
   },
+  'GET /downloads/{id}/map': {
+    id: 'getMap',
+    access: 'reader',
+    of: 'download',
+    summary: 'Where the bytes are that have come, and those that come',
+    answers: { 200: 'DownloadMap' },
+  },
   'DELETE /downloads/{id}': {
     id: 'cancelDownload',
     access: 'operator',

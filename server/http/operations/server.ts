@@ -28,11 +28,25 @@ export const serverOperations: Operations = {
     summary: 'Metrics for Prometheus',
     answers: { 200: 'text' },
   },
+  'GET /overview': {
+    id: 'getOverview',
+    access: 'reader',
+    summary: 'How many clients there are, and downloads under way',
+    answers: { 200: 'Overview' },
+  },
   'GET /openapi.json': {
     id: 'getDescription',
     access: 'public',
     summary: 'This description',
     answers: { 200: 'json' },
+  },
+  'GET /': {
+    id: 'getDashboard',
+    access: 'public',
+    summary: 'The dashboard, for who accepts a page',
+    headers: known,
+    answers: { 200: { content: 'html', headers: ['ETag'] }, 304: { content: 'nothing', headers: ['ETag'] } },
+    problems: ['route-unknown'],
   },
   'GET /docs': {
     id: 'getDocs',
@@ -41,10 +55,10 @@ export const serverOperations: Operations = {
     headers: known,
     answers: { 200: { content: 'html', headers: ['ETag'] }, 304: { content: 'nothing', headers: ['ETag'] } },
   },
-  'GET /assets/{name}': {
+  'GET /assets/{path}': {
     id: 'getAsset',
     access: 'public',
-    summary: 'What pages of this server are made with',
+    summary: 'What pages of this server are made with; the path may hold slashes',
     headers: known,
     answers: { 200: { content: 'asset', headers: ['ETag'] }, 304: { content: 'nothing', headers: ['ETag'] } },
     problems: ['route-unknown'],

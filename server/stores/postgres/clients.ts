@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { SessionRequest } from '../../../shared/protocol.ts'
 import type { JobStore } from '../../ports.ts'
+import { createClientList } from '../client-filter.ts'
 import { nextInstances } from '../instances.ts'
 import { toClient } from '../rows.ts'
 import type { Database, Queries } from './database.ts'
@@ -8,7 +9,12 @@ import { labelled } from './labels.ts'
 import { replaceSession } from './locks.ts'
 import { noteArrival } from './updates.ts'
 
-type ClientStore = Pick<JobStore, 'findClient' | 'listClients' | 'recordContacts' | 'recordConflict' | 'beginSession'>
+type ClientStore = Pick<
+  JobStore,
+  'findClient' | 'listClients' | 'clientsSeen' | 'recordContacts' | 'recordConflict' | 'beginSession'
+>
+
+const list = createClientList('strpos', { labelled })
 
 /** The clients' rows: what is known of each site, and its newest session. */
 export function createClientStore({ db }: { db: Database }): ClientStore {
@@ -18,11 +24,15 @@ export function createClientStore({ db }: { db: Database }): ClientStore {
       return row && toClient(row)
     },
 
-    async listClients({ labels = {} }) {
-      if (Object.keys(labels).length === 0) return (await db.query('SELECT * FROM clients ORDER BY id')).map(toClient)
-      const { sql, parameters } = labelled(labels)
-      const rows = await db.query(`SELECT * FROM clients WHERE id IN (${sql}) ORDER BY id`, parameters)
-      return rows.map(toClient)
+    async listClients(filter) {
+      const { sql, parameters } = list(filter)
+      return (await db.query(sql, parameters)).map(toClient)
+    },
+
+    async clientsSeen(after) {
+      const seen = await db.query('SELECT id FROM clients WHERE last_seen > :after', { after })
+      const counted = await db.one('SELECT count(*) AS known FROM clients')
+      return { known: Number(counted?.['known']), seen: seen.map((row) => String(row['id'])) }
     },
 
     async recordContacts(contacts) {

@@ -1,6 +1,7 @@
 import type { AccessStore, MakeLimiter } from '../../access-ports.ts'
 import type { EventStore } from '../../event-ports.ts'
 import type { Connections, JobStore, Leases, WakeBus } from '../../ports.ts'
+import type { WebhookStore } from '../../webhook-ports.ts'
 import type { Report } from '../open.ts'
 import { createAccessStore } from './access.ts'
 import { openDatabase, type Database } from './database.ts'
@@ -10,6 +11,7 @@ import { openLeases } from './leases.ts'
 import { createMakeLimiter } from './limiter.ts'
 import { checkNotMoving } from './moves.ts'
 import { openWakes } from './wakes.ts'
+import { createWebhookStore } from './webhooks.ts'
 
 /**
  * Opens the database at `url`, which any number of servers share, and makes or updates its tables. `jobs.close` closes it,
@@ -20,6 +22,7 @@ export async function openPostgres({ url, report }: { url: string; report: Repor
   jobs: JobStore
   access: AccessStore
   events: EventStore
+  webhooks: WebhookStore
   wakes: WakeBus
   leases: Leases
   makeLimiter: MakeLimiter
@@ -34,6 +37,7 @@ export async function openPostgres({ url, report }: { url: string; report: Repor
       jobs: createJobStore({ db }),
       access: createAccessStore({ db }),
       events: createEventStore({ db }),
+      webhooks: createWebhookStore({ db }),
       wakes,
       leases: openLeases({ db, report }),
       makeLimiter: createMakeLimiter({ db }),

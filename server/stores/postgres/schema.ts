@@ -1,6 +1,7 @@
 import { overlappingSql } from './chunks-sql.ts'
 import { events } from './events-schema.ts'
 import { holdSessions } from './locks.ts'
+import { webhooks } from './webhooks-schema.ts'
 
 /** Compared byte by byte: so do the other stores, and an index outlives new rules of a language. */
 const TEXT = 'text COLLATE "C"'
@@ -233,4 +234,8 @@ const servers = [
 ]
 
 /** Applied in order, once each, statement by statement; the table `schema_version` counts them. One that has shipped is never edited. */
-export const migrations: readonly (readonly string[])[] = [[...clients, ...downloads, ...access, ...servers], events]
+export const migrations: readonly (readonly string[])[] = [
+  [...clients, ...downloads, ...access, ...servers],
+  events,
+  webhooks,
+]

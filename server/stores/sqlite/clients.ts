@@ -3,11 +3,17 @@ import type { SessionRequest } from '../../../shared/protocol.ts'
 import type { ClientRecord, JobStore } from '../../ports.ts'
 import type { Database, Row } from './database.ts'
 import { labelled } from './labels.ts'
+import { createClientList } from '../client-filter.ts'
 import { nextInstances } from '../instances.ts'
 import { toClient } from '../rows.ts'
 import { noteArrival } from './updates.ts'
 
-type ClientStore = Pick<JobStore, 'findClient' | 'listClients' | 'recordContacts' | 'recordConflict' | 'beginSession'>
+type ClientStore = Pick<
+  JobStore,
+  'findClient' | 'listClients' | 'clientsSeen' | 'recordContacts' | 'recordConflict' | 'beginSession'
+>
+
+const list = createClientList('instr', { labelled })
 
 /** The clients' rows: what is known of each site, and its newest session. */
 export function createClientStore({ db }: { db: Database }): ClientStore {
@@ -26,10 +32,15 @@ export function createClientStore({ db }: { db: Database }): ClientStore {
       return row && toClient(row)
     },
 
-    async listClients({ labels = {} }) {
-      if (Object.keys(labels).length === 0) return db.all('SELECT * FROM clients ORDER BY id').map(toClient)
-      const { sql, parameters } = labelled(labels)
-      return db.all(`SELECT * FROM clients WHERE id IN (${sql}) ORDER BY id`, parameters).map(toClient)
+    async listClients(filter) {
+      const { sql, parameters } = list(filter)
+      return db.all(sql, parameters).map(toClient)
+    },
+
+    async clientsSeen(after) {
+      const seen = db.all('SELECT id FROM clients WHERE last_seen > :after', { after })
+      const known = Number(db.one('SELECT count(*) AS known FROM clients')?.['known'])
+      return { known, seen: seen.map((row) => String(row['id'])) }
     },
 
     async recordContacts(contacts) {

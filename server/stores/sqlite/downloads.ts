@@ -9,6 +9,7 @@ type DownloadStore = Omit<
   JobStore,
   | 'findClient'
   | 'listClients'
+  | 'clientsSeen'
   | 'listDownloads'
   | 'recordContacts'
   | 'recordConflict'

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path'
 import type { AccessStore } from '../../access-ports.ts'
 import type { EventStore } from '../../event-ports.ts'
 import type { JobStore } from '../../ports.ts'
+import type { WebhookStore } from '../../webhook-ports.ts'
 import { makeFolder } from '../../../shared/folder.ts'
 import { lockForServer } from '../lock.ts'
 import { createAccessStore } from './access.ts'
@@ -15,6 +16,7 @@ import { checkNotMoved } from './moved.ts'
 import { checkRestored, databaseLock } from './restored.ts'
 import { createUpdateStore } from './updates.ts'
 import { openWal } from './wal.ts'
+import { createWebhookStore } from './webhooks.ts'
 
 type Durably = <A extends unknown[], T>(change: (...args: A) => Promise<T>) => (...args: A) => Promise<T>
 
@@ -23,6 +25,7 @@ export async function openSqlite({ path }: { path: string }): Promise<{
   jobs: JobStore
   access: AccessStore
   events: EventStore
+  webhooks: WebhookStore
 }> {
   await makeFolder(dirname(resolve(path)))
   // What a start repairs is repaired once: two servers on one database would take each other's work apart.
@@ -68,10 +71,20 @@ export async function openSqlite({ path }: { path: string }): Promise<{
     },
   }
   const events = createEventStore({ db, wal })
+  const webhooks = createWebhookStore({ db })
   return {
     jobs,
     access: durable(createAccessStore({ db }), durably),
     events: { ...events, forget: durably(events.forget) },
+    webhooks: {
+      ...webhooks,
+      begin: durably(webhooks.begin),
+      move: durably(webhooks.move),
+      postpone: durably(webhooks.postpone),
+      remove: durably(webhooks.remove),
+      dropOldest: durably(webhooks.dropOldest),
+      keepOnly: durably(webhooks.keepOnly),
+    },
   }
 }
 

@@ -33,6 +33,9 @@ export function beginAnew(path: string): void {
       db.run('DELETE FROM session_tokens')
       // Positions of events from after the backup: what has their numbers now is something else.
       db.run('UPDATE event_log SET epoch = max(epoch + 1, unixepoch())')
+      // What waited at the backup was told since, or is too old; endpoints begin anew with what happens from now on.
+      db.run('DELETE FROM deliveries')
+      db.run('DELETE FROM webhooks')
     })
   } finally {
     db.close()

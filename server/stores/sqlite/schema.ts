@@ -1,4 +1,5 @@
 import { events } from './events-schema.ts'
+import { webhooks } from './webhooks-schema.ts'
 
 /** Applied in order, once each; PRAGMA user_version counts them. A migration that has shipped is never edited. */
 export const migrations: readonly string[] = [
@@ -180,4 +181,5 @@ export const migrations: readonly string[] = [
   ALTER TABLE clients ADD COLUMN update_order TEXT;
   `,
   events,
+  webhooks,
 ]
