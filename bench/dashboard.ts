@@ -23,7 +23,7 @@ interface Options {
 /** In a database of PostgreSQL, with its write-ahead log. */
 const BYTES_PER_DOWNLOAD = 4000
 /** Of the file that is asked for again and again, in bytes. */
-const FILE = 256 * 1024
+const FILE = 64 * 1024
 
 export const dashboard: Part<Options> = {
   name: 'dashboard',
@@ -61,7 +61,7 @@ export const dashboard: Part<Options> = {
         `A server with ${downloads} downloads of ${clientsFor(downloads)} clients, one of which is online; Chromium on the same machine. ` +
         `Each view ${runs} times: **new**, from the navigation of a browser that has nothing of the page yet, and **within**, from another view of it; ` +
         'until the rows and the counts are drawn and nothing is disabled. Then what the server uses of one core, user and system, ' +
-        `for ${seconds} s with no page open, with one and with ${pages}, in turn, ${rounds} times: while nothing happens, and while ${pace} files of ${FILE / 1024} KiB a second are asked for and arrive. ` +
+        `for ${seconds} s with no page open before and after, with one and with ${pages}, ${rounds === 1 ? 'once' : `${rounds} times`}: while nothing happens, and while ${pace} files of ${FILE / 1024} KiB a second are asked for and arrive. ` +
         'What is told of pages is what they add.',
       tables: tablesOf(found, { pages, pace }),
       verdicts: found.flatMap(verdictsOf),

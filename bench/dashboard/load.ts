@@ -42,6 +42,13 @@ export interface LoadOptions {
   pace: number
 }
 
+const none = { pages: 0, at: '/' }
+
+const meanOf = (one: Load, other: Load): Load => ({
+  server: (one.server + other.server) / 2,
+  database: (one.database + other.database) / 2,
+})
+
 /** Pages that are left open, beside none. */
 export const opened = (pages: number): Omit<Situation, 'pace'>[] => [
   { pages: 1, at: '/' },
@@ -49,7 +56,7 @@ export const opened = (pages: number): Omit<Situation, 'pace'>[] => [
   { pages, at: '/' },
 ]
 
-/** Every situation in turn, so often: a machine that is busy for a while is busy for all. */
+/** Every situation in turn, so often, and none before and after: a machine that is busy for a while is busy for all. */
 export async function measureLoads(
   { browser, signal, say }: Surroundings,
   filled: Filled,
@@ -59,13 +66,14 @@ export async function measureLoads(
   for (let round = 1; round <= rounds; round += 1) {
     for (const each of [0, pace]) {
       say(`dashboard: round ${round} of ${rounds}, ${each} downloads a second`)
-      const all: Load[] = []
-      for (const situation of [{ pages: 0, at: '/' }, ...opened(pages)]) {
+      const measure = (situation: Omit<Situation, 'pace'>): Promise<Load> => {
         signal.throwIfAborted()
-        all.push(await loadOf(filled, browser, { ...situation, pace: each }, seconds))
+        return loadOf(filled, browser, { ...situation, pace: each }, seconds)
       }
-      const [alone, ...others] = all
-      found.push({ pace: each, alone: alone!, with: others })
+      const before = await measure(none)
+      const others: Load[] = []
+      for (const situation of opened(pages)) others.push(await measure(situation))
+      found.push({ pace: each, alone: meanOf(before, await measure(none)), with: others })
     }
   }
   return found
