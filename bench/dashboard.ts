@@ -83,7 +83,7 @@ async function measure(name: StoreName, { folder, signal, say }: Bench, options:
   const { openBrowser } = await import('../tests/helpers/browser.ts')
   const { downloads, runs } = options
   say(`dashboard: ${titles[name]}, ${downloads} downloads`)
-  const filled = await startFilled(name, join(folder, name), downloads)
+  const filled = await startFilled(name, folder, downloads)
   const { server } = filled
   const browser = await openBrowser(server.url)
   const surroundings = { browser, signal, say }

@@ -16,12 +16,11 @@ const PATIENCE = 60_000
 /** Looks before each picture that is drawn; the task after one that shows everything is the moment. */
 const watching = ({ shows }: View): string => `
   window.usable = () => new Promise((resolve, reject) => {
-    const end = performance.now() + ${PATIENCE}
+    setTimeout(() => reject(new Error(document.body.innerText.slice(0, 500))), ${PATIENCE})
     const look = () => {
       const there = document.querySelector(${JSON.stringify(shows)})
       if (there && document.querySelector('.counts') && !document.querySelector('main :disabled'))
         setTimeout(() => resolve(performance.now()))
-      else if (performance.now() > end) reject(new Error(document.body.innerText.slice(0, 500)))
       else requestAnimationFrame(look)
     }
     requestAnimationFrame(look)

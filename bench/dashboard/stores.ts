@@ -16,10 +16,13 @@ export interface Filled {
 
 export const titles: Record<StoreName, string> = { sqlite: 'SQLite', shared: 'PostgreSQL + S3' }
 
-/** Starts a server on one kind of stores. @param folder its own */
+/** Starts a server on one kind of stores. @param folder what is stored lies below it */
 export async function startFilled(name: StoreName, folder: string, downloads: number): Promise<Filled> {
   if (name === 'sqlite') {
-    const server = await startBenchStack({ folder, fill: (made) => fill(join(made, 'db'), downloads) })
+    const server = await startBenchStack({
+      folder: join(folder, 'server'),
+      fill: (made) => fill(join(made, 'db'), downloads),
+    })
     return { server, databasePid: undefined, stop: () => server.stop() }
   }
   const place = await openPlace(folder)
