@@ -83,7 +83,7 @@ export function jobStoreContract(
     })
 
     test('clients are listed that were seen of late, or are named', async () => {
-      await jobs.recordContacts(['a', 'b', 'c', 'd'].map((clientId, at) => ({ clientId, at })))
+      await jobs.recordContacts(['a', 'b', 'c', 'd'].map((clientId, number) => ({ clientId, at: number })))
       const list = async (after: number, orIds: string[], more: ClientFilter = {}): Promise<string[]> =>
         (await jobs.listClients({ ...more, seen: { after, orIds } })).map(({ id }) => id)
       expect(await list(1, [])).toEqual(['c', 'd'])
