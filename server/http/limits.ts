@@ -28,7 +28,7 @@ const REQUESTS_PER_MINUTE = 12_000
 const CALLS_PER_MINUTE = 6000
 /** Of one credential: what it proves itself for costs a signature each. */
 const PROOFS_PER_MINUTE = 60
-/** Of one address: many sites can install their agents by way of one, and many people read pages. */
+/** Of one address: many sites can install their agents by way of one, and many people sign in. */
 const INSTALLS_PER_MINUTE = 600
 /** With one enrolment token, from one address: a row of the audit each. */
 const ENROLMENTS_PER_MINUTE = 600
@@ -53,7 +53,7 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
 
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
     if (isSigningIn(ctx)) await consume(signIns, networkOf(addressOf(ctx)))
-    else if (principal.kind === 'nobody' && !isProbe(ctx.req))
+    else if (principal.kind === 'nobody' && !isProbe(ctx.req) && !isOfPage(ctx))
       await consume(
         isForEverybody(ctx) ? installs : isChallenge(ctx) ? challenges : failures,
         networkOf(addressOf(ctx)),
@@ -85,10 +85,18 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
 
 /** What sites install, and pages, are for everybody; whatever else they ask for there counts alike. */
 const isForEverybody = (ctx: Context): boolean =>
-  (ctx.method === 'GET' || ctx.method === 'HEAD') &&
-  (['/', '/install.sh', '/docs', '/openapi.json'].includes(ctx.path) ||
-    /^\/(?:agents|assets)\//.test(ctx.path) ||
+  asks(ctx) &&
+  (['/install.sh', '/docs', '/openapi.json'].includes(ctx.path) ||
+    ctx.path.startsWith('/agents/') ||
+    isPage(ctx) ||
     (isSignIn(ctx) && !saysWho(ctx)))
+
+/** One look at the page is some thirty requests, whose answers lie in memory: a whole office behind one address may look. */
+const isOfPage = (ctx: Context): boolean => asks(ctx) && isPage(ctx) && !saysWho(ctx)
+
+const isPage = ({ path }: Context): boolean => path === '/' || path.startsWith('/assets/')
+
+const asks = ({ method }: Context): boolean => method === 'GET' || method === 'HEAD'
 
 /** As the router reads it. */
 const isSignIn = ({ path }: Context): boolean => /^\/sign-in\/?$/i.test(path)
