@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { coalesce } from '../../shared/coalesce.ts'
 import { AppError } from '../../shared/errors.ts'
 import { pause } from '../../shared/wait.ts'
@@ -73,7 +74,8 @@ export function createEvents(deps: {
   }
 
   let isTold = false
-  const readOrReport = async (): Promise<void> => {
+  // It is read for all who listen: what is said of it is no part of the request of whoever came first.
+  const readOrReport = AsyncLocalStorage.bind(async (): Promise<void> => {
     try {
       await begin()
       await read()
@@ -82,7 +84,7 @@ export function createEvents(deps: {
       if (!isTold) report(error, 'the log of events cannot be read now; it is tried again')
       isTold = true
     }
-  }
+  })
 
   const join = (rouse: () => void): (() => void) => {
     listeners.add(rouse)
