@@ -4,7 +4,7 @@ import { AppError, isAppError } from '../../shared/errors.ts'
 import type { MakeLimiter } from '../access-ports.ts'
 import { networkOf } from '../address.ts'
 import type { Principal } from '../domain/access/principal.ts'
-import { strangeness } from './browsers.ts'
+import { isOfOtherPage, strangeness } from './browsers.ts'
 import { addressOf } from './caller.ts'
 import { isByCookie, isProbe, principalOf } from './gate.ts'
 import { isChallenge } from './challenge.ts'
@@ -101,8 +101,11 @@ const asks = ({ method }: Context): boolean => method === 'GET' || method === 'H
 /** As the router reads it. */
 const isSignIn = ({ path }: Context): boolean => /^\/sign-in\/?$/i.test(path)
 
-/** A token is tried, whoever tries it: what a call is worth to one who guesses. */
-const isSigningIn = (ctx: Context): boolean => ctx.method === 'POST' && isSignIn(ctx)
+/**
+ * A token is tried, whoever tries it: what a call is worth to one who guesses. What a page of somebody else sends tries none,
+ * and keeps nobody who looks at that page from signing in.
+ */
+const isSigningIn = (ctx: Context): boolean => ctx.method === 'POST' && isSignIn(ctx) && !isOfOtherPage(ctx.req)
 
 /** Who says so wrongly has failed, and is told nothing more than elsewhere. */
 const saysWho = (ctx: Context): boolean => ctx.get('Authorization') !== '' || isByCookie(ctx.req)
