@@ -16,6 +16,8 @@ const MOST_LISTENERS = 500
 const PAGE = 500
 /** Events in memory: a listener that is further behind reads the log by itself. */
 const KEPT = 2_000
+/** Events that such a listener holds until it has taken them: all who may listen can be behind. */
+const HELD = 100
 
 /** An event, or where the listener stands; `lost` says that nobody knows what came before that. */
 export type Told = { event: EventRecord } | { position: Position; lost: boolean }
@@ -108,7 +110,7 @@ export function createEvents(deps: {
       yield { position, lost: false }
       while (!signal.aborted && !waiting.stopped() && performance.now() < end) {
         bell.reset()
-        const page = recent?.after(position, PAGE) ?? (await store.after(position, PAGE))
+        const page = recent?.after(position, PAGE) ?? (await store.after(position, HELD))
         if (!page) {
           position = await store.newest()
           yield { position, lost: true }
