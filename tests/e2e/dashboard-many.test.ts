@@ -64,4 +64,10 @@ describeWith(needsBrowser, 'the dashboard with ten thousand clients', () => {
     expect(await page.evaluate<string>('document.activeElement.id')).toBe('main')
     expect(tab.faults()).toEqual([])
   })
+
+  test('the address of one that is none of them says so, and waits for nothing', async () => {
+    const { page } = await browser.open('/#/clients/site_99999')
+    await page.getByRole('alert').getByText('site_99999').waitFor()
+    expect(await page.getByText('Loading').count()).toBe(0)
+  })
 })
