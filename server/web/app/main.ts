@@ -125,7 +125,7 @@ function open(): void {
   draw()
   // Who hears the page is told that it is another; who only pages on stays where they are.
   if (before !== view.title && inside) document.getElementById('main')?.focus()
-  void refresher.now()
+  void refresher.anew()
 }
 
 async function attempt(run: () => Promise<void>): Promise<boolean> {
