@@ -46,7 +46,9 @@ describeWith(needsBrowser, 'the dashboard with three agents', () => {
   async function fill({ page }: Tab, path: string, note = ''): Promise<void> {
     await page.getByLabel('Path at the client').fill(path)
     await page.locator('.ask').getByLabel('Note').fill(note)
-    await page.getByRole('button', { name: 'Ask', exact: true }).click()
+    const button = page.getByRole('button', { name: 'Ask', exact: true })
+    await screenshot(page, 'ask', button)
+    await button.click()
   }
 
   /** Fetches the file by the link of the page that is shown. @returns its digest */
@@ -68,20 +70,23 @@ describeWith(needsBrowser, 'the dashboard with three agents', () => {
     await page.getByRole('combobox', { name: 'Client' }).fill(ids.join(', '))
     await fill(tab, path, 'books of November')
     await page.getByText('Asked 3 of them.').waitFor()
-    await page.getByText('Ask for a file').click()
+    await page.getByRole('link', { name: 'Look at all of it' }).click()
+    await page.getByLabel('Asked for at once').waitFor()
+    await row(tab, path, ids[2]!).waitFor()
+    expect(await page.getByRole('row').count()).toBe(4)
+    await page.goto('/')
     for (const { proxy } of sites) {
       await proxy.held()
       proxy.slow(MiB / 4)
       proxy.allow(Infinity)
     }
+    // What is seen from now on has no part of what came at once.
+    await page.reload()
     const rows = ids.map((id) => row(tab, path, id))
     for (const one of rows) await one.locator('.amount', { hasText: part }).waitFor()
     for (const one of rows) await one.getByText(/iB\/s, .* left$/).waitFor()
+    await page.getByRole('link', { name: /^3 transferring$/ }).waitFor()
     await screenshot(page, 'downloads-running', page.getByRole('table'))
-    await page.getByRole('link', { name: 'Look at all of it' }).click()
-    await page.getByLabel('Asked for at once').waitFor()
-    expect(await page.getByRole('row').count()).toBe(4)
-
     for (const [n, id] of ids.entries()) {
       await page.goto('/')
       await rows[n]!.getByRole('link', { name: path }).click()
@@ -170,20 +175,25 @@ describeWith(needsBrowser, 'the dashboard with three agents', () => {
     expect(tab.faults()).toEqual([])
   })
 
-  test('pictures of the other views', async () => {
+  test('a phone in the dark shows each download as a card; what has ended is counted no more', async () => {
     const path = 'reports/stock.db'
     await writeAll(path, [4 * MiB, 4 * MiB, 4 * MiB])
     slow(MiB / 4)
-    const asked = await stack.ask({ clientIds: ids, path })
-    const { page } = await browser.open('/#/clients', { width: 1080 })
-    for (const id of ids) await page.getByRole('row', { name: id }).getByText('Online').waitFor()
-    await screenshot(page, 'clients', page.getByRole('table'))
-    const phone = await browser.open('/', { phone: true, dark: true })
-    const first = row(phone, path, ids[0]!)
+    await stack.ask({ clientIds: ids, path })
+    const tab = await browser.open('/', { phone: true, dark: true })
+    const first = row(tab, path, ids[2]!)
     await first.locator('.amount', { hasText: part }).waitFor()
     await first.getByText(/iB\/s, .* left$/).waitFor()
-    await screenshot(phone.page, 'phone')
+    expect(await tab.page.evaluate('document.documentElement.scrollWidth')).toBe(390)
+    const box = await first.boundingBox()
+    for (const cell of await first.getByRole('cell').all()) {
+      const { x = 0, width = 0 } = (await cell.boundingBox()) ?? {}
+      expect(x + width).toBeLessThanOrEqual((box?.x ?? 0) + (box?.width ?? 0))
+    }
+    await screenshot(tab.page, 'phone')
     slow(Infinity)
-    for (const { id } of asked['downloads'] as { id: string }[]) await stack.reached(id, 'completed')
+    for (const id of ids) await row(tab, path, id).getByText('Completed').waitFor()
+    await tab.page.getByRole('link', { name: /^0 transferring$/ }).waitFor()
+    expect(tab.faults()).toEqual([])
   })
 })

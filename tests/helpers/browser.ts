@@ -8,7 +8,7 @@ export const needsBrowser: Needs = { programs: ['chromium'] }
 /** In ms: a real browser on a busy machine takes its time. */
 const PATIENCE = 30_000
 /** Below what a picture ends with, in pixels. */
-const MARGIN = 16
+const MARGIN = 8
 
 /** A page in a browser, with all that went wrong in it. */
 export interface Tab {
