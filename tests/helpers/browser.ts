@@ -1,24 +1,28 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import type { Needs } from './lacking.ts'
 
 export const needsBrowser: Needs = { programs: ['chromium'] }
 
 /** In ms: a real browser on a busy machine takes its time. */
 const PATIENCE = 30_000
+/** Below what a picture ends with, in pixels. */
+const MARGIN = 8
 
 /** A page in a browser, with all that went wrong in it. */
 export interface Tab {
   page: Page
   context: BrowserContext
-  /** What the browser has said is wrong so far: errors, refusals of its policy, dialogs, requests to other hosts. */
+  /** What the browser has said is wrong so far: errors, refusals of its policy, dialogs, requests that failed or went to other hosts. */
   faults(): string[]
 }
 
 export interface TabOptions {
   dark?: boolean
   phone?: boolean
+  /** Of the window, in pixels. */
+  width?: number
   /** What runs in the page before all else. */
   script?: string
 }
@@ -42,11 +46,11 @@ export async function openBrowser(url: string): Promise<OpenBrowser> {
   const args = process.getuid?.() === 0 ? ['--no-sandbox'] : []
   const browser: Browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args })
   return {
-    async open(path, { dark = false, phone = false, script } = {}) {
+    async open(path, { dark = false, phone = false, width = 1280, script } = {}) {
       const context = await browser.newContext({
         baseURL: url,
         colorScheme: dark ? 'dark' : 'light',
-        viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 900 },
+        viewport: phone ? { width: 390, height: 844 } : { width, height: 900 },
       })
       context.setDefaultTimeout(PATIENCE)
       if (script !== undefined) await context.addInitScript({ content: script })
@@ -73,13 +77,24 @@ function watch(page: Page, url: string): string[] {
   page.on('request', (request) => {
     if (!request.url().startsWith(`${url}/`)) faults.push(`a request to ${request.url()}`)
   })
+  page.on('requestfailed', (request) => {
+    // What the page itself gives up, and what becomes a download, ends so.
+    const why = request.failure()?.errorText ?? ''
+    if (why !== 'net::ERR_ABORTED') faults.push(`${why} of ${request.url()}`)
+  })
   return faults
 }
 
-/** Saves what is seen where BACKHAUL_SCREENSHOTS says a folder. */
-export async function screenshot(page: Page, name: string): Promise<void> {
+/**
+ * Saves what is seen where BACKHAUL_SCREENSHOTS says a folder.
+ * @param to what the picture ends below; without it, it has the whole window
+ */
+export async function screenshot(page: Page, name: string, to?: Locator): Promise<void> {
   const folder = process.env['BACKHAUL_SCREENSHOTS']
   if (folder === undefined) return
   await mkdir(folder, { recursive: true })
-  await page.screenshot({ path: join(folder, `${name}.png`) })
+  const box = await to?.boundingBox()
+  const { width = 0 } = page.viewportSize() ?? {}
+  const clip = box ? { clip: { x: 0, y: 0, width, height: box.y + box.height + MARGIN } } : {}
+  await page.screenshot({ path: join(folder, `${name}.png`), ...clip })
 }

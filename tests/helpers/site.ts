@@ -21,11 +21,12 @@ export interface Site {
   agent: Running
 }
 
-export async function startSite(stack: Stack, id: string): Promise<Site> {
+/** @param more arguments of its agent */
+export async function startSite(stack: Stack, id: string, more: readonly string[] = []): Promise<Site> {
   const root = join(stack.folder, id)
   await mkdir(root)
   const proxy = await startProxy(stack.url)
-  const args = ['--root', root, '--server', proxy.url, '--chunk-size', String(CHUNK)]
+  const args = ['--root', root, '--server', proxy.url, '--chunk-size', String(CHUNK), ...more]
   return { id, root, proxy, args, agent: await stack.online(id, args) }
 }
 

@@ -46,7 +46,7 @@ const refresher = createRefresher({
   again: () => {
     if (!reached || passing) return AGAIN
     if (!session?.signedIn) return undefined
-    return view.again() ?? (live.isOpen() ? undefined : AGAIN)
+    return view.again() ?? (live.isOpen() ? counts.again() : AGAIN)
   },
 })
 

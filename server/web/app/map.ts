@@ -1,11 +1,12 @@
 import { html, svg, type TemplateResult } from 'lit-html'
 import type { DownloadMap } from '../../../shared/operator.ts'
-import { table } from './parts.ts'
+import { table, tableRow } from './parts.ts'
 import { barsOf, lengthOf, ROW_HEIGHT, ROWS, WIDTH, type Piece } from './ranges-map.ts'
 import { bytes, number } from './text.ts'
 
 /** Pieces that are listed; more of them nobody reads. */
 const LISTED = 100
+const columns = ['First byte', 'Last byte', 'Length', 'What'] as const
 /** Units that the bars of what came again are high, at the lower edge of a row. */
 const RESENT_HEIGHT = 4
 
@@ -59,16 +60,8 @@ function list({ received, receiving, resent }: DownloadMap): TemplateResult {
   const shown = rows.slice(0, LISTED)
   return html`${table(
     'Ranges',
-    ['First byte', 'Last byte', 'Length', 'What'],
-    shown.map(
-      ({ start, end, kind }) =>
-        html`<tr>
-          <td>${number(start)}</td>
-          <td>${number(end - 1)}</td>
-          <td>${bytes(end - start)}</td>
-          <td>${kind}</td>
-        </tr>`,
-    ),
+    columns,
+    shown.map(({ start, end, kind }) => tableRow(columns, [number(start), number(end - 1), bytes(end - start), kind])),
   )}
   ${rows.length > LISTED ? html`<p>and ${number(rows.length - LISTED)} more</p>` : ''}`
 }

@@ -27,23 +27,34 @@ export function pace(download: Download, rates: Rates): string {
   return `${bytes(Math.round(rate))}/s${left === undefined ? '' : `, ${formatSeconds(left)} left`}`
 }
 
-/** A table that scrolls within itself where the page is narrow; with the keyboard, too. */
+/**
+ * A table: on a narrow page a list of cards, whose cells say their columns (app.css). What is drawn as no table some
+ * browsers take for none, so the roles are said.
+ */
 export function table(caption: string, columns: readonly string[], rows: unknown): TemplateResult {
   return html`<div class="scroll" role="region" aria-label=${caption} tabindex="0">
-    <table>
+    <table role="table">
       <caption class="heard">
         ${caption}
       </caption>
-      <thead>
-        <tr>
-          ${columns.map((column) => html`<th scope="col">${column}</th>`)}
+      <thead role="rowgroup">
+        <tr role="row">
+          ${columns.map((column) => html`<th scope="col" role="columnheader">${column}</th>`)}
         </tr>
       </thead>
-      <tbody>
+      <tbody role="rowgroup">
         ${rows}
       </tbody>
     </table>
   </div>`
+}
+
+/** A row of a table, a cell for each of its columns; the first one names it. */
+export function tableRow(columns: readonly string[], [name, ...cells]: readonly unknown[]): TemplateResult {
+  return html`<tr role="row">
+    <th scope="row" role="rowheader">${name}</th>
+    ${cells.map((cell, at) => html`<td role="cell" data-column=${columns[at + 1] ?? ''}>${cell}</td>`)}
+  </tr>`
 }
 
 /** To the page after this one, and back to the first. */

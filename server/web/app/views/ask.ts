@@ -1,62 +1,44 @@
 import { html, type TemplateResult } from 'lit-html'
-import type { Batch, ClientList, Download, DownloadRequest } from '../../../../shared/operator.ts'
-import type { Policy } from '../../../../shared/protocol.ts'
-import { call, withQuery } from '../api.ts'
+import type { Batch, Download, DownloadRequest } from '../../../../shared/operator.ts'
+import { call } from '../api.ts'
 import { typed } from '../parts.ts'
-import { downloadLink } from '../route.ts'
+import { requestOf } from '../request.ts'
+import { downloadLink, linkTo } from '../route.ts'
+import { number } from '../text.ts'
 import type { Page } from '../view.ts'
 import { policyWords } from '../words.ts'
-
-/** In ms: clients are looked for when nothing was typed for so long. */
-const STILL = 250
-const SUGGESTED = 20
+import { createWhomFields } from './whom.ts'
 
 /**
  * The form that asks for a file.
- * @param client that it is asked of; without it, the form has a field for one
+ * @param client that it is asked of; without it, the form has fields for whom
  */
 export function createAskForm(page: Page, client?: string): { show(): TemplateResult } {
-  let suggested: string[] = []
-  let timer: ReturnType<typeof setTimeout> | undefined
+  const whom = createWhomFields(page.draw)
   let asking = false
   // The same until it was answered: what is sent twice is asked for once.
   let key = newKey()
 
-  const find = async (search: string): Promise<void> => {
-    try {
-      const query = withQuery('/clients', { status: 'all', search, limit: SUGGESTED })
-      const { clients } = await call<ClientList>(query)
-      suggested = clients.map(({ id }) => id)
-    } catch {
-      // What is typed in full needs no list.
-      suggested = []
-    }
-    page.draw()
-  }
-
-  const suggest = (search: string): void => {
-    clearTimeout(timer)
-    timer = setTimeout(() => void find(search), STILL)
-  }
-
   const ask = async (form: HTMLFormElement): Promise<void> => {
-    if (asking) return
+    const request = requestOf(typed(form), client)
+    if (asking || !isMeant(request)) return
     asking = true
     page.draw()
     const done = await page.attempt(async () => {
       const asked = await call<Download | Batch>('/downloads', {
         method: 'POST',
-        body: requestOf(typed(form), client),
+        body: request,
         headers: { 'Idempotency-Key': key },
       })
-      const id = 'id' in asked ? asked.id : ''
-      page.say(html`Asked for. <a href=${downloadLink(id)}>Look at it</a>`)
+      page.say(answerTo(asked))
     })
     asking = false
     page.draw()
     if (!done) return
     key = newKey()
     form.reset()
+    whom.reset()
+    page.draw()
     form.querySelector('input')?.focus()
     await page.refresh()
   }
@@ -70,27 +52,12 @@ export function createAskForm(page: Page, client?: string): { show(): TemplateRe
     if (!asking) key = newKey()
   }
 
-  const clientField = (): TemplateResult =>
-    html`<label
-      >Client
-      <input
-        name="clientId"
-        required
-        maxlength="64"
-        list="known-clients"
-        autocomplete="off"
-        autocapitalize="none"
-        spellcheck="false"
-        @input=${(event: InputEvent) => suggest((event.target as HTMLInputElement).value)}
-      /><datalist id="known-clients">${suggested.map((id) => html`<option value=${id}></option>`)}</datalist></label
-    >`
-
   return {
     show: () =>
       html`<details class="ask">
         <summary>Ask for a file</summary>
         <form @submit=${submitted} @input=${changed}>
-          ${client === undefined ? clientField() : ''}
+          ${client === undefined ? whom.show() : ''}
           <label class="wide">
             Path at the client's site; without it, its default file
             <input name="path" maxlength="4096" autocomplete="off" autocapitalize="none" spellcheck="false" />
@@ -112,18 +79,17 @@ export function createAskForm(page: Page, client?: string): { show(): TemplateRe
   }
 }
 
-function requestOf(
-  { clientId, path, note, priority, policy }: Record<string, string>,
-  client = clientId,
-): DownloadRequest {
-  return {
-    clientId: client ?? '',
-    ...(path ? { path } : {}),
-    ...(note ? { note } : {}),
-    ...(priority ? { priority: Number(priority) } : {}),
-    policy: policy as Policy,
-  }
+/** Of every client that there is nobody asks by a slip. */
+function isMeant({ clientIds, labels }: DownloadRequest): boolean {
+  if (clientIds !== '*') return true
+  const which = Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`)
+  return confirm(`Ask every known client${which.length > 0 ? ` with ${which.join(', ')}` : ''} for this file?`)
 }
+
+const answerTo = (asked: Download | Batch): TemplateResult =>
+  'id' in asked
+    ? html`Asked for. <a href=${downloadLink(asked.id)}>Look at it</a>`
+    : html`Asked ${number(asked.count)} of them. <a href=${linkTo('/', { batch: asked.batchId })}>Look at all of it</a>`
 
 /** `crypto.randomUUID` is not there without TLS. */
 function newKey(): string {

@@ -1,7 +1,7 @@
-import { html, type TemplateResult } from 'lit-html'
+import { html, nothing, type TemplateResult } from 'lit-html'
 import type { AuditList } from '../../../../shared/access.ts'
 import { call, withQuery } from '../api.ts'
-import { pages, table, typed } from '../parts.ts'
+import { pages, table, tableRow, typed } from '../parts.ts'
 import { clientLink, downloadLink, linkTo } from '../route.ts'
 import { moment, said } from '../text.ts'
 import type { View } from '../view.ts'
@@ -43,15 +43,15 @@ function row({
   status,
   code,
 }: AuditList['entries'][number]): TemplateResult {
-  return html`<tr>
-    <th scope="row">${moment(at)}</th>
-    <td>${said(actor)}</td>
-    <td>${address}</td>
-    <td>${downloadId === null ? said(action) : html`<a href=${downloadLink(downloadId)}>${said(action)}</a>`}</td>
-    <td>${clientId === null ? '' : html`<a href=${clientLink(clientId)}>${said(clientId)}</a>`}</td>
-    <td>${path === null ? '' : said(path)}</td>
-    <td>${status}${code === null ? '' : ` ${code}`}</td>
-  </tr>`
+  return tableRow(columns, [
+    moment(at),
+    said(actor),
+    address,
+    downloadId === null ? said(action) : html`<a href=${downloadLink(downloadId)}>${said(action)}</a>`,
+    clientId === null ? nothing : html`<a href=${clientLink(clientId)}>${said(clientId)}</a>`,
+    path === null ? nothing : said(path),
+    code === null ? status : `${status} ${code}`,
+  ])
 }
 
 function filterForm(query: URLSearchParams): TemplateResult {

@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
 import type { Client, ClientList, DownloadList } from '../../../../shared/operator.ts'
 import { call, withQuery } from '../api.ts'
-import { labelsText, pages, presence, table, typed } from '../parts.ts'
+import { labelsText, pages, presence, table, tableRow, typed } from '../parts.ts'
 import { clientLink, linkTo } from '../route.ts'
 import { moment, number, said, visible } from '../text.ts'
 import { WHO_IS_THERE, type View } from '../view.ts'
@@ -51,19 +51,20 @@ export function clientsView(query: URLSearchParams): View {
 
 function row(client: Client, running: number): TemplateResult {
   const { id, lastSeen, version, outdated, labels, shared } = client
-  return html`<tr>
-    <th scope="row"><a href=${clientLink(id)}>${id}</a></th>
-    <td>${presence(client)}</td>
-    <td>${moment(lastSeen)}</td>
-    <td>${version === null ? nothing : said(version)}${outdated ? ' (outdated)' : nothing}</td>
-    <td>${labelsText(labels)}</td>
-    <td>
-      ${shared.slice(0, SHARED).map((path) => html`<bdi class="path">${visible(path)}</bdi> `)}
-      ${shared.length > SHARED ? `and ${number(shared.length - SHARED)} more` : nothing}
-    </td>
-    <td>${running === 0 ? nothing : number(running)}</td>
-  </tr>`
+  return tableRow(columns, [
+    html`<a href=${clientLink(id)}>${id}</a>`,
+    presence(client),
+    moment(lastSeen),
+    version === null ? nothing : html`${said(version)}${outdated ? ' (outdated)' : nothing}`,
+    labelsText(labels),
+    shared.length === 0 ? nothing : sharedText(shared),
+    running === 0 ? nothing : number(running),
+  ])
 }
+
+const sharedText = (shared: Client['shared']): TemplateResult =>
+  html`${shared.slice(0, SHARED).map((path) => html`<bdi class="path">${visible(path)}</bdi> `)}
+  ${shared.length > SHARED ? `and ${number(shared.length - SHARED)} more` : nothing}`
 
 function searchForm(query: URLSearchParams): TemplateResult {
   const submitted = (event: SubmitEvent): void => {

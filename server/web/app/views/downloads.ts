@@ -1,8 +1,8 @@
-import { html, type TemplateResult } from 'lit-html'
+import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
 import type { Download, DownloadList } from '../../../../shared/operator.ts'
 import { call, withQuery } from '../api.ts'
-import { pace, pages, progressBar, statusMark, table, typed } from '../parts.ts'
+import { pace, pages, progressBar, statusMark, table, tableRow, typed } from '../parts.ts'
 import { createRates, type Rates } from '../rates.ts'
 import { clientLink, downloadLink, linkTo } from '../route.ts'
 import { may } from '../session.ts'
@@ -13,7 +13,7 @@ import { createAskForm } from './ask.ts'
 
 const ROWS = 50
 const columns = ['File', 'Client', 'Status', 'Received', 'Pace', 'Asked for'] as const
-const filters = ['client', 'status', 'note', 'label'] as const
+const filters = ['client', 'status', 'note', 'label', 'batch'] as const
 
 /** The downloads, newest first. */
 export function downloadsView(page: Page, query: URLSearchParams): View {
@@ -72,17 +72,16 @@ const hidden = (fixed: Record<string, string>): Record<string, null> =>
 
 function row(download: Download, rates: Rates): TemplateResult {
   const { id, path, note, clientId, createdAt, status } = download
-  return html`<tr>
-    <th scope="row">
-      <a href=${downloadLink(id)}>${pathText(path)}</a
-      >${note === null ? '' : html`<small><bdi>${visible(note)}</bdi></small>`}
-    </th>
-    <td><a href=${clientLink(clientId)}>${clientId}</a></td>
-    <td>${statusMark(status)}</td>
-    <td>${progressBar(download)}</td>
-    <td>${pace(download, rates)}</td>
-    <td>${moment(createdAt)}</td>
-  </tr>`
+  return tableRow(columns, [
+    html`<a href=${downloadLink(id)}>${pathText(path)}</a>${
+        note === null ? '' : html`<small><bdi>${visible(note)}</bdi></small>`
+      }`,
+    html`<a href=${clientLink(clientId)}>${clientId}</a>`,
+    statusMark(status),
+    progressBar(download),
+    pace(download, rates),
+    moment(createdAt),
+  ])
 }
 
 function filterForm(query: URLSearchParams): TemplateResult {
@@ -91,6 +90,7 @@ function filterForm(query: URLSearchParams): TemplateResult {
     location.hash = linkTo('/', typed(event.target as HTMLFormElement))
   }
   const shown = query.get('status') ?? ''
+  const batch = query.get('batch')
   const option = (value: string, words: string): TemplateResult =>
     html`<option value=${value} ?selected=${value === shown}>${words}</option>`
   return html`<form class="filters" role="search" aria-label="Filters" @submit=${submitted}>
@@ -115,6 +115,7 @@ function filterForm(query: URLSearchParams): TemplateResult {
         autocomplete="off"
         spellcheck="false"
     /></label>
+    ${batch === null ? nothing : html`<label>Asked for at once <input name="batch" .value=${batch} readonly /></label>`}
     <button>Filter</button> <a href="#/">All</a>
   </form>`
 }
