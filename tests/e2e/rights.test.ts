@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { json as jsonOf } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { startStack, type Json, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
@@ -39,9 +40,12 @@ describe('rights', () => {
       body: { code: 'invalid', field },
     })
     for (const path of ['/jobs?client=ID', '/clients/ID', '/clients/ID/files/x']) {
-      const response = await fetch(stack.url + path.replace('ID', encodeURIComponent(clientId)))
-      expect([400, 404]).toContain(response.status)
-      expect(['invalid', 'route-unknown']).toContain(((await response.json()) as Json)['code'])
+      const { hostname, port } = new URL(stack.url)
+      // As it is: fetch would take dots out, and ask for the page at `/`.
+      const asked = get({ hostname, port, path: path.replace('ID', encodeURIComponent(clientId)) })
+      const [response] = (await once(asked, 'response')) as [IncomingMessage]
+      expect([400, 404]).toContain(response.statusCode)
+      expect(['invalid', 'route-unknown']).toContain(((await jsonOf(response)) as Json)['code'])
     }
     expect((await stack.get('/clients?status=all'))['count']).toBe(0)
     expect(await readdir(stack.downloads)).toEqual(['.incoming'])
