@@ -19,7 +19,8 @@ const common = {
 
 /** Suites about several servers, about what they share going away, and about what only a bucket can do. */
 const ofSeveral =
-  'cluster cluster-access cluster-kills database-away direct-chunks direct-servers direct-uploads store-away'
+  'cluster cluster-access cluster-kills cluster-webhooks database-away direct-chunks direct-servers direct-uploads ' +
+  'store-away'
 
 /** Suites about the protocol and what becomes of files; the others are about one machine: its files, backup, packages. */
 const ofAny =

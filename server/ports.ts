@@ -246,6 +246,8 @@ export interface Leases {
   /** @returns whether this server has it now; it is kept until it is released, or this server is not heard of for a while */
   hold(name: string): Promise<boolean>
   release(name: string): Promise<void>
+  /** Aborts once what this server holds by now may be another's, whether or not the database can be asked; then there is a new one. */
+  certain(): AbortSignal
   /** Gives back all that is held. */
   close(): Promise<void>
 }

@@ -150,7 +150,7 @@ export const clientListSchema = z.object({
 })
 export type ClientList = z.infer<typeof clientListSchema>
 
-/** How many there are of what, by everything that is stored, whatever the caller may see of it. */
+/** How many there are of what, of what the caller may see. */
 export const overviewSchema = z.object({
   at: z.string(),
   /** The server's. */

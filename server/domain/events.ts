@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { coalesce } from '../../shared/coalesce.ts'
 import { AppError } from '../../shared/errors.ts'
 import { pause } from '../../shared/wait.ts'
@@ -15,6 +16,8 @@ const MOST_LISTENERS = 500
 const PAGE = 500
 /** Events in memory: a listener that is further behind reads the log by itself. */
 const KEPT = 2_000
+/** Events that such a listener holds until it has taken them: all who may listen can be behind. */
+const HELD = 100
 
 /** An event, or where the listener stands; `lost` says that nobody knows what came before that. */
 export type Told = { event: EventRecord } | { position: Position; lost: boolean }
@@ -73,7 +76,8 @@ export function createEvents(deps: {
   }
 
   let isTold = false
-  const readOrReport = async (): Promise<void> => {
+  // It is read for all who listen: what is said of it is no part of the request of whoever came first.
+  const readOrReport = AsyncLocalStorage.bind(async (): Promise<void> => {
     try {
       await begin()
       await read()
@@ -82,7 +86,7 @@ export function createEvents(deps: {
       if (!isTold) report(error, 'the log of events cannot be read now; it is tried again')
       isTold = true
     }
-  }
+  })
 
   const join = (rouse: () => void): (() => void) => {
     listeners.add(rouse)
@@ -106,7 +110,7 @@ export function createEvents(deps: {
       yield { position, lost: false }
       while (!signal.aborted && !waiting.stopped() && performance.now() < end) {
         bell.reset()
-        const page = recent?.after(position, PAGE) ?? (await store.after(position, PAGE))
+        const page = recent?.after(position, PAGE) ?? (await store.after(position, HELD))
         if (!page) {
           position = await store.newest()
           yield { position, lost: true }

@@ -24,6 +24,7 @@ import { createEvents, type Events } from './events.ts'
 import { createLand } from './landing.ts'
 import { createLater } from './later.ts'
 import { createMaps, type Maps } from './maps.ts'
+import type { Principal } from './access/principal.ts'
 import { createOverview, type Counts } from './overview.ts'
 import { createPolls, type Polls } from './polls.ts'
 import { createPresence, type Presence } from './presence.ts'
@@ -59,7 +60,8 @@ export interface Domain {
   waiting: Waiting
   maps: Maps
   /** May be of a moment ago. */
-  overview(): Promise<Counts>
+  /** Of what the caller may see. */
+  overview(caller: Principal): Promise<Counts>
   findClient(id: string): Promise<ClientRecord | undefined>
   listClients(filter: ClientFilter): Promise<ClientRecord[]>
   listDownloads(filter: DownloadFilter): Promise<DownloadRecord[]>

@@ -4,7 +4,7 @@ import type { DownloadRecord, JobStore } from '../ports.ts'
 import { partKey } from './part-key.ts'
 import type { Reservations, Writing } from './reservations.ts'
 import type { Resent } from './resent.ts'
-import { sparing } from './sparing.ts'
+import { sparingBy } from './sparing.ts'
 
 /** Ranges of each kind: nobody sees more of them. */
 const MOST_RANGES = 1_000
@@ -42,17 +42,10 @@ export function createMaps({
   reservations: Pick<Reservations, 'writing'>
   resent: Pick<Resent, 'of'>
 }): Maps {
-  const kept = new Map<string, () => Promise<Few>>()
+  const kept = sparingBy<Few>(MOST_KEPT)
 
-  const receivedOf = ({ id, attempt }: Part): Promise<Few> => {
-    const key = partKey({ id, attempt })
-    const read = kept.get(key) ?? sparing(async () => fewOf(await jobs.received(id, attempt)))
-    kept.delete(key)
-    kept.set(key, read)
-    const [oldest] = kept.keys()
-    if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest)
-    return read()
-  }
+  const receivedOf = ({ id, attempt }: Part): Promise<Few> =>
+    kept(partKey({ id, attempt }), async () => fewOf(await jobs.received(id, attempt)))
 
   return {
     async of(download) {

@@ -22,3 +22,16 @@ export function sparing<T>(make: () => Promise<T>): () => Promise<T> {
     return making
   }
 }
+
+/** The same for each key by itself; of more than `most` keys the one that was asked for longest ago is forgotten. */
+export function sparingBy<T>(most: number): (key: string, make: () => Promise<T>) => Promise<T> {
+  const kept = new Map<string, () => Promise<T>>()
+  return (key, make) => {
+    const answer = kept.get(key) ?? sparing(make)
+    kept.delete(key)
+    kept.set(key, answer)
+    const [oldest] = kept.keys()
+    if (kept.size > most && oldest !== undefined) kept.delete(oldest)
+    return answer()
+  }
+}

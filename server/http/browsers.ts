@@ -35,7 +35,7 @@ function said(headers: IncomingHttpHeaders, name: string): string {
 }
 
 /** Whether a browser says from where a request comes. All say so of what can change something. */
-export const isOfBrowser = (headers: IncomingHttpHeaders): boolean =>
+const isOfBrowser = (headers: IncomingHttpHeaders): boolean =>
   said(headers, 'Sec-Fetch-Site') !== '' || said(headers, 'Origin') !== ''
 
 /**
@@ -46,6 +46,10 @@ export function isOfOwnPage({ method, headers }: Pick<IncomingMessage, 'method' 
   if (method === 'GET' || method === 'HEAD') return !isOfBrowser(headers) || isOwnPage(headers)
   return isOwnPage(headers) && said(headers, 'Sec-Fetch-Site') !== 'none'
 }
+
+/** Whether a browser sends it for a page that is none of ours. */
+export const isOfOtherPage = (request: Pick<IncomingMessage, 'method' | 'headers'>): boolean =>
+  isOfBrowser(request.headers) && !isOfOwnPage(request)
 
 /** `none`: typed, or a bookmark. */
 function isOwnPage(headers: IncomingHttpHeaders): boolean {

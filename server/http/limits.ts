@@ -4,7 +4,7 @@ import { AppError, isAppError } from '../../shared/errors.ts'
 import type { MakeLimiter } from '../access-ports.ts'
 import { networkOf } from '../address.ts'
 import type { Principal } from '../domain/access/principal.ts'
-import { strangeness } from './browsers.ts'
+import { isOfOtherPage, strangeness } from './browsers.ts'
 import { addressOf } from './caller.ts'
 import { isByCookie, isProbe, principalOf } from './gate.ts'
 import { isChallenge } from './challenge.ts'
@@ -28,7 +28,7 @@ const REQUESTS_PER_MINUTE = 12_000
 const CALLS_PER_MINUTE = 6000
 /** Of one credential: what it proves itself for costs a signature each. */
 const PROOFS_PER_MINUTE = 60
-/** Of one address: many sites can install their agents by way of one, and many people read pages. */
+/** Of one address: many sites can install their agents by way of one, and many people sign in. */
 const INSTALLS_PER_MINUTE = 600
 /** With one enrolment token, from one address: a row of the audit each. */
 const ENROLMENTS_PER_MINUTE = 600
@@ -53,7 +53,7 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
 
   const admit = async (ctx: Context, principal: Principal): Promise<void> => {
     if (isSigningIn(ctx)) await consume(signIns, networkOf(addressOf(ctx)))
-    else if (principal.kind === 'nobody' && !isProbe(ctx.req))
+    else if (principal.kind === 'nobody' && !isProbe(ctx.req) && !isOfPage(ctx))
       await consume(
         isForEverybody(ctx) ? installs : isChallenge(ctx) ? challenges : failures,
         networkOf(addressOf(ctx)),
@@ -85,16 +85,27 @@ export function limited(makeLimiter: MakeLimiter): Middleware {
 
 /** What sites install, and pages, are for everybody; whatever else they ask for there counts alike. */
 const isForEverybody = (ctx: Context): boolean =>
-  (ctx.method === 'GET' || ctx.method === 'HEAD') &&
-  (['/', '/install.sh', '/docs', '/openapi.json'].includes(ctx.path) ||
-    /^\/(?:agents|assets)\//.test(ctx.path) ||
+  asks(ctx) &&
+  (['/install.sh', '/docs', '/openapi.json'].includes(ctx.path) ||
+    ctx.path.startsWith('/agents/') ||
+    isPage(ctx) ||
     (isSignIn(ctx) && !saysWho(ctx)))
+
+/** One look at the page is some thirty requests, whose answers lie in memory: a whole office behind one address may look. */
+const isOfPage = (ctx: Context): boolean => asks(ctx) && isPage(ctx) && !saysWho(ctx)
+
+const isPage = ({ path }: Context): boolean => path === '/' || path.startsWith('/assets/')
+
+const asks = ({ method }: Context): boolean => method === 'GET' || method === 'HEAD'
 
 /** As the router reads it. */
 const isSignIn = ({ path }: Context): boolean => /^\/sign-in\/?$/i.test(path)
 
-/** A token is tried, whoever tries it: what a call is worth to one who guesses. */
-const isSigningIn = (ctx: Context): boolean => ctx.method === 'POST' && isSignIn(ctx)
+/**
+ * A token is tried, whoever tries it: what a call is worth to one who guesses. What a page of somebody else sends tries none,
+ * and keeps nobody who looks at that page from signing in.
+ */
+const isSigningIn = (ctx: Context): boolean => ctx.method === 'POST' && isSignIn(ctx) && !isOfOtherPage(ctx.req)
 
 /** Who says so wrongly has failed, and is told nothing more than elsewhere. */
 const saysWho = (ctx: Context): boolean => ctx.get('Authorization') !== '' || isByCookie(ctx.req)

@@ -5,7 +5,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { Access } from '../domain/access/index.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import { unauthenticated } from './authorize.ts'
-import { isOfBrowser, isOfOwnPage } from './browsers.ts'
+import { isOfOtherPage } from './browsers.ts'
 import { mayBeOperators, type SignInCookie } from './cookie.ts'
 import { principalOf } from './gate.ts'
 import { bodyOf, jsonBody } from './json.ts'
@@ -40,8 +40,7 @@ const identify = async ({ authenticate }: Access, token: string): Promise<Princi
 
 /** Nobody else's page signs anybody in, as somebody else, or out. @throws AppError `not-permitted` */
 function checkPage({ req }: Context): void {
-  if (isOfBrowser(req.headers) && !isOfOwnPage(req))
-    throw new AppError('not-permitted', 'This comes from a page of somebody else.')
+  if (isOfOtherPage(req)) throw new AppError('not-permitted', 'This comes from a page of somebody else.')
 }
 
 function answer(ctx: Context, principal: Principal): void {

@@ -2,6 +2,7 @@ import type { Part, PartRows } from '../byte-ports.ts'
 import type { Chunk } from '../ports.ts'
 import { createChunkStore } from '../stores/postgres/chunks.ts'
 import type { Database, Queries } from '../stores/postgres/database.ts'
+import { adoptPositions } from '../stores/postgres/events.ts'
 import { findMove, noteMove, noteMoveFinished } from '../stores/postgres/moves.ts'
 import { toBoolean, type Row } from '../stores/rows.ts'
 import { tables, type Table } from '../stores/sqlite/source.ts'
@@ -41,7 +42,7 @@ export interface Target {
 /** Tables of which one row shows that somebody uses the database. Secrets are made by whoever looks. */
 const telling = tables.filter((table) => table !== 'secrets' && table !== 'labels')
 /** Which of them count their rows, and by which column. */
-const counters = { downloads: 'seq', credentials: 'seq', audit: 'seq', events: 'seq' } as const
+const counters = { downloads: 'seq', credentials: 'seq', audit: 'seq', events: 'seq', deliveries: 'seq' } as const
 /** It says whose the bucket is: the new database's. */
 const OWN_SECRET = 'storage'
 
@@ -145,6 +146,7 @@ export function createTarget(db: Database): Target {
              FROM ${table}`,
           )
         }
+        await adoptPositions(tx)
         await noteMoveFinished(tx, id)
       })
       // The first questions are to be planned for what is there now.

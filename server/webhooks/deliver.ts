@@ -17,7 +17,6 @@ export interface DeliverDeps {
   clock: Clock
   log: Log
   count: (outcome: Outcome, deliveries?: number) => void
-  signal: AbortSignal
 }
 
 /** Writes down what became of an attempt. */
@@ -25,10 +24,12 @@ export type Write = () => Promise<void>
 
 /**
  * Sends what is given to it, and judges the answers.
- * @returns of each attempt what is to be written down; undefined for one that was cut off as the server stops
+ * @returns of each attempt what is to be written down; undefined for one that was cut off by `signal`
  */
-export function createDeliver(deps: DeliverDeps): (delivery: Delivery) => Promise<Write | undefined> {
-  const { endpoint, post, webhooks, secrets, clock, log, count, signal } = deps
+export function createDeliver(
+  deps: DeliverDeps,
+): (delivery: Delivery, signal: AbortSignal) => Promise<Write | undefined> {
+  const { endpoint, post, webhooks, secrets, clock, log, count } = deps
   const { key, shown } = endpoint
   let isFailing = false
 
@@ -57,7 +58,7 @@ export function createDeliver(deps: DeliverDeps): (delivery: Delivery) => Promis
     return () => webhooks.postpone(key, { event, attempts, nextAt, lastStatus: answer.status ?? null })
   }
 
-  return async (delivery) => {
+  return async (delivery, signal) => {
     const { event, body } = delivery
     const headers = signedHeaders({ id: messageId(event), at: clock.now(), body }, secrets)
     const answer = await post.send(body, headers, signal)

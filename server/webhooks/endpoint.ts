@@ -14,11 +14,15 @@ export interface EndpointRuns {
 export interface EndpointDeps extends CollectDeps, DeliverDeps {
   /** Whether it is this server that sends. */
   isMine: () => Promise<boolean>
+  /** Aborts once another may send. */
+  certain: () => AbortSignal
+  /** Aborts when the server stops. */
+  signal: AbortSignal
 }
 
 /** What one endpoint is told. It has nothing in common with the others: one that is slow, or away, holds none of them up. */
 export function createEndpoint(deps: EndpointDeps): EndpointRuns {
-  const { endpoint, webhooks, clock, log, count, signal, isMine } = deps
+  const { endpoint, webhooks, clock, log, count, signal, isMine, certain } = deps
   const { key, shown } = endpoint
   const deliver = createDeliver(deps)
   /** What cannot be written down yet: until it is, nothing else is sent, or the same would be sent again and again. */
@@ -45,10 +49,12 @@ export function createEndpoint(deps: EndpointDeps): EndpointRuns {
   const run = async (): Promise<void> => {
     for (let more = true; more;) {
       await write()
+      // Taken before the question: what comes between counts.
+      const sure = AbortSignal.any([signal, certain()])
       if (signal.aborted || !(await isMine())) return
       more = await look()
       const due = await webhooks.due(key, clock.now(), AT_ONCE)
-      const outcomes = await Promise.all(due.map(deliver))
+      const outcomes = await Promise.all(due.map((delivery) => deliver(delivery, sure)))
       unwritten.push(...outcomes.filter((outcome) => outcome !== undefined))
       more ||= due.length > 0
     }

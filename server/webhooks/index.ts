@@ -44,6 +44,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
       post: posts[number]!,
       signal: stopping.signal,
       isMine: () => leases.hold(LEASE),
+      certain: leases.certain,
     }),
   )
   let wasMine = false

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import got from 'got'
 import { messageOf, systemCode } from '../../shared/errors.ts'
 import { createAgents } from '../../shared/proxy.ts'
@@ -41,6 +42,11 @@ export function createPost({ url, proxy }: Endpoint, userAgent: string): Post {
   return {
     async send(body, headers, signal) {
       const answer = client.stream(url, { body, headers, signal })
+      // Nobody asked for it, and nobody else would ever close such a connection.
+      answer.once('upgrade', (_, socket: Socket) => {
+        socket.destroy()
+        answer.destroy(new Error('HTTP 101'))
+      })
       try {
         let read = 0
         for await (const bytes of answer) {

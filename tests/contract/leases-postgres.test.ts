@@ -71,6 +71,22 @@ describeWith({ otherwise: postgresLacking() }, 'leases on PostgreSQL', () => {
     })
   })
 
+  test('are certain as long as this server is heard of, and no longer: before another can have them', async () => {
+    const [a, b] = await two({ alive: 2000, renewEvery: 3600_000 })
+    expect(await a.hold('sweep')).toBe(true)
+    const first = a.certain()
+    expect(first.aborted).toBe(false)
+    await until('the other to take over', () => b.hold('sweep'))
+    expect([first.aborted, a.certain().aborted]).toEqual([true, false])
+
+    const [heard] = await two({ alive: 2000, renewEvery: 100 })
+    expect(await heard.hold('sweep')).toBe(true)
+    const certain = heard.certain()
+    const end = performance.now() + 4000
+    await until('time to pass', async () => performance.now() > end)
+    expect([certain.aborted, heard.certain()]).toEqual([false, certain])
+  })
+
   test('and servers leave no rows behind', async () => {
     const url = await databaseUrl()
     const dead = await openDatabase({ url })

@@ -6,8 +6,9 @@ import { openPostgres } from '../../server/stores/postgres/index.ts'
 import { createWebhooks } from '../../server/webhooks/index.ts'
 import { describeWith } from '../helpers/needs.ts'
 import { databaseUrl, postgresLacking } from '../helpers/postgres.ts'
+import { startProxy } from '../helpers/proxy.ts'
 import { startReceiver } from '../helpers/receiver.ts'
-import { unexpected } from '../helpers/reports.ts'
+import { expected } from '../helpers/reports.ts'
 import { until } from '../helpers/until.ts'
 import { draft } from './drafts.ts'
 
@@ -15,7 +16,7 @@ const WEBHOOK_SECRET = `whsec_${Buffer.alloc(24, 'k').toString('base64')}`
 
 /** What a server has of webhooks. */
 async function openServer(url: string, to: string) {
-  const stores = await openPostgres({ url, report: unexpected })
+  const stores = await openPostgres({ url, report: expected })
   const lines: string[] = []
   const webhooks = createWebhooks({
     ...stores,
@@ -28,6 +29,13 @@ async function openServer(url: string, to: string) {
   })
   return {
     jobs: stores.jobs,
+    waiting: stores.webhooks.count,
+    /** A download that has failed. @returns its id */
+    async fail() {
+      const [download] = (await stores.jobs.createDownloads([draft('e1')])).downloads
+      await stores.jobs.transition({ id: download!.id, from: ['queued'], set: { status: 'failed' } })
+      return download!.id
+    },
     step: webhooks.step,
     says: (text: string) => lines.some((line) => line.includes(text)),
     async close() {
@@ -44,11 +52,6 @@ describeWith({ otherwise: postgresLacking() }, 'webhooks of several servers', ()
     const to = await startReceiver()
     const url = await databaseUrl()
     const [first, second] = [await openServer(url, to.url), await openServer(url, to.url)]
-    const fail = async (): Promise<string> => {
-      const [download] = (await second.jobs.createDownloads([draft('e1')])).downloads
-      await second.jobs.transition({ id: download!.id, from: ['queued'], set: { status: 'failed' } })
-      return download!.id
-    }
     const told = (): string[] => to.received.map(({ json }) => String(json['data']['downloadId']))
     await second.jobs.recordContacts([{ clientId: 'e1', at: 1 }])
     await until('the first to begin', async () => {
@@ -56,13 +59,13 @@ describeWith({ otherwise: postgresLacking() }, 'webhooks of several servers', ()
       await second.step()
       return first.says('from now on')
     })
-    const ids = [await fail(), await fail(), await fail()]
+    const ids = [await second.fail(), await second.fail(), await second.fail()]
     await until('all to be told', async () => {
       await Promise.all([first.step(), second.step()])
-      return to.received.length >= ids.length
+      return to.received.length >= ids.length && (await second.waiting()) === 0
     })
     await first.close()
-    ids.push(await fail())
+    ids.push(await second.fail())
     await until('the next to be told', async () => {
       await second.step()
       return told().includes(ids[3]!)
@@ -71,5 +74,35 @@ describeWith({ otherwise: postgresLacking() }, 'webhooks of several servers', ()
     await to.close()
     expect(told().toSorted()).toEqual(ids.toSorted())
     expect(second.says('from now on')).toBe(false)
+  })
+
+  test('are never sent by two at once: who may be taken for dead by the others sends nothing any more', async () => {
+    const to = await startReceiver(() => undefined)
+    const url = await databaseUrl()
+    const line = await startProxy(url)
+    const byLine = Object.assign(new URL(url), { port: new URL(line.url).port }).href
+    const [lonely, other] = [await openServer(byLine, to.url), await openServer(url, to.url)]
+    await other.jobs.recordContacts([{ clientId: 'e1', at: 1 }])
+    await until('the first to begin', async () => {
+      await lonely.step()
+      return lonely.says('from now on')
+    })
+    await other.fail()
+    await until('it to be sent', async () => {
+      await lonely.step()
+      return to.received.length === 1
+    })
+    line.silence()
+    await until('the other to send it, too', async () => {
+      await other.step()
+      return to.received.length === 2
+    })
+    expect(to.received[1]!.headers['webhook-id']).toBe(to.received[0]!.headers['webhook-id'])
+    expect(to.mostAtOnce()).toBe(1)
+    line.mend()
+    line.cut()
+    await Promise.all([lonely.close(), other.close()])
+    await line.close()
+    await to.close()
   })
 })

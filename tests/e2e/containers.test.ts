@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
 import { startComposeStack, type ComposeStack } from '../helpers/compose-stack.ts'
 import { needsOfContainers } from '../helpers/containers.ts'
+import { readDashboard } from '../helpers/dashboard-modules.ts'
 import { sha256OfFile } from '../helpers/folder.ts'
 import { lacking } from '../helpers/lacking.ts'
 import { testWith } from '../helpers/needs.ts'
@@ -114,6 +115,19 @@ describe('containers', () => {
     const sums = await stack.run('curl', '-fsS', 'http://localhost:3000/agents/SHA256SUMS')
     expect(sums).toBe((await readFile(join(stack.folder, 'dist/SHA256SUMS'), 'utf8')).trim())
   })
+
+  testWith(
+    needs,
+    'the server has the dashboard, with every module that it needs, and the page of the API',
+    async () => {
+      const read = (path: string): Promise<string> => stack.run('curl', '-fsS', `http://localhost:3000${path}`)
+      const loaded = await readDashboard(read)
+      expect([...loaded.keys()]).toEqual(
+        expect.arrayContaining(['/assets/app/main.ts', '/assets/lit-html/lit-html.js']),
+      )
+      expect(await read('/docs')).toContain('<section id="')
+    },
+  )
 
   testWith(needs, 'the guide says what does not work, and ends with 1', async () => {
     expect(await stack.guide('3', '7')).toMatchObject({ code: 1, output: expect.stringContaining('no restaurant 7') })

@@ -64,4 +64,22 @@ describeWith(needsBrowser, 'the dashboard with ten thousand clients', () => {
     expect(await page.evaluate<string>('document.activeElement.id')).toBe('main')
     expect(tab.faults()).toEqual([])
   })
+
+  test('the address of one that is none of them says so, and waits for nothing', async () => {
+    const { page } = await browser.open('/#/clients/site_99999')
+    await page.getByRole('alert').getByText('site_99999').waitFor()
+    expect(await page.getByText('Loading').count()).toBe(0)
+  })
+
+  test('an answer that takes long keeps nobody from going elsewhere', async () => {
+    const { page } = await browser.open('/#/clients?status=all')
+    await page.getByRole('link', { name: 'site_00000' }).waitFor()
+    const asked = page.waitForRequest('**/downloads?limit=50')
+    await page.route('**/downloads?limit=50', () => undefined)
+    await page.getByRole('link', { name: 'Downloads' }).click()
+    await asked
+    await page.getByRole('link', { name: 'Clients' }).click()
+    await page.getByLabel('Part of the id').waitFor()
+    await page.getByRole('heading', { name: 'Clients', level: 1 }).waitFor()
+  })
 })

@@ -99,10 +99,28 @@ describe('pages', () => {
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 40[0-4] [^]*application\/problem\+json/)
   })
 
-  test('whoever reads the page has failed at nothing, however often', async () => {
-    // More often than a stranger may fail in a minute.
-    for (let n = 0; n < 100; n += 1) expect((await get('/', {}, 'HEAD')).status).toBe(200)
+  test('an office behind one address reads the page, and has failed at nothing', async () => {
+    // More often than a stranger may fail in a minute, or may fetch what sites install.
+    const statuses = new Set<number>()
+    const look = async (): Promise<void> => {
+      for (const path of ['/', '/assets/app.css', '/assets/app/main.ts']) {
+        for (let n = 0; n < 60; n += 1) statuses.add((await get(path, { accept: 'text/html' }, 'HEAD')).status)
+      }
+    }
+    await Promise.all(Array.from({ length: 4 }, look))
+    expect([...statuses]).toEqual([200])
+    expect((await get('/sign-in')).status).toBe(200)
     expect((await get('/downloads')).status).toBe(401)
+  })
+
+  test('who says wrongly who they are is not let off by asking for a page', async () => {
+    const statuses: number[] = []
+    for (let n = 0; n < 601; n += 50) {
+      const asked = Array.from({ length: 50 }, () => get('/assets/app.css', { cookie: `backhaul=guess${n}` }, 'HEAD'))
+      statuses.push(...(await Promise.all(asked)).map(({ status }) => status))
+    }
+    expect(statuses[0]).toBe(200)
+    expect(statuses.at(-1)).toBe(429)
   })
 
   test('on a machine that needs no token, its own browsers see them, and nobody else', async () => {

@@ -1,12 +1,15 @@
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
 import { envOf, placeIn } from '../helpers/backups.ts'
+import { readDashboard } from '../helpers/dashboard-modules.ts'
 import { sha256OfFile, temporaryFolder, writeRandom } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
 import { projectFolder, start, startProgram, type Running } from '../helpers/process.ts'
+import { startReceiver } from '../helpers/receiver.ts'
 import { until } from '../helpers/until.ts'
 
 const run = promisify(execFile)
@@ -45,11 +48,17 @@ describe('the server as one executable', () => {
         ),
       ]
       for (const path of files) expect(packaged).toContain(` ./${path}\n`)
+      await run('dpkg-deb', ['--extract', join(folder, deb), join(folder, 'installed')])
+      const terms = await readFile(join(folder, 'installed/usr/share/doc/backhaul-server/copyright'), 'utf8')
+      // Of what browsers run, and of what is loaded for webhooks alone, too.
+      for (const name of ['koa', 'lit-html', 'got']) expect(terms).toMatch(new RegExp(`^${name} \\d`, 'm'))
 
       const place = placeIn(join(folder, 'first'))
+      const told = await startReceiver()
       const served = async (within: typeof place, port: number): Promise<{ running: Running; url: string }> => {
         const file = join(folder, 'server.env')
-        const variables = { ...envOf(within), PORT: String(port) }
+        const webhooks = { WEBHOOK_URL: told.url, WEBHOOK_SECRET: `whsec_${randomBytes(32).toString('base64')}` }
+        const variables = { ...envOf(within), PORT: String(port), ...webhooks }
         await writeFile(
           file,
           Object.entries(variables)
@@ -62,6 +71,7 @@ describe('the server as one executable', () => {
       }
 
       const first = await served(place, 0)
+      await first.running.line(({ msg }) => msg === 'webhooks tell what happens from now on')
       // It carries what pages are made with.
       for (const [path, type] of [
         ['/', 'text/html'],
@@ -75,6 +85,14 @@ describe('the server as one executable', () => {
         expect([answer.status, answer.headers.get('content-type')]).toEqual([200, expect.stringContaining(type!)])
         expect((await answer.text()).length).toBeGreaterThan(100)
       }
+      const dashboard = await readDashboard(async (path) => {
+        const answer = await fetch(first.url + path, { headers: { accept: 'text/html' } })
+        expect([path, answer.status]).toEqual([path, 200])
+        return answer.text()
+      })
+      // What it needs of others is in its one module.
+      expect([...dashboard.keys()].filter((path) => path.endsWith('.ts'))).toEqual(['/assets/app/main.ts'])
+      expect(dashboard.get('/assets/app/main.ts')).toContain('litHtmlVersions')
       const file = join(folder, 'video')
       const sha256 = await writeRandom(file, 8 * MiB)
       const args = [
@@ -105,6 +123,8 @@ describe('the server as one executable', () => {
           })
         // Verified by the thread that the executable carries.
         expect(await reached('completed')).toMatchObject({ verified: true, sha256 })
+        const [heard] = await told.has(1)
+        expect(heard!.json).toMatchObject({ type: 'download.completed', data: { downloadId: asked.id, sha256 } })
         const backup = join(folder, 'backup')
         await run(executable, ['backup', backup], { env: envOf(place) })
         await first.running.kill('SIGTERM')
@@ -116,6 +136,7 @@ describe('the server as one executable', () => {
         expect(await sha256OfFile(String(restored['filePath']))).toBe(sha256)
       } finally {
         await Promise.all([agent, first.running, ...(second ? [second] : [])].map((each) => each.kill('SIGKILL')))
+        await told.close()
       }
     },
     180_000,

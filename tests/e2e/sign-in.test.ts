@@ -152,6 +152,16 @@ describe('signing in on a page', () => {
     await own.stop()
   })
 
+  test('a page of somebody else keeps nobody who looks at it from signing in', async () => {
+    const own = await startStack({ ADMIN_TOKEN: ADMIN, AUTH: 'on' })
+    const elsewhere = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }
+    const statuses: number[] = []
+    for (let count = 0; count < 61; count += 1) statuses.push((await signIn(own.url, 'x', elsewhere)).status)
+    expect(statuses).toEqual([...statuses.slice(1).map(() => 403), 429])
+    expect((await signIn(own.url, ADMIN)).status).toBe(200)
+    await own.stop()
+  })
+
   test('no cookie is in the log', () => {
     expect(stack.server.output()).toContain('/sign-in')
     expect(stack.server.output()).not.toMatch(/backhaul=|set-cookie/i)

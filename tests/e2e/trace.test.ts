@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { traceIdOf } from '../../server/http/trace.ts'
+import { listenTo } from '../helpers/listening.ts'
 import { rawAgent, startStack, type Stack } from '../helpers/stack.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -62,6 +63,15 @@ describe('a request that is traced', () => {
       return line['path'] === '/downloads' && line['traceId'] === woken
     })
     expect(requests).not.toContainEqual(['/jobs', woken])
+  })
+
+  test('is not named in what is done for all who listen to events', async () => {
+    const listening = await listenTo(stack, '', { traceparent: `00-${'c'.repeat(32)}-${SPAN}-01` })
+    await stack.execute('ALTER TABLE events RENAME TO events_away')
+    const said = await stack.server.line((line) => String(line['msg']).startsWith('the log of events cannot be read'))
+    await stack.execute('ALTER TABLE events_away RENAME TO events')
+    expect(said).not.toHaveProperty('traceId')
+    listening.stop()
   })
 })
 

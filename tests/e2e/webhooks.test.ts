@@ -194,6 +194,9 @@ describe('webhooks', () => {
       expect(genuine(SECRET, one!)).toBe(true)
       expect(genuine(SECRET, { ...one!, body: one!.body.replace('denied', 'failed') })).toBe(false)
       expect(genuine(`whsec_${Buffer.alloc(32).toString('base64')}`, one!)).toBe(false)
+      expect(genuine(SECRET, { ...one!, headers: {} })).toBe(false)
+      for (const wrong of [{ 'webhook-timestamp': 'now' }, { 'webhook-id': 'evt_1' }, { 'webhook-signature': 'v1,' }])
+        expect(genuine(SECRET, { ...one!, headers: { ...one!.headers, ...wrong } })).toBe(false)
       const old: Received = { ...one!, headers: { ...one!.headers, 'webhook-timestamp': '1600000000' } }
       old.headers['webhook-signature'] = signatureOf(old)
       expect(genuine(SECRET, old)).toBe(false)

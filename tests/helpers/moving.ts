@@ -63,9 +63,9 @@ export async function runMove(
   return { code, said: JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) as Json, text }
 }
 
-/** A server on SQLite and a disk that lets nobody in without a token, and the place where it is to move to. */
-export async function startMoving() {
-  const env: Record<string, string> = { AUTH: 'on', ADMIN_TOKEN: ADMIN }
+/** A server on SQLite and a disk that lets nobody in without a token, and the place where it is to move to; both with `more`. */
+export async function startMoving(more: Record<string, string> = {}) {
+  const env: Record<string, string> = { AUTH: 'on', ADMIN_TOKEN: ADMIN, ...more }
   const stack = await startStack(env)
   const home = await newHome()
   const database = join(stack.folder, 'data', 'backhaul.db')

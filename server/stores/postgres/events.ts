@@ -89,6 +89,16 @@ async function mendAll(tx: Queries): Promise<void> {
   await tx.run('UPDATE event_log SET forgotten_xid = pg_current_xact_id(), forgotten_seq = 0')
 }
 
+/** Events that came from another kind of database have kept their numbers: who is told of them goes on behind the same one. */
+export async function adoptPositions(tx: Queries): Promise<void> {
+  await tx.run(
+    `UPDATE webhooks SET position = coalesce(
+       (SELECT xid::text || '-' || seq FROM events WHERE seq <= split_part(position, '.', 2)::bigint ORDER BY seq DESC LIMIT 1),
+       (SELECT forgotten_xid::text || '-' || forgotten_seq FROM event_log))
+     WHERE position LIKE '%.%'`,
+  )
+}
+
 interface Place {
   xid: string
   seq: number

@@ -6,6 +6,8 @@ import type { Database } from './database.ts'
 /** How long a server that is not heard of keeps what it holds, and how often one says that it is there, in ms. */
 const ALIVE = 15_000
 const RENEW_EVERY = 5000
+/** The part of it after which this server is not sure any more: timers can be late. */
+const CERTAIN = 0.9
 
 /**
  * Leases by rows: of every server until when it is alive, by the database's clock, and of every lease whose it is.
@@ -26,6 +28,21 @@ export function openLeases({
   let renewedAt = -Infinity
   let renewing: Promise<void> | undefined
   let closed = false
+  let certain = new AbortController()
+  let doubt: NodeJS.Timeout | undefined
+
+  /** What follows from a renewal that was asked for at that moment, which is before the database's clock was read. */
+  const renewedSince = (asked: number): void => {
+    renewedAt = asked
+    clearTimeout(doubt)
+    doubt = setTimeout(
+      () => {
+        certain.abort()
+        certain = new AbortController()
+      },
+      asked + alive * CERTAIN - performance.now(),
+    ).unref()
+  }
 
   const renewNow = async (): Promise<void> => {
     const asked = performance.now()
@@ -34,7 +51,7 @@ export function openLeases({
        ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until`,
       { me, alive },
     )
-    renewedAt = asked
+    renewedSince(asked)
     await db.run(
       `WITH dead AS (DELETE FROM servers WHERE alive_until < clock_timestamp() - :alive * interval '1 ms' RETURNING id)
        DELETE FROM leases WHERE holder IN (SELECT id FROM dead)`,
@@ -71,9 +88,11 @@ export function openLeases({
     async release(name) {
       await db.run('DELETE FROM leases WHERE name = :name AND holder = :me', { name, me })
     },
+    certain: () => certain.signal,
     async close() {
       closed = true
       clearInterval(timer)
+      clearTimeout(doubt)
       try {
         await renewing
         await db.run('DELETE FROM leases WHERE holder = :me', { me })

@@ -7,8 +7,8 @@ import { readPromises, type Promises } from './promised.ts'
 import { migrations } from './schema.ts'
 
 /**
- * All tables, but for the rows of chunks, of what was forgotten of the events, and of webhooks, as a position among the events
- * is none at the new place; with what their rows are read in the order of. A row stands behind those that it refers to.
+ * All tables, but for the rows of chunks, and of what was forgotten of the events; with what their rows are read in the order
+ * of. A row stands behind those that it refers to.
  */
 const ORDERS = {
   clients: 'id',
@@ -23,6 +23,8 @@ const ORDERS = {
   secrets: 'name',
   audit: 'seq',
   events: 'seq',
+  webhooks: 'endpoint',
+  deliveries: 'seq',
 } as const
 export type Table = keyof typeof ORDERS
 export const tables = Object.keys(ORDERS) as Table[]

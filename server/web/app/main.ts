@@ -15,6 +15,7 @@ import { unknownView } from './views/unknown.ts'
 
 /** In ms: how soon to try again when nobody answers, or no events come. */
 const AGAIN = 3_000
+const OVER = 'This sign-in is over: its token has run out or was revoked, or 12 hours have passed.'
 
 const root = document.getElementById('app') ?? document.body
 let session: Session | undefined
@@ -27,6 +28,8 @@ let message: unknown = nothing
 let reached = true
 /** What was refused may be answered the next time. */
 let passing = false
+/** The other tabs of this browser: they have the same cookie. */
+const tabs = new BroadcastChannel('sign-in')
 
 const live = createLive({
   told: (event) => {
@@ -73,9 +76,12 @@ function failed(error: unknown): void {
   reached = !(error instanceof Unreachable)
   passing = error instanceof Refused && (error.status >= 500 || error.status === 429)
   if (!reached) return
-  if (error instanceof Refused && error.code === 'unauthenticated') ended()
+  if (isOver(error)) ended(OVER)
   else trouble = messageOf(error)
 }
+
+const isOver = (error: unknown): boolean =>
+  session?.signedIn === true && error instanceof Refused && error.code === 'unauthenticated'
 
 /** Whoever is known by now sees what the address says, and all others a form. */
 function enter(now: Session): void {
@@ -87,16 +93,24 @@ function enter(now: Session): void {
   open()
 }
 
-/** The token is good no more, or was given back. */
-function ended(): void {
+/** The token is good no more, or was given back. @param why to be said with the form */
+function ended(why: unknown = nothing): void {
   live.stop()
   enter({ needed: true, signedIn: false, name: null, role: null, content: false })
+  message = why
+  draw()
+}
+
+function signedIn(now: Session): void {
+  enter(now)
+  tabs.postMessage('in')
 }
 
 function leave(): void {
   void page().attempt(async () => {
     await signOut()
     ended()
+    tabs.postMessage('out')
   })
 }
 
@@ -107,11 +121,11 @@ function open(): void {
   trouble = undefined
   message = nothing
   loaded = !session?.signedIn
-  view = session?.signedIn ? viewOf(routeOf(location.hash), page()) : signInView({ attempt, signedIn: enter })
+  view = session?.signedIn ? viewOf(routeOf(location.hash), page()) : signInView({ attempt, signedIn })
   draw()
   // Who hears the page is told that it is another; who only pages on stays where they are.
   if (before !== view.title && inside) document.getElementById('main')?.focus()
-  void refresher.now()
+  void refresher.anew()
 }
 
 async function attempt(run: () => Promise<void>): Promise<boolean> {
@@ -119,12 +133,15 @@ async function attempt(run: () => Promise<void>): Promise<boolean> {
     await run()
     return true
   } catch (error) {
-    message =
-      error instanceof Unreachable ? 'The server does not answer. Nothing is lost: try again.' : messageOf(error)
+    if (isOver(error)) ended(OVER)
+    else message = wordsOf(error)
     draw()
     return false
   }
 }
+
+const wordsOf = (error: unknown): string =>
+  error instanceof Unreachable ? 'The server does not answer. Nothing is lost: try again.' : messageOf(error)
 
 function page(): Page {
   if (!session) throw new Error('nobody is known yet')
@@ -147,6 +164,13 @@ document.addEventListener('visibilitychange', () => {
   // A page that nobody sees hears nothing: browsers have few connections for each server.
   if (document.hidden) live.stop()
   else if (session?.signedIn) live.start()
+})
+// Who looks is another by now: nothing is shown, or done, in the name of the one before.
+tabs.addEventListener('message', () => {
+  live.stop()
+  ;[session, loaded] = [undefined, false]
+  draw()
+  void refresher.now()
 })
 draw()
 void refresher.now()

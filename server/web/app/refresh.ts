@@ -7,6 +7,8 @@ export interface Refresher {
   ask(): void
   /** Resolves after a look that began after this. */
   now(): Promise<void>
+  /** The same at once: what is shown is another, and whatever is being looked at for the one before can take its time. */
+  anew(): Promise<void>
 }
 
 export function createRefresher({
@@ -23,17 +25,18 @@ export function createRefresher({
   let last = -Infinity
   let due = false
 
-  const begin = async (): Promise<void> => {
+  const begin = (): Promise<void> => {
     clearTimeout(timer)
     timer = undefined
     due = false
     last = performance.now()
-    try {
-      await look()
-    } finally {
+    const mine = look().finally(() => {
+      if (looking !== mine) return
       looking = undefined
       plan()
-    }
+    })
+    looking = mine
+    return mine
   }
 
   const plan = (): void => {
@@ -42,7 +45,7 @@ export function createRefresher({
     if (wait === undefined) return
     clearTimeout(timer)
     const soonest = last + CLOSEST - performance.now()
-    timer = setTimeout(() => void (looking = begin()), Math.max(wait, soonest, 0))
+    timer = setTimeout(() => void begin(), Math.max(wait, soonest, 0))
   }
 
   const ask = (): void => {
@@ -60,8 +63,8 @@ export function createRefresher({
     async now() {
       // What runs may have begun before what the caller did.
       await looking
-      looking ??= begin()
-      await looking
+      await (looking ?? begin())
     },
+    anew: begin,
   }
 }

@@ -50,7 +50,7 @@ export function shell({
       <p class="message" role="status">${message}</p>
       <h1>${view.title}</h1>
       ${trouble === undefined ? nothing : html`<p class="trouble" role="alert">${trouble}</p>`}
-      ${loaded ? view.show() : html`<p>Loading</p>`}
+      ${loaded ? view.show() : trouble === undefined ? html`<p>Loading</p>` : nothing}
     </main>`
 }
 

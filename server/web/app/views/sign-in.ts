@@ -20,7 +20,8 @@ export function signInView({
     title: 'Sign in',
     load: async () => {},
     show: () =>
-      html`<form class="sign-in" @submit=${submitted}>
+      // Were it ever sent by the browser itself, the token would be in no address.
+      html`<form class="sign-in" method="post" @submit=${submitted}>
         <label>
           Token of an operator
           <input name="token" type="password" required autocomplete="current-password" maxlength="1000" />
