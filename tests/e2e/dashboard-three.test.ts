@@ -12,6 +12,24 @@ const ids = ['shop_lisbon', 'shop_oslo', 'shop_vienna']
 /** Some of it, and not all. */
 const part = /^[1-9]\d? % of \d+\.0 MiB$/
 
+const row = ({ page }: Tab, ...texts: string[]) =>
+  texts.reduce((rows, hasText) => rows.filter({ hasText }), page.getByRole('row'))
+
+/** Fetches the file by the link of the page that is shown. @returns its digest */
+async function downloaded({ page }: Tab): Promise<string> {
+  const download = page.waitForEvent('download')
+  await page.getByRole('link', { name: 'Download the file' }).click()
+  return sha256Of(await readFile(await (await download).path()))
+}
+
+async function fill({ page }: Tab, path: string, note = ''): Promise<void> {
+  await page.getByLabel('Path at the client').fill(path)
+  await page.locator('.ask').getByLabel('Note').fill(note)
+  const button = page.getByRole('button', { name: 'Ask', exact: true })
+  await screenshot(page, 'ask', button)
+  await button.click()
+}
+
 describeWith(needsBrowser, 'the dashboard with three agents', () => {
   let stack: Stack
   let browser: OpenBrowser
@@ -39,24 +57,6 @@ describeWith(needsBrowser, 'the dashboard with three agents', () => {
   }
 
   const slow = (...rates: readonly number[]): void => sites.forEach(({ proxy }, n) => proxy.slow(rates[n] ?? Infinity))
-
-  const row = ({ page }: Tab, ...texts: string[]) =>
-    texts.reduce((rows, hasText) => rows.filter({ hasText }), page.getByRole('row'))
-
-  async function fill({ page }: Tab, path: string, note = ''): Promise<void> {
-    await page.getByLabel('Path at the client').fill(path)
-    await page.locator('.ask').getByLabel('Note').fill(note)
-    const button = page.getByRole('button', { name: 'Ask', exact: true })
-    await screenshot(page, 'ask', button)
-    await button.click()
-  }
-
-  /** Fetches the file by the link of the page that is shown. @returns its digest */
-  async function downloaded({ page }: Tab): Promise<string> {
-    const download = page.waitForEvent('download')
-    await page.getByRole('link', { name: 'Download the file' }).click()
-    return sha256Of(await readFile(await (await download).path()))
-  }
 
   test('a file of each is asked for at once, watched, and downloaded as it is at its site', async () => {
     const path = 'reports/sales-2026-11.db'
