@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { agent } from './agent.ts'
 import type { Bench, Part } from './bench.ts'
+import { dashboard } from './dashboard.ts'
 import { dispatch } from './dispatch.ts'
 import { growth } from './growth.ts'
 import { log } from './log.ts'
@@ -47,6 +48,7 @@ const parts: readonly Part<object>[] = [
   agent,
   dispatch,
   growth,
+  dashboard,
   shared,
   ...scripts.map(createScriptPart),
 ]

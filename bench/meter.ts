@@ -52,10 +52,11 @@ function tenths(values: readonly number[]): number[] {
 }
 
 async function useOf(pid: number): Promise<Use> {
+  const children = await childrenOf(pid)
   const [own, ...below] = await Promise.all([
     ownUse(pid),
     // One that has just ended counts as its parent's child that was waited for.
-    ...(await childrenOf(pid)).map((child) => useOf(child).catch(() => ({ cpu: 0, peak: 0 }))),
+    ...children.map((child) => useOf(child).catch(() => ({ cpu: 0, peak: 0 }))),
   ])
   return below.reduce((sum, use) => ({ cpu: sum.cpu + use.cpu, peak: sum.peak + use.peak }), own)
 }

@@ -32,7 +32,7 @@ export interface BenchStackOptions {
   /** The server's host as it is reached from here, and from the agent. */
   host?: { here: string; agent: string }
   /** Fills the stores, which a first start has made by then. */
-  fill?: (folder: string) => void
+  fill?: (folder: string) => void | Promise<void>
 }
 
 /** Starts a server as `npm start` does; agents are started as `npm run agent` does. */
@@ -59,7 +59,7 @@ export async function startBenchStack(options: BenchStackOptions = {}): Promise<
   }
   if (options.fill) {
     await (await startServer()).server.stop()
-    options.fill(folder)
+    await options.fill(folder)
   }
   const { server, port } = await startServer()
   const url = `http://${host.here}:${port}`

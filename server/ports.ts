@@ -113,6 +113,8 @@ export interface ClientFilter {
   labels?: Readonly<Record<string, string>> | undefined
   /** A part of the id, in letters of any case. */
   search?: string | undefined
+  /** Only clients that were written down as seen after a moment, in epoch ms, or have one of these ids. */
+  seen?: { after: number; orIds: readonly string[] } | undefined
   /** Only clients whose id comes after this one. */
   after?: string | undefined
   /** All without it. */

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { formatDigest, sha256 } from '../../shared/digest.ts'
-import { batchOf, idOf } from './fill.ts'
+import { batchOf, idOf } from './rows.ts'
 
 /** A call whose time is measured. */
 export interface Call {

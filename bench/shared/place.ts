@@ -42,11 +42,15 @@ export interface ServersOptions {
   tokens?: boolean
   /** Where the servers find the object store, if not where it is. */
   endpoint?: string
+  /** Fills the database, which a first start has made by then. */
+  fill?: (database: string) => Promise<void>
 }
 
 /** A PostgreSQL of the benchmark's own, and the bucket. */
 export interface Place {
   start(options?: ServersOptions): Promise<Servers>
+  /** Of PostgreSQL, whose processes are all below it. */
+  postgresPid(): number
   remove(): Promise<void>
 }
 
@@ -55,12 +59,16 @@ export async function openPlace(folder: string): Promise<Place> {
   // PostgreSQL has a user of its own, which is let through and sees nothing.
   await chmod(folder, 0o711)
   const postgres = await startPostgres({ under: folder })
-  return { start: (options) => startServers({ folder, postgres }, options), remove: () => postgres.remove() }
+  return {
+    start: (options) => startServers({ folder, postgres }, options),
+    postgresPid: () => postgres.pid(),
+    remove: () => postgres.remove(),
+  }
 }
 
 async function startServers(
   { folder, postgres }: { folder: string; postgres: PostgresServer },
-  { count = 1, tokens = false, endpoint }: ServersOptions = {},
+  { count = 1, tokens = false, endpoint, fill }: ServersOptions = {},
 ): Promise<Servers> {
   const store = s3Place()
   const database = await postgres.newDatabase()
@@ -76,8 +84,10 @@ async function startServers(
     await store.remove()
   }
   try {
-    for (let number = 0; number < count; number += 1)
-      all.push(await startBenchStack({ folder: await mkdtemp(join(folder, 'server-')), env, tokens }))
+    for (let number = 0; number < count; number += 1) {
+      const filled = number === 0 && fill ? { fill: () => fill(database) } : {}
+      all.push(await startBenchStack({ folder: await mkdtemp(join(folder, 'server-')), env, tokens, ...filled }))
+    }
   } catch (error) {
     await stop()
     throw error

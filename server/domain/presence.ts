@@ -1,5 +1,5 @@
 import { pause } from '../../shared/wait.ts'
-import type { ClientRecord, Clock, JobStore } from '../ports.ts'
+import type { ClientFilter, ClientRecord, Clock, JobStore } from '../ports.ts'
 
 /** A client that let three waits pass is offline. */
 const MISSED_WAITS = 3
@@ -20,6 +20,8 @@ interface Entry {
   /** When its last poll was cut from its side, with no word since. */
   lostAt: number | undefined
   written: boolean
+  /** What its row tells at least, in epoch ms. */
+  writtenAt: number
 }
 
 export interface Presence {
@@ -41,6 +43,8 @@ export interface Presence {
   onlineCount(): number
   /** Whose row tells of no time after this one, in epoch ms, is not online by its row. */
   seenSince(): number
+  /** Which rows to look at for all who are online, as `isOnline` has it: there are others among them. */
+  rowsOfOnline(): NonNullable<ClientFilter['seen']>
   /** How many are online, as `isOnline` has it. @param seen those whose rows tell of a time after `seenSince` */
   countOnline(seen: readonly string[]): number
   /** Polls held at this moment. */
@@ -70,7 +74,7 @@ export function createPresence({
   const entryOf = (clientId: string): Entry => {
     let entry = entries.get(clientId)
     if (!entry) {
-      entry = { openPolls: 0, seenAt: 0, heardAt: 0, waitMs, lostAt: undefined, written: false }
+      entry = { openPolls: 0, seenAt: 0, heardAt: 0, waitMs, lostAt: undefined, written: false, writtenAt: 0 }
       entries.set(clientId, entry)
     }
     return entry
@@ -120,8 +124,10 @@ export function createPresence({
 
   const write = async (batch: readonly [string, Entry][]): Promise<void> => {
     for (const [, entry] of batch) entry.written = true
+    const contacts = batch.map(([clientId, entry]) => ({ clientId, at: entry.seenAt }))
     try {
-      await jobs.recordContacts(batch.map(([clientId, entry]) => ({ clientId, at: entry.seenAt })))
+      await jobs.recordContacts(contacts)
+      for (const [index, [, entry]] of batch.entries()) entry.writtenAt = contacts[index]!.at
     } catch (error) {
       for (const [, entry] of batch) entry.written = false
       throw error
@@ -153,6 +159,12 @@ export function createPresence({
     lastSeen: (client) => Math.max(entries.get(client.id)?.seenAt ?? 0, client.lastSeen),
     onlineCount,
     seenSince,
+    rowsOfOnline() {
+      const after = seenSince()
+      // Few: those whose rows were not written since they came.
+      const unwritten = [...entries].filter(([, entry]) => entry.writtenAt <= after && alive(entry))
+      return { after, orIds: unwritten.map(([id]) => id) }
+    },
     countOnline: (seen) => onlineCount() + seen.filter((id) => !isHere(id) && isByRow(id)).length,
     openPolls: () => openPolls,
     aboutOnline: () => entries.size,

@@ -26,8 +26,9 @@ export function clientRoutes(router: Router, { domain, present }: RouteDeps): vo
     const labels = labelsQuery(ctx)
     const principal = principalOf(ctx)
     const release = await domain.updates.release()
+    const seen = status === 'online' ? domain.presence.rowsOfOnline() : undefined
     const list = async (after: string | undefined, most: number | undefined): Promise<Client[]> => {
-      const found = await domain.listClients({ labels, search, after, limit: most })
+      const found = await domain.listClients({ labels, search, seen, after, limit: most })
       return found.map((client) => present.client(client, release))
     }
     const may = (client: Client): boolean =>

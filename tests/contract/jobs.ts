@@ -82,6 +82,17 @@ export function jobStoreContract(
       ).toEqual(['west2', 'west1'])
     })
 
+    test('clients are listed that were seen of late, or are named', async () => {
+      await jobs.recordContacts(['a', 'b', 'c', 'd'].map((clientId, number) => ({ clientId, at: number })))
+      const list = async (after: number, orIds: string[], more: ClientFilter = {}): Promise<string[]> =>
+        (await jobs.listClients({ ...more, seen: { after, orIds } })).map(({ id }) => id)
+      expect(await list(1, [])).toEqual(['c', 'd'])
+      expect(await list(1, ['a', 'd', 'nobody'])).toEqual(['a', 'c', 'd'])
+      expect(await list(1, ['a'], { after: 'a', limit: 1 })).toEqual(['c'])
+      expect(await list(9, ['a', 'b'], { search: 'B' })).toEqual(['b'])
+      expect(await list(9, [])).toEqual([])
+    })
+
     test('clients are listed in pages, and found by a part of their id, which is no pattern', async () => {
       const ids = ['Bar_2', 'bar1', 'bar_10', 'west.bar', 'x-y']
       await jobs.recordContacts(ids.map((clientId) => ({ clientId, at: 1 })))

@@ -1,6 +1,10 @@
 import { beforeAll, afterAll, expect } from '@jest/globals'
+import type { AccessStore } from '../../server/access-ports.ts'
+import type { EventStore } from '../../server/event-ports.ts'
 import type { JobStore } from '../../server/ports.ts'
 import { openDatabase, type Database, type Parameters } from '../../server/stores/postgres/database.ts'
+import { createAudit } from '../../server/stores/postgres/audit.ts'
+import { createEventStore } from '../../server/stores/postgres/events.ts'
 import { createJobStore } from '../../server/stores/postgres/jobs.ts'
 import { testWith } from '../helpers/needs.ts'
 import { databaseUrl, postgresLacking } from '../helpers/postgres.ts'
@@ -11,6 +15,8 @@ const needs = { otherwise: postgresLacking() }
 const FEW = 1000
 const MANY = process.env['BACKHAUL_TESTS'] === 'all' ? 1_000_000 : 100_000
 const CLIENTS = 1000
+/** What becomes more with every download. */
+const GROWN = ['downloads', 'events', 'audit']
 /** At a time, so that no statement takes too long. */
 const PORTION = 50_000
 const SHOWN = 50
@@ -34,6 +40,8 @@ interface Asked {
 let db: Database
 let asked: Asked[] = []
 let jobs: JobStore
+let events: EventStore
+let audit: Pick<AccessStore, 'listAudit'>
 
 beforeAll(async () => {
   if (needs.otherwise !== undefined) return
@@ -44,7 +52,10 @@ beforeAll(async () => {
       return ask(sql, parameters)
     }
   }
-  jobs = createJobStore({ db: { ...db, query: remember(db.query), one: remember(db.one), run: remember(db.run) } })
+  const watched = { ...db, query: remember(db.query), one: remember(db.one), run: remember(db.run) }
+  jobs = createJobStore({ db: watched })
+  events = createEventStore({ db: watched })
+  audit = createAudit({ db: watched })
   await db.run(
     `INSERT INTO clients (id, last_seen, agent) SELECT 'c' || n, 1, '{"version":"1","platform":"p"}' FROM generate_series(0, :last::integer) AS n`,
     { last: CLIENTS - 1 },
@@ -55,7 +66,7 @@ afterAll(async () => {
   if (needs.otherwise === undefined) await db.close()
 })
 
-/** So that there are downloads numbered up to `count`, most of them long done. */
+/** So that there are downloads numbered up to `count`, most of them long done, with what is told of them. */
 async function fill(count: number): Promise<void> {
   const before = Number((await db.one('SELECT count(*) AS count FROM downloads'))?.['count'])
   for (let first = before; first < count; first += PORTION) {
@@ -71,8 +82,14 @@ async function fill(count: number): Promise<void> {
       { first, last: Math.min(first + PORTION, count) - 1 },
     )
   }
-  await db.run('VACUUM (ANALYZE) downloads')
-  await db.run('VACUUM (ANALYZE) clients')
+  // Of each download there is an event by now; of each somebody asked.
+  await db.run(
+    `INSERT INTO audit (at, actor, address, action, client_id, status)
+     SELECT n, CASE n % 1000 WHEN 7 THEN 'seldom' ELSE 'often' END, '192.0.2.1', 'download', 'c' || n % ${CLIENTS}, 202
+     FROM generate_series(:before::integer, :last::integer) AS n`,
+    { before, last: count - 1 },
+  )
+  for (const grown of [...GROWN, 'clients']) await db.run(`VACUUM (ANALYZE) ${grown}`)
 }
 
 /** What the store asks for each kind of call that is made often. */
@@ -86,6 +103,16 @@ const calls: Record<string, () => Promise<unknown>> = {
   'of a batch': () => jobs.listDownloads({ batchId: 'b0', limit: SHOWN }),
   'by note': () => jobs.listDownloads({ note: 'n0', limit: SHOWN }),
   'by labels': () => jobs.listDownloads({ labels: { use: 'seldom' }, limit: 3 }),
+  'of all that is under way': () =>
+    jobs.listDownloads({ status: ['queued', 'transferring', 'verifying'], limit: SHOWN }),
+  'an early page': () => jobs.listDownloads({ before: 200, limit: SHOWN }),
+  'clients, searched': () => jobs.listClients({ search: '99', limit: SHOWN }),
+  'clients online': () => jobs.listClients({ seen: { after: 1, orIds: ['c1', 'c2'] }, limit: SHOWN }),
+  'clients counted': () => jobs.clientsSeen(1),
+  'events of a download': () => events.ofDownload('d17', { after: 0, limit: SHOWN }),
+  audit: () => audit.listAudit({ limit: SHOWN }),
+  'audit of a client': () => audit.listAudit({ clientId: 'c5', limit: SHOWN }),
+  'audit of somebody': () => audit.listAudit({ actor: 'seldom', limit: SHOWN }),
   expired: () => jobs.expired(500, 10),
   outstanding: () => jobs.outstandingBytes(),
   used: () => jobs.usedBytes('c5', ''),
@@ -130,7 +157,7 @@ testWith(
       many: blocks(plans),
       scans: plans
         .flatMap(steps)
-        .filter((step) => step['Node Type'] === 'Seq Scan' && step['Relation Name'] === 'downloads').length,
+        .filter((step) => step['Node Type'] === 'Seq Scan' && GROWN.includes(step['Relation Name'] ?? '')).length,
     }))
     expect(costs.filter((cost) => cost.scans > 0 || cost.many > fitsIn(cost.few))).toEqual([])
     const poll = many.find(({ name }) => name === 'poll')!

@@ -1,9 +1,11 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { createAccessStore } from '../../server/stores/sqlite/access.ts'
 import { createChunkStore } from '../../server/stores/sqlite/chunks.ts'
 import { createClientStore } from '../../server/stores/sqlite/clients.ts'
 import { openDatabase, type Database } from '../../server/stores/sqlite/database.ts'
 import { createDownloadStore } from '../../server/stores/sqlite/downloads.ts'
+import { createEventStore } from '../../server/stores/sqlite/events.ts'
 import { createDownloadLists } from '../../server/stores/sqlite/lists.ts'
 import { openWal, type Wal } from '../../server/stores/sqlite/wal.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -44,6 +46,8 @@ function watchedStore() {
     ...createDownloadStore(deps),
     ...createDownloadLists(deps),
     ...createChunkStore(deps),
+    events: createEventStore(deps),
+    access: createAccessStore(deps),
   }
 }
 
@@ -73,6 +77,11 @@ test('lists are what a look at every download finds; no statement looks at every
   await jobs.listClients({ labels: { site: 's1' } })
   await jobs.listClients({ labels: { site: 's1' }, search: 'c', after: 'c0', limit: 1 })
   await jobs.listClients({ search: 'c', after: 'c0', limit: 1 })
+  await jobs.listClients({ seen: { after: 1, orIds: ['c1'] }, after: 'c0', limit: 1 })
+  await jobs.events.after('1.1', 10)
+  await jobs.events.ofDownload(id, { after: 0, limit: 10 })
+  for (const narrowed of [{}, { clientId: 'c1' }, { actor: 'ann' }])
+    await jobs.access.listAudit({ ...narrowed, limit: 10 })
   await jobs.recordContacts([{ clientId: 'c1', at: 2 }])
   await jobs.recordConflict({ clientId: 'c1', at: 2, hostname: 'h' })
 
@@ -81,7 +90,7 @@ test('lists are what a look at every download finds; no statement looks at every
     steps: db.all(`EXPLAIN QUERY PLAN ${sql}`).map((row) => String(row['detail'])),
   }))
   // Rows in the order of their key, up to a limit, are no scan; labels and chunks are sorted within one list of clients or one attempt.
-  const [scan, sort] = [/^SCAN (downloads|chunks|names|idempotency|labels|clients)$/, /TEMP B-TREE/]
+  const [scan, sort] = [/^SCAN (downloads|chunks|names|idempotency|labels|clients|events|audit)$/, /TEMP B-TREE/]
   const few = /json_each\(:labels\)|FROM chunks WHERE download_id = :id AND attempt = :attempt/
   const inOrder = 'SELECT * FROM downloads NOT INDEXED WHERE'
   const grows = (sql: string, step: string): boolean =>

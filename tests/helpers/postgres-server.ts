@@ -15,6 +15,8 @@ export type Shutdown = 'fast' | 'immediate'
 /** A PostgreSQL of a test's own, on a port of this machine. */
 export interface PostgresServer {
   port: number
+  /** Of its first process, which starts all others. @throws Error while it is stopped */
+  pid(): number
   /** Makes a database. @returns its URL */
   newDatabase(): Promise<string>
   stop(how?: Shutdown): Promise<void>
@@ -118,6 +120,10 @@ export async function startPostgres({ under = tmpdir() } = {}): Promise<Postgres
 
   return {
     port,
+    pid() {
+      if (running?.pid === undefined) throw new Error('PostgreSQL is stopped')
+      return running.pid
+    },
     async newDatabase() {
       const name = `test_${randomBytes(6).toString('hex')}`
       const client = new Client({ connectionString: urlOf('postgres') })

@@ -52,8 +52,32 @@ describe('presence', () => {
     presence.polled('till', 1000)
     const isOnline = (await jobs.listClients({})).filter(presence.isOnline).map(({ id }) => id)
     expect(isOnline).toEqual(online)
+    const rows = await jobs.listClients({ seen: presence.rowsOfOnline() })
+    expect(rows.filter(presence.isOnline).map(({ id }) => id)).toEqual(online)
     const { known, seen } = await jobs.clientsSeen(presence.seenSince())
     expect([known, presence.countOnline(seen)]).toEqual([4, online.length])
+  })
+
+  test('who is online is looked for in rows that tell so, and by name until they do', async () => {
+    let now = 1_000_000
+    const clock = { now: () => now, monotonic: () => now }
+    const presence = createPresence({ jobs, clock, waitMs: 1000, elsewhere: false })
+    const online = async (): Promise<string[]> => {
+      const rows = await jobs.listClients({ seen: presence.rowsOfOnline() })
+      return rows.filter(presence.isOnline).map(({ id }) => id)
+    }
+    await jobs.recordContacts(['held', 'old', 'till'].map((clientId) => ({ clientId, at: 1 })))
+    presence.contact('till')
+    const close = presence.pollOpened('held', 1000)
+    expect(await online()).toEqual(['held', 'till'])
+    await presence.flush()
+    expect(presence.rowsOfOnline().orIds).toEqual([])
+    expect(await online()).toEqual(['held', 'till'])
+    now += 5000
+    expect(presence.rowsOfOnline().orIds).toEqual(['held'])
+    expect(await online()).toEqual(['held'])
+    close(false)
+    expect(await online()).toEqual(['held'])
   })
 
   test('however many were seen, all of them are written down', async () => {

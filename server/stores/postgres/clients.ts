@@ -14,7 +14,12 @@ type ClientStore = Pick<
   'findClient' | 'listClients' | 'clientsSeen' | 'recordContacts' | 'recordConflict' | 'beginSession'
 >
 
-const list = createClientList('strpos', { labelled })
+const list = createClientList({
+  position: 'strpos',
+  idIn: (name) => `id = ANY (:${name}::text[])`,
+  idsOf: (ids) => ids,
+  labelled,
+})
 
 /** The clients' rows: what is known of each site, and its newest session. */
 export function createClientStore({ db }: { db: Database }): ClientStore {

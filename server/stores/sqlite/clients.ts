@@ -13,7 +13,12 @@ type ClientStore = Pick<
   'findClient' | 'listClients' | 'clientsSeen' | 'recordContacts' | 'recordConflict' | 'beginSession'
 >
 
-const list = createClientList('instr', { labelled })
+const list = createClientList({
+  position: 'instr',
+  idIn: (name) => `id IN (SELECT value FROM json_each(:${name}))`,
+  idsOf: (ids) => JSON.stringify(ids),
+  labelled,
+})
 
 /** The clients' rows: what is known of each site, and its newest session. */
 export function createClientStore({ db }: { db: Database }): ClientStore {
