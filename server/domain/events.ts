@@ -6,8 +6,10 @@ import type { EventRecord, EventStore, Position } from '../event-ports.ts'
 import { createRecentEvents, type RecentEvents } from './recent-events.ts'
 import type { Waiting } from './waiting.ts'
 
-/** In ms: how often the log is read while somebody listens. What this server changed itself is read at once. */
+/** In ms: how often the log is read while somebody listens. What this server changed itself is read sooner. */
 const READ_EVERY = 1_000
+/** In ms: what it changes within this time is read, and told, together: however much happens, listeners cost little. */
+const TOGETHER = 200
 /** In ms: a listener that was told nothing for so long is told where it stands. */
 const BEAT_EVERY = 15_000
 /** In ms: a listener comes again after so long at the latest, as another server may have less to do. */
@@ -16,11 +18,11 @@ const MOST_LISTENERS = 500
 const PAGE = 500
 /** Events in memory: a listener that is further behind reads the log by itself. */
 const KEPT = 2_000
-/** Events that such a listener holds until it has taken them: all who may listen can be behind. */
+/** Events that a listener is told together, and holds until it has taken them: all who may listen can be behind. */
 const HELD = 100
 
-/** An event, or where the listener stands; `lost` says that nobody knows what came before that. */
-export type Told = { event: EventRecord } | { position: Position; lost: boolean }
+/** Events, in their order, or where the listener stands; `lost` says that nobody knows what came before that. */
+export type Told = { events: readonly EventRecord[] } | { position: Position; lost: boolean }
 
 export interface ListenOptions {
   /** Where the listener stands; undefined for one that begins now. */
@@ -38,7 +40,7 @@ export interface Events {
    * @throws AppError `too-many-listeners`, `shutting-down`
    */
   listen(options: ListenOptions): Promise<AsyncIterable<Told>>
-  /** Something has happened: whoever listens hears of it at once. */
+  /** Something has happened: whoever listens hears of it in a moment. */
   changed(): void
   ofDownload: EventStore['ofDownload']
 }
@@ -53,6 +55,8 @@ export function createEvents(deps: {
   const listeners = new Set<() => void>()
   let recent: RecentEvents | undefined
   let timer: NodeJS.Timeout | undefined
+  let soon: NodeJS.Timeout | undefined
+  let readAt = -Infinity
 
   const read = coalesce(async () => {
     for (let more = true; more && recent;) {
@@ -78,6 +82,9 @@ export function createEvents(deps: {
   let isTold = false
   // It is read for all who listen: what is said of it is no part of the request of whoever came first.
   const readOrReport = AsyncLocalStorage.bind(async (): Promise<void> => {
+    clearTimeout(soon)
+    soon = undefined
+    readAt = performance.now()
     try {
       await begin()
       await read()
@@ -88,16 +95,19 @@ export function createEvents(deps: {
     }
   })
 
+  const readSoon = (): void => void readOrReport()
+
   const join = (rouse: () => void): (() => void) => {
     listeners.add(rouse)
-    timer ??= setInterval(() => void readOrReport(), READ_EVERY)
+    timer ??= setInterval(readSoon, READ_EVERY)
     const unwatch = waiting.watch([], rouse)
     return () => {
       unwatch()
       listeners.delete(rouse)
       if (listeners.size > 0) return
       clearInterval(timer)
-      timer = undefined
+      clearTimeout(soon)
+      timer = soon = undefined
       recent = undefined
     }
   }
@@ -110,16 +120,16 @@ export function createEvents(deps: {
       yield { position, lost: false }
       while (!signal.aborted && !waiting.stopped() && performance.now() < end) {
         bell.reset()
-        const page = recent?.after(position, PAGE) ?? (await store.after(position, HELD))
+        const page = recent?.after(position, HELD) ?? (await store.after(position, HELD))
         if (!page) {
           position = await store.newest()
           yield { position, lost: true }
         }
-        for (const event of page ?? []) {
-          position = event.position
-          if (!wants(event)) continue
+        position = page?.at(-1)?.position ?? position
+        const events = page?.filter(wants) ?? []
+        if (events.length > 0) {
           beat = performance.now() + BEAT_EVERY
-          yield { event }
+          yield { events }
         }
         if (page?.length === 0) await bell.wait(beat - performance.now())
         if (performance.now() < beat) continue
@@ -152,7 +162,7 @@ export function createEvents(deps: {
     },
 
     changed() {
-      if (listeners.size > 0) void readOrReport()
+      if (listeners.size > 0) soon ??= setTimeout(readSoon, Math.max(0, readAt + TOGETHER - performance.now()))
     },
 
     ofDownload: store.ofDownload,

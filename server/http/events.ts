@@ -68,15 +68,17 @@ function wanted(ctx: Context): (event: EventRecord) => boolean {
 /** Server-sent events, as HTML has them (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 async function* streamOf(told: AsyncIterable<Told>): AsyncGenerator<Buffer> {
   yield Buffer.from(`retry: ${RETRY}\n`)
-  for await (const one of told) yield Buffer.from(blockOf(one))
+  for await (const one of told) yield Buffer.from(textOf(one))
 }
 
-function blockOf(told: Told): string {
-  if ('event' in told) {
-    const event = presentEvent(told.event)
-    return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
-  }
+function textOf(told: Told): string {
+  if ('events' in told) return told.events.map(blockOf).join('')
   const { position, lost } = told
   // An id alone is no event; who comes again says it all the same.
   return lost ? `id: ${position}\nevent: reset\ndata: {"reason":"events-forgotten"}\n\n` : `:\nid: ${position}\n\n`
+}
+
+function blockOf(record: EventRecord): string {
+  const event = presentEvent(record)
+  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 }

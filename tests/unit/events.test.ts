@@ -48,8 +48,8 @@ const make = async (count: number): Promise<string[]> => {
 const take = async (iterator: AsyncIterator<Told>, count: number): Promise<(string | null)[]> => {
   const heard: (string | null)[] = []
   while (heard.length < count) {
-    const { value } = await iterator.next()
-    if ('event' in value) heard.push(value.event.downloadId)
+    const value = (await iterator.next()).value as Told
+    if ('events' in value) heard.push(...value.events.map(({ downloadId }) => downloadId))
   }
   return heard
 }
@@ -65,29 +65,48 @@ test('one that does not read keeps nobody up, and misses nothing of what it has 
   expect([await take(slow, 1), await take(quick, 1)]).toEqual([[last], [last]])
 })
 
-test('the log is read once for all who listen, and by nobody while nobody does', async () => {
-  const { stores, domain } = opened
+/** Counts how often the log is read from now on: what the domain was given is the same object. */
+const countReads = (): (() => number) => {
+  const { events } = opened.stores
+  const { after } = events
   let reads = 0
-  const { after } = stores.events
-  stores.events.after = (...args) => {
+  events.after = (...args) => {
     reads += 1
     return after(...args)
   }
-  // What the domain was given is the same object.
+  return () => reads
+}
+
+test('what happens within a moment is read together', async () => {
+  const listener = await listen()
+  const reads = countReads()
+  const told = take(listener, 200)
+  const ids: string[] = []
+  for (let made = 0; made < 200; made += 1) {
+    ids.push(...(await make(1)))
+    opened.domain.events.changed()
+  }
+  expect(await told).toEqual(ids)
+  expect(reads()).toBeLessThan(100)
+})
+
+test('the log is read once for all who listen, and by nobody while nobody does', async () => {
+  const { domain } = opened
+  const reads = countReads()
   const everybody = await Promise.all(Array.from({ length: 50 }, () => listen()))
-  const before = reads
+  const before = reads()
   const next = everybody.map((each) => take(each, 1))
   const [id] = await make(1)
   domain.events.changed()
   for (const heard of next) expect(await heard).toEqual([id])
-  expect(reads).toBeGreaterThan(before)
-  expect(reads - before).toBeLessThan(10)
+  expect(reads()).toBeGreaterThan(before)
+  expect(reads() - before).toBeLessThan(10)
   gone.abort()
   for (const each of everybody) await each.return?.()
-  const atEnd = reads
+  const atEnd = reads()
   domain.events.changed()
   await make(1)
-  expect(reads).toBe(atEnd)
+  expect(reads()).toBe(atEnd)
 })
 
 test('so many may listen, and no more; each that goes makes room', async () => {
