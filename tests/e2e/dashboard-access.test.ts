@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { ADMIN } from '../helpers/admin.ts'
 import { axeFindings, axeScript } from '../helpers/axe.ts'
-import { needsBrowser, openBrowser, type OpenBrowser, type Tab } from '../helpers/browser.ts'
+import { inlineOf, needsBrowser, openBrowser, screens, type OpenBrowser, type Tab } from '../helpers/browser.ts'
 import { describeWith } from '../helpers/needs.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 
@@ -25,11 +25,11 @@ describeWith(needsBrowser, 'the dashboard where tokens are wanted', () => {
     await stack.stop()
   })
 
-  test.each([{ dark: false }, { dark: true }])('a token is asked for, tried, and given back (%o)', async ({ dark }) => {
-    const tab = await browser.open('/#/clients', { dark, script: axeScript() })
+  test.each(screens)('%s: a token is asked for, tried, and given back', async (_name, options) => {
+    const tab = await browser.open('/#/clients', { ...options, script: axeScript() })
     const { page, context } = tab
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
-    expect(await axeFindings(page)).toEqual([])
+    expect([await axeFindings(page), await inlineOf(page)]).toEqual([[], []])
     await signIn(tab, 'bho_wrong')
     await page.locator('.message', { hasText: /token/i }).waitFor()
     await signIn(tab, ADMIN)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { axeFindings, axeScript } from '../helpers/axe.ts'
-import { needsBrowser, openBrowser, screenshot, type OpenBrowser } from '../helpers/browser.ts'
+import { inlineOf, needsBrowser, openBrowser, screenshot, screens, type OpenBrowser } from '../helpers/browser.ts'
 import { writeRandom } from '../helpers/folder.ts'
 import { describeWith } from '../helpers/needs.ts'
 import { startSite, type Site } from '../helpers/site.ts'
@@ -46,24 +46,29 @@ describeWith(needsBrowser, 'how the dashboard looks', () => {
     ['a client', '/#/clients/shop_1', 'sales 2026-11.db'],
     ['audit', '/#/audit', 'POST /downloads'],
     ['an unknown address', '/#/nowhere', 'This address leads nowhere'],
+    ['the API', '/docs', 'Idempotency-Key'],
   ]
 
-  test.each([
-    ['light', { dark: false }],
-    ['dark', { dark: true }],
-    ['on a phone', { phone: true }],
-  ])('%s: axe finds nothing in any view', async (name, options) => {
-    const tab = await browser.open('/', { ...options, script: axeScript() })
-    for (const [view, path, shows] of views()) {
-      await tab.page.goto(path)
-      await tab.page.locator('main').getByText(shows).first().waitFor()
-      await screenshot(tab.page, `${view}, ${name}`)
-      expect({ view, findings: await axeFindings(tab.page) }).toEqual({ view, findings: [] })
-    }
-    await tab.page.goto('/')
-    await tab.page.getByText('Ask for a file').click()
-    expect(await axeFindings(tab.page)).toEqual([])
-  })
+  test.each(screens)(
+    '%s: axe finds nothing in any view, and nothing is inline',
+    async (name, options) => {
+      const tab = await browser.open('/', { ...options, script: axeScript() })
+      for (const [view, path, shows] of views()) {
+        await tab.page.goto(path)
+        await tab.page.locator('main').getByText(shows).first().waitFor()
+        await screenshot(tab.page, `${view}, ${name}`)
+        expect({ view, findings: await axeFindings(tab.page) }).toEqual({ view, findings: [] })
+        expect({ view, inline: await inlineOf(tab.page) }).toEqual({ view, inline: [] })
+      }
+      await tab.page.goto('/')
+      await tab.page.getByText('Ask for a file').click()
+      expect(await axeFindings(tab.page)).toEqual([])
+      expect(await inlineOf(tab.page)).toEqual([])
+      // The browser itself says of the unknown download that it is not there.
+      expect(tab.faults().filter((fault) => !fault.includes('404'))).toEqual([])
+    },
+    240_000,
+  )
 
   test('a phone shows no page that is wider than itself', async () => {
     const { page } = await browser.open('/', { phone: true })

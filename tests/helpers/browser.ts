@@ -27,6 +27,14 @@ export interface TabOptions {
   script?: string
 }
 
+/** Both colour schemes, on both kinds of screen. */
+export const screens: readonly [name: string, options: TabOptions][] = [
+  ['light', { dark: false }],
+  ['dark', { dark: true }],
+  ['light, on a phone', { phone: true }],
+  ['dark, on a phone', { dark: true, phone: true }],
+]
+
 export interface OpenBrowser {
   /** @param path of the server: `/#/clients` */
   open(path: string, options?: TabOptions): Promise<Tab>
@@ -97,4 +105,12 @@ export async function screenshot(page: Page, name: string, to?: Locator): Promis
   const { width = 0 } = page.viewportSize() ?? {}
   const clip = box ? { clip: { x: 0, y: 0, width, height: box.y + box.height + MARGIN } } : {}
   await page.screenshot({ path: join(folder, `${name}.png`), ...clip })
+}
+
+/** Scripts and styles that stand in the page itself, a line each: none may, whatever has been drawn into it. */
+export function inlineOf(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(`[...document.querySelectorAll('*')].flatMap((element) => [
+    ...(element.matches('style, script:not([src]), a[href^="javascript:" i]') ? [element.outerHTML] : []),
+    ...element.getAttributeNames().filter((name) => name === 'style' || name.startsWith('on')),
+  ])`)
 }
