@@ -102,6 +102,10 @@ describeWith(needsBrowser, 'the dashboard with three agents', () => {
       await page.getByText(digests.get(id)!).waitFor()
       expect(await downloaded(tab)).toBe(digests.get(id))
     }
+    await page.getByRole('link', { name: 'Clients' }).click()
+    await page.getByRole('cell', { name: 'region=south' }).waitFor()
+    // What they share are folders of this machine.
+    await screenshot(page, 'clients', page.getByRole('table'), page.getByRole('columnheader', { name: 'Shares' }))
     expect(tab.faults()).toEqual([])
   })
 

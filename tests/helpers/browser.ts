@@ -96,13 +96,14 @@ function watch(page: Page, url: string): string[] {
 /**
  * Saves what is seen where BACKHAUL_SCREENSHOTS says a folder.
  * @param to what the picture ends below; without it, it has the whole window
+ * @param before what it ends at the left of
  */
-export async function screenshot(page: Page, name: string, to?: Locator): Promise<void> {
+export async function screenshot(page: Page, name: string, to?: Locator, before?: Locator): Promise<void> {
   const folder = process.env['BACKHAUL_SCREENSHOTS']
   if (folder === undefined) return
   await mkdir(folder, { recursive: true })
   const box = await to?.boundingBox()
-  const { width = 0 } = page.viewportSize() ?? {}
+  const width = (await before?.boundingBox())?.x ?? page.viewportSize()?.width ?? 0
   const clip = box ? { clip: { x: 0, y: 0, width, height: box.y + box.height + MARGIN } } : {}
   await page.screenshot({ path: join(folder, `${name}.png`), ...clip })
 }
