@@ -9,7 +9,7 @@ import type { Waiting } from './waiting.ts'
 /** In ms: how often the log is read while somebody listens. What this server changed itself is read sooner. */
 const READ_EVERY = 1_000
 /** In ms: what it changes within this time is read, and told, together: however much happens, listeners cost little. */
-const TOGETHER = 200
+const TOGETHER = 500
 /** In ms: a listener that was told nothing for so long is told where it stands. */
 const BEAT_EVERY = 15_000
 /** In ms: a listener comes again after so long at the latest, as another server may have less to do. */

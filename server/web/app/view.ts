@@ -33,4 +33,4 @@ export interface Page {
 /** While bytes arrive. */
 export const WHILE_MOVING = 1_000
 /** That an agent went is told by no event. */
-export const WHO_IS_THERE = 10_000
+export const WHO_IS_THERE = 5_000

@@ -44,7 +44,7 @@ export function clientsView(query: URLSearchParams): View {
       ${list?.clients.length === 0 ? html`<p>There are none.</p>` : table('Clients', columns, rows)}
       ${pages({ first, next })}`
     },
-    concerns: ({ type }) => type === 'client.connected' || type === 'download.begun',
+    concerns: ({ type }) => type === 'client.connected',
     again: () => WHO_IS_THERE,
   }
 }
