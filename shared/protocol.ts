@@ -67,7 +67,9 @@ export const labelsSchema = z
 export const policies = ['fail', 'restart', 'prefix', 'size-only', 'reread'] as const
 export type Policy = (typeof policies)[number]
 
-export const statuses = ['queued', 'transferring', 'verifying', 'completed', 'failed', 'cancelled', 'expired'] as const
+/** Those of a download that has not ended. */
+export const unfinishedStatuses = ['queued', 'transferring', 'verifying'] as const
+export const statuses = [...unfinishedStatuses, 'completed', 'failed', 'cancelled', 'expired'] as const
 export type Status = (typeof statuses)[number]
 
 /** Statuses that nothing leaves but a retry. */

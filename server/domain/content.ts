@@ -1,5 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
-import { pathSchema } from '../../shared/protocol.ts'
+import { pathSchema, unfinishedStatuses } from '../../shared/protocol.ts'
 import type { ByteStore, Content } from '../byte-ports.ts'
 import type { DownloadRecord, JobStore } from '../ports.ts'
 import type { Downloads } from './downloads.ts'
@@ -91,7 +91,7 @@ export function createContents(deps: ContentDeps): Contents {
   const findOpen = async (
     clientId: string,
     path: string | null,
-    status: DownloadRecord['status'][],
+    status: readonly DownloadRecord['status'][],
   ): Promise<DownloadRecord | undefined> => (await jobs.listDownloads({ clientId, path, status, limit: 1 }))[0]
 
   return {
@@ -115,7 +115,7 @@ export function createContents(deps: ContentDeps): Contents {
       const client = await jobs.findClient(clientId)
       if (!client) throw unknownClient(clientId)
       const online = presence.isOnline(client)
-      const open = await findOpen(clientId, path, ['queued', 'transferring', 'verifying'])
+      const open = await findOpen(clientId, path, unfinishedStatuses)
       // What is under way is worth joining, even where nothing but the upload itself was heard of late.
       if (open && (online || open.status !== 'queued')) return open
       if (!online) {
@@ -136,7 +136,7 @@ export function createContents(deps: ContentDeps): Contents {
       return bytes.contentUrl?.(download.name, how(pathOf(download)))
     },
 
-    existing: (clientId, path) => findOpen(clientId, path, ['queued', 'transferring', 'verifying', 'completed']),
+    existing: (clientId, path) => findOpen(clientId, path, [...unfinishedStatuses, 'completed']),
   }
 }
 

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { unfinishedStatuses } from '../../shared/protocol.ts'
 import type { JobStore } from '../ports.ts'
 import { mayClient, mayPath, type Principal } from './access/principal.ts'
 import type { Counts } from './overview.ts'
@@ -6,8 +7,6 @@ import type { Presence } from './presence.ts'
 
 /** Rows that are looked through at once; others have their turn between. */
 const AT_ONCE = 500
-
-const underWay = ['queued', 'transferring', 'verifying'] as const
 
 /** Counts what a caller may see and nothing else, row by row. */
 export async function countOwn(
@@ -22,9 +21,10 @@ export async function countOwn(
     clients.known += 1
     if (presence.isOnline(client)) clients.online += 1
   }
-  const someDownloads = (before: number | undefined) => jobs.listDownloads({ status: underWay, before, limit: AT_ONCE })
+  const someDownloads = (before: number | undefined) =>
+    jobs.listDownloads({ status: unfinishedStatuses, before, limit: AT_ONCE })
   for await (const { clientId, path, status } of everyRow(someDownloads, ({ seq }) => seq)) {
-    const counted = underWay.find((one) => one === status)
+    const counted = unfinishedStatuses.find((one) => one === status)
     if (counted !== undefined && mayClient(caller, clientId) && mayPath(caller, path)) downloads[counted] += 1
   }
   return { clients, downloads }

@@ -1,11 +1,7 @@
-import type { Status } from '../../shared/protocol.ts'
-
 // Conditions on rows of downloads, word for word as in the partial indexes of the schemas: otherwise these are not used.
 
 /** The agent's to work on. */
 export const OPEN = `status IN ('queued', 'transferring')`
-/** What has not ended: the agent's, and what is being verified. */
-export const NOT_ENDED = ['queued', 'transferring', 'verifying'] as const satisfies readonly Status[]
 /** What counts towards a client's quota. */
 export const TAKING_UP = `status IN ('transferring', 'verifying', 'completed') AND removed_at IS NULL`
 /** Ended, with a part that a retry goes on with. */

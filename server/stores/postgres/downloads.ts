@@ -1,5 +1,6 @@
 import type { JobStore, Transition } from '../../ports.ts'
-import { FINISHED, HALF_REMOVED, KEPT_PART, NOT_ENDED, OPEN, TAKING_UP } from '../conditions.ts'
+import { unfinishedStatuses } from '../../../shared/protocol.ts'
+import { FINISHED, HALF_REMOVED, KEPT_PART, OPEN, TAKING_UP } from '../conditions.ts'
 import { nameKey } from '../names.ts'
 import { nameTaken } from '../refusals.ts'
 import { assignments, toClient, toCount, toDownload, type Row } from '../rows.ts'
@@ -94,12 +95,12 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
 
     async countOpen() {
       // Each status by its name: PostgreSQL looks at the whole table for one that could be any.
-      const counts = NOT_ENDED.map((status) => {
+      const counts = unfinishedStatuses.map((status) => {
         const those = `downloads WHERE status = '${status}'`
         return `SELECT '${status}' AS status, count(*) AS count, (SELECT created_at FROM ${those} ORDER BY seq LIMIT 1) AS oldest FROM ${those}`
       })
       const rows = await db.query(counts.join(' UNION ALL '))
-      return NOT_ENDED.map((status) =>
+      return unfinishedStatuses.map((status) =>
         toCount(
           status,
           rows.find((each) => each['status'] === status),

@@ -1,5 +1,6 @@
 import type { DownloadDraft, DownloadRecord, Idempotency, JobStore } from '../../ports.ts'
-import { FINISHED, HALF_REMOVED, KEPT_PART, NOT_ENDED, OPEN, TAKING_UP } from '../conditions.ts'
+import { unfinishedStatuses } from '../../../shared/protocol.ts'
+import { FINISHED, HALF_REMOVED, KEPT_PART, OPEN, TAKING_UP } from '../conditions.ts'
 import type { Database, Parameters } from './database.ts'
 import { nameKey } from '../names.ts'
 import { idempotencyMismatch, MOST_WAITING, nameTaken, tooManyWaiting } from '../refusals.ts'
@@ -143,7 +144,7 @@ export function createDownloadStore({ db }: { db: Database }): DownloadStore {
 
     async countOpen() {
       const indexed = 'downloads INDEXED BY downloads_by_status WHERE status = :status'
-      return NOT_ENDED.map((status) => {
+      return unfinishedStatuses.map((status) => {
         const row = db.one(
           `SELECT count(*) AS count, (SELECT created_at FROM ${indexed} ORDER BY seq LIMIT 1) AS oldest FROM ${indexed}`,
           { status },
