@@ -6,10 +6,11 @@ import type { EventRecord, EventStore, Position } from '../event-ports.ts'
 import { createRecentEvents, type RecentEvents } from './recent-events.ts'
 import type { Waiting } from './waiting.ts'
 
-/** In ms: how often the log is read while somebody listens. What this server changed itself is read sooner. */
+/**
+ * In ms: how often the log is read while somebody listens. What this server changes itself is read at once, unless it
+ * changed something within this time before: however much happens, listeners cost little.
+ */
 const READ_EVERY = 1_000
-/** In ms: what it changes within this time is read, and told, together: however much happens, listeners cost little. */
-const TOGETHER = 500
 /** In ms: a listener that was told nothing for so long is told where it stands. */
 const BEAT_EVERY = 15_000
 /** In ms: a listener comes again after so long at the latest, as another server may have less to do. */
@@ -55,8 +56,7 @@ export function createEvents(deps: {
   const listeners = new Set<() => void>()
   let recent: RecentEvents | undefined
   let timer: NodeJS.Timeout | undefined
-  let soon: NodeJS.Timeout | undefined
-  let readAt = -Infinity
+  let changedAt = -Infinity
 
   const read = coalesce(async () => {
     for (let more = true; more && recent;) {
@@ -82,9 +82,7 @@ export function createEvents(deps: {
   let isTold = false
   // It is read for all who listen: what is said of it is no part of the request of whoever came first.
   const readOrReport = AsyncLocalStorage.bind(async (): Promise<void> => {
-    clearTimeout(soon)
-    soon = undefined
-    readAt = performance.now()
+    readIn(READ_EVERY)
     try {
       await begin()
       await read()
@@ -95,19 +93,21 @@ export function createEvents(deps: {
     }
   })
 
-  const readSoon = (): void => void readOrReport()
+  const readIn = (ms: number): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => void readOrReport(), ms)
+  }
 
   const join = (rouse: () => void): (() => void) => {
     listeners.add(rouse)
-    timer ??= setInterval(readSoon, READ_EVERY)
+    if (!timer) readIn(READ_EVERY)
     const unwatch = waiting.watch([], rouse)
     return () => {
       unwatch()
       listeners.delete(rouse)
       if (listeners.size > 0) return
-      clearInterval(timer)
-      clearTimeout(soon)
-      timer = soon = undefined
+      clearTimeout(timer)
+      timer = undefined
       recent = undefined
     }
   }
@@ -162,7 +162,9 @@ export function createEvents(deps: {
     },
 
     changed() {
-      if (listeners.size > 0) soon ??= setTimeout(readSoon, Math.max(0, readAt + TOGETHER - performance.now()))
+      const before = changedAt
+      changedAt = performance.now()
+      if (listeners.size > 0 && changedAt - before >= READ_EVERY) readIn(0)
     },
 
     ofDownload: store.ofDownload,
