@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { link, open, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link, open, readdir, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { syncFolder } from './folder.ts'
 import { renameFile } from './rename.ts'
 
@@ -16,6 +16,20 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 export async function makeFile(path: string, text: string): Promise<void> {
   await written(path, text, (unfinished) => link(unfinished, path))
 }
+
+/**
+ * Removes what a process that was killed left beside a file that it was to replace.
+ * For whoever alone writes that file: the new content of another would go too.
+ */
+export async function removeUnfinished(path: string): Promise<void> {
+  const folder = dirname(path)
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(`${basename(path)}.`)) continue
+    if (UNFINISHED.test(name.slice(basename(path).length))) await rm(join(folder, name), { force: true })
+  }
+}
+
+const UNFINISHED = /^\.[0-9a-f-]{36}\.new$/
 
 async function written(path: string, text: string, name: (unfinished: string) => Promise<void>): Promise<void> {
   // A name of its own: two that write at once do not mix, and nobody has put anything there.

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, type FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { makeFolder, syncFolder } from '../../shared/folder.ts'
-import { replaceFile } from '../../shared/replace-file.ts'
+import { removeUnfinished, replaceFile } from '../../shared/replace-file.ts'
 import type { Part } from '../byte-ports.ts'
 import { partsFolder } from '../stores/disk/layout.ts'
 import { lockExclusively } from '../stores/lock.ts'
@@ -93,6 +93,7 @@ async function checkPlace(to: string): Promise<void> {
 
 async function backUpInto(to: string, layout: BackupLayout, options: BackUpOptions): Promise<BackedUp> {
   const before = await readManifest(layout.manifest)
+  await removeUnfinished(layout.manifest)
   await removeOtherRuns(to, before?.run)
   const run = (before?.run ?? 0) + 1
   try {

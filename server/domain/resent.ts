@@ -1,6 +1,7 @@
 import { grouped, spanOf, union, type Range } from '../../shared/ranges.ts'
 import type { Part } from '../byte-ports.ts'
 import type { JobStore } from '../ports.ts'
+import { keepNewest } from './keep-newest.ts'
 import { partKey } from './part-key.ts'
 
 /** Attempts, and ranges of each, that are remembered; what is older is forgotten first. */
@@ -21,11 +22,8 @@ export function createResent({ jobs }: { jobs: Pick<JobStore, 'addResent'> }): R
   const note = (part: Part, { start, end }: Range): void => {
     const key = partKey(part)
     const ranges = union([...(parts.get(key) ?? []), { start, end }])
-    parts.delete(key)
     // Of too many, neighbours become one: that something came again around there is still true.
-    if (ranges.length > 0) parts.set(key, grouped(ranges, MOST_RANGES).map(spanOf))
-    const [oldest] = parts.keys()
-    if (parts.size > MOST_PARTS && oldest !== undefined) parts.delete(oldest)
+    if (ranges.length > 0) keepNewest(parts, [key, grouped(ranges, MOST_RANGES).map(spanOf)], MOST_PARTS)
   }
 
   return {

@@ -1,3 +1,5 @@
+import { keepNewest } from './keep-newest.ts'
+
 /** Of the time, at most one part in so many is spent on an answer that is asked for again and again. */
 const SHARE = 100
 
@@ -28,10 +30,7 @@ export function sparingBy<T>(most: number): (key: string, make: () => Promise<T>
   const kept = new Map<string, () => Promise<T>>()
   return (key, make) => {
     const answer = kept.get(key) ?? sparing(make)
-    kept.delete(key)
-    kept.set(key, answer)
-    const [oldest] = kept.keys()
-    if (kept.size > most && oldest !== undefined) kept.delete(oldest)
+    keepNewest(kept, [key, answer], most)
     return answer()
   }
 }

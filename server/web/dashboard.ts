@@ -1,3 +1,4 @@
+import { dashboardStyles } from './assets.ts'
 import { html, type Html } from './html.ts'
 import { ENTRY } from './modules.ts'
 import { wholePage } from './page.ts'
@@ -9,7 +10,7 @@ import { wholePage } from './page.ts'
 export function dashboardPage(modules: Iterable<string>): Html {
   return wholePage({
     title: 'Backhaul',
-    head: html`<link rel="stylesheet" href="/assets/app.css" />
+    head: html`${dashboardStyles.map((name) => html`<link rel="stylesheet" href="/assets/${name}" /> `)}
       ${[...modules].map((path) => html`<link rel="modulepreload" href="/assets/${path}" /> `)}
       <script type="module" src="/assets/${ENTRY}"></script>`,
     body: html`<div id="app">

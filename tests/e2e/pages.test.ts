@@ -58,6 +58,7 @@ describe('pages', () => {
     ['/', 'text/html; charset=utf-8'],
     ['/docs', 'text/html; charset=utf-8'],
     ['/assets/app.css', 'text/css; charset=utf-8'],
+    ['/assets/tables.css', 'text/css; charset=utf-8'],
     ['/assets/app/main.ts', 'text/javascript; charset=utf-8'],
     ['/assets/shared/format.ts', 'text/javascript; charset=utf-8'],
     ['/assets/lit-html/lit-html.js', 'text/javascript; charset=utf-8'],

@@ -78,6 +78,7 @@ describe('the server as one executable', () => {
         ['/docs', 'text/html'],
         ['/assets/app/main.ts', 'text/javascript'],
         ['/assets/app.css', 'text/css'],
+        ['/assets/tables.css', 'text/css'],
         ['/assets/backhaul.css', 'text/css'],
         ['/assets/backhaul.svg', 'image/svg+xml'],
       ]) {

@@ -28,7 +28,7 @@ export function pace(download: Download, rates: Rates): string {
 }
 
 /**
- * A table: on a narrow page a list of cards, whose cells say their columns (app.css). What is drawn as no table some
+ * A table: on a narrow page a list of cards, whose cells say their columns (tables.css). What is drawn as no table some
  * browsers take for none, so the roles are said.
  */
 export function table(caption: string, columns: readonly string[], rows: unknown): TemplateResult {
