@@ -62,9 +62,9 @@ describeWith({ otherwise: postgresLacking() }, 'leases on PostgreSQL', () => {
   })
 
   test('stay with a server that is heard of', async () => {
-    const [a, b] = await two({ alive: 2000, renewEvery: 100 })
+    const [a, b] = await two({ alive: 10_000, renewEvery: 100 })
     expect(await a.hold('sweep')).toBe(true)
-    const end = performance.now() + 4000
+    const end = performance.now() + 12_000
     await until('time to pass', async () => {
       expect(await b.hold('sweep')).toBe(false)
       return performance.now() > end
@@ -79,10 +79,10 @@ describeWith({ otherwise: postgresLacking() }, 'leases on PostgreSQL', () => {
     await until('the other to take over', () => b.hold('sweep'))
     expect([first.aborted, a.certain().aborted]).toEqual([true, false])
 
-    const [heard] = await two({ alive: 2000, renewEvery: 100 })
+    const [heard] = await two({ alive: 10_000, renewEvery: 100 })
     expect(await heard.hold('sweep')).toBe(true)
     const certain = heard.certain()
-    const end = performance.now() + 4000
+    const end = performance.now() + 12_000
     await until('time to pass', async () => performance.now() > end)
     expect([certain.aborted, heard.certain()]).toEqual([false, certain])
   })

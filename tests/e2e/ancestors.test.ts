@@ -68,7 +68,7 @@ describe('the commands of older systems', () => {
       PORT: '0',
       DATABASE_URL: `sqlite:${home}/db`,
       STORAGE_URL: `file:${home}/downloads`,
-      DOWNLOAD_TIMEOUT: '2',
+      DOWNLOAD_TIMEOUT: '8',
     })
     url = `http://127.0.0.1:${String((await server.line((line) => line['msg'] === 'listening'))['port'])}`
     await agent('restaurant_1', { CLIENT_ID: 'restaurant_1', CLIENT_PORT: '0' })

@@ -9,6 +9,12 @@ import { startStack, type Stack } from '../helpers/stack.ts'
 
 const MiB = 1024 * 1024
 
+/** `Live` is said before anybody is known; the counts come with the first whole look. */
+async function isLoaded(page: Tab['page']): Promise<void> {
+  await page.getByText('Live', { exact: true }).waitFor()
+  await page.getByRole('link', { name: /^\d+ transferring$/ }).waitFor()
+}
+
 describeWith(needsBrowser, 'the dashboard', () => {
   let stack: Stack
   let browser: OpenBrowser
@@ -37,22 +43,22 @@ describeWith(needsBrowser, 'the dashboard', () => {
 
   test('a file is asked for, watched, completed, and downloaded as it was', async () => {
     const file = join(site.root, 'report.bin')
-    const sha256 = await writeRandom(file, 8 * MiB)
+    const sha256 = await writeRandom(file, 32 * MiB)
     const tab = await browser.open('/')
     const { page } = tab
     await page.getByText('There are none').waitFor()
     await page.getByText('Live', { exact: true }).waitFor()
-    site.proxy.slow(2 * MiB)
+    site.proxy.slow(MiB / 2)
     await ask(tab, file)
     const row = page.getByRole('row', { name: 'report.bin' })
     await row.getByText('Transferring').waitFor()
-    await row.getByText(/MiB\/s, .* left$/).waitFor()
+    await row.getByText(/iB\/s, .* left$/).waitFor()
     await screenshot(page, 'downloads')
     await page.getByRole('link', { name: 'Look at it' }).click()
     await page.getByRole('heading', { name: 'Download', level: 1 }).waitFor()
-    await page.locator('.amount', { hasText: /[1-9]\d? % of 8.0 MiB/ }).waitFor()
+    await page.locator('.amount', { hasText: /[1-9]\d? % of 32.0 MiB/ }).waitFor()
     await page
-      .getByRole('img', { name: /^[1-9].* of 8\.0 MiB are there, in \d+ ranges?; [1-9]\d* chunks? under way/ })
+      .getByRole('img', { name: /^[1-9].* of 32\.0 MiB are there, in \d+ ranges?; [1-9]\d* chunks? under way/ })
       .waitFor()
     await page.getByText(/^durable: [1-9]/).waitFor()
     await screenshot(page, 'download')
@@ -78,7 +84,7 @@ describeWith(needsBrowser, 'the dashboard', () => {
     const { page } = tab
     await page.getByText('not-found').first().waitFor()
     await writeRandom(file, 8 * MiB)
-    site.proxy.slow(MiB)
+    site.proxy.slow(MiB / 4)
     await page.getByRole('button', { name: 'Retry' }).click()
     await page.getByText('Queued again.').waitFor()
     await page.locator('p .status', { hasText: 'Transferring' }).waitFor()
@@ -126,7 +132,7 @@ describeWith(needsBrowser, 'the dashboard', () => {
   test('what the server cannot answer now is asked for again', async () => {
     const tab = await browser.open('/')
     const { page } = tab
-    await page.getByText('Live', { exact: true }).waitFor()
+    await isLoaded(page)
     // Behind its back: calls of the list fail as long as this lasts.
     await stack.execute('ALTER TABLE downloads RENAME TO elsewhere')
     try {
@@ -144,7 +150,7 @@ describeWith(needsBrowser, 'the dashboard', () => {
   test('a page that nobody sees asks nothing, and has all that happened meanwhile when it is seen', async () => {
     const tab = await browser.open('/')
     const { page } = tab
-    await page.getByText('Live', { exact: true }).waitFor()
+    await isLoaded(page)
     const isHidden = (hidden: boolean): Promise<void> =>
       page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, value: ${hidden} });
         document.dispatchEvent(new Event('visibilitychange'))`)

@@ -104,7 +104,8 @@ describe('forward proxies', () => {
           await agent.line(({ msg }) => msg === 'session begun')
           const cli = await fetchWith(scheme, clientId, env)
           const verb = scheme === 'https' ? 'CONNECT' : 'PUT'
-          expect(await proxy.log()).toMatch(new RegExp(`${verb} .*${ELSEWHERE}`))
+          const logged = new RegExp(`${verb} .*${ELSEWHERE}`)
+          await until('the proxy to have logged it', async () => logged.test(await proxy.log()))
           expectNoSecret(agent.output(), cli.output(), await statusOf(agent))
         })
       }

@@ -73,10 +73,14 @@ describe('held polls', () => {
     expect(await text(socket)).toContain(String(id))
   })
 
-  test.each(['/jobs/?client=slash', '/Jobs?client=slash'])('%s is held as well as answered', async (path) => {
-    const answer = fetch(stack.url + path, { headers: { prefer: 'wait=1' } })
+  test.each([
+    ['/jobs/', 'slash'],
+    ['/Jobs', 'capital'],
+  ])('%s is held as well as answered', async (path, clientId) => {
+    const answer = fetch(`${stack.url}${path}?client=${clientId}`, { headers: FOR_LONG })
     await held(1)
-    expect((await answer).status).toBe(204)
+    await stack.ask({ clientId })
+    expect((await answer).status).toBe(200)
   })
 
   test.each(['//elsewhere/jobs', '/x/../jobs', '/%2e/jobs'])(

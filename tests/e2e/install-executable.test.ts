@@ -52,7 +52,7 @@ describe('install.sh, where it puts the executable', () => {
   const install = (): Promise<string> => call('find_release\ninstall_executable')
 
   testWith({ programs }, 'two at once do not spoil what the other makes', async () => {
-    line.slow(1_000_000)
+    line.slow(100_000)
     const first = install()
     await until(
       'the first to fetch',

@@ -2,9 +2,11 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
+import { envOf } from '../helpers/backups.ts'
 import { limitOpenFiles } from '../helpers/disk.ts'
 import { sha256OfFile, writeRandom } from '../helpers/folder.ts'
 import { testWith } from '../helpers/needs.ts'
+import { start } from '../helpers/process.ts'
 import { startProxy, type Proxy } from '../helpers/proxy.ts'
 import { startStack, type Stack } from '../helpers/stack.ts'
 import { until } from '../helpers/until.ts'
@@ -85,8 +87,8 @@ describe('limits of the machine', () => {
       try {
         proxy.allow(Infinity)
         await until('the agent to hear of it', async () => download.agent.output().includes('database is locked'))
-        const slowest = await slowestHealth(stack.url, 3000)
-        expect(slowest).toBeLessThan(1000)
+        const quick = async (): Promise<boolean> => (await slowestHealth(stack.url, 3000)) < 1000
+        await until('three seconds in which it answers at once, whoever else uses this machine', quick)
         expect(await stack.get(`/downloads/${download.id}`)).toMatchObject({ status: 'transferring', attempt: 1 })
         const refused = await stack.post('/downloads', { clientId: `locked_${kind}` })
         expect(refused).toMatchObject({ status: 503, body: { code: 'store-busy' } })
@@ -107,11 +109,16 @@ describe('limits of the machine', () => {
     // An attempt whose part is gone must be given up by the start, in the database.
     other.prepare(`UPDATE downloads SET whole = 1 WHERE id = ?`).run(download.id)
     other.exec('BEGIN IMMEDIATE')
-    const release = setTimeout(() => other.exec('ROLLBACK'), 3000)
-    await stack.restart()
-    clearTimeout(release)
+    const starting = start('server/main.ts', [], {
+      PORT: '0',
+      ...envOf({ database: join(stack.folder, 'data', 'backhaul.db'), storage: stack.downloads }),
+    })
+    await starting.line(({ msg }) => String(msg).startsWith('cannot repair what the last stop left'))
+    other.exec('ROLLBACK')
     other.close()
-    expect(stack.server.output()).toContain('cannot repair what the last stop left')
+    await starting.line(({ msg }) => msg === 'listening')
+    await starting.kill('SIGTERM')
+    await stack.restart()
     proxy.allow(Infinity)
     expect(await stack.reached(download.id, 'completed')).toMatchObject({ attempt: 2, sha256: download.sha256 })
   })

@@ -77,7 +77,8 @@ describe('lost answers', () => {
       const way = await startForgetfulWay(stack.url, ({ method }) => method === 'PUT')
       const file = join(stack.folder, 'killed.bin')
       const sha256 = await writeRandom(file, 16 * MiB)
-      const args = ['--file', file, '--chunk-size', '256KiB']
+      // Else all of it may have come before it was killed for the last time.
+      const args = ['--file', file, '--chunk-size', '256KiB', '--limit', '20mbit']
       let agent = await stack.online('killed', [...args, '--server', way.url])
       const { id } = await stack.ask({ clientId: 'killed' })
       const bytes = async (): Promise<number> => (await stack.get(`/downloads/${id}`))['bytesReceived']

@@ -167,10 +167,10 @@ describe('reverse proxies', () => {
   })
 
   testWith({ programs: ['faketime'] }, 'uploads killed at 5 minutes: one that takes longer goes on', async () => {
-    // For this server a second is a minute: Node's own limit on a request would pass after five of them.
-    const hurried = await startStack(fakeClock('+0 x60'))
+    // For this server four seconds are a minute: Node's own limit on a request would pass after twenty of them.
+    const hurried = await startStack(fakeClock('+0 x15'))
     kept(hurried)
-    const content = randomBytes(30)
+    const content = randomBytes(120)
     const job = await beginByHand(hurried, content)
     const upload = request(`${hurried.url}/jobs/${job.id}/file`, {
       method: 'PUT',
@@ -183,7 +183,7 @@ describe('reverse proxies', () => {
       },
     })
     const answered = once(upload, 'response') as Promise<[IncomingMessage]>
-    // 12 of the server's seconds between two bytes, six of its minutes in all.
+    // Three of the server's seconds between two bytes, six of its minutes in all.
     for (const byte of content) {
       upload.write(Buffer.of(byte))
       await delay(200)

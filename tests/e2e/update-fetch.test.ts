@@ -66,7 +66,9 @@ describe("the agent's part of an update", () => {
     expect((await stack.get('/clients/till'))['update']).toMatchObject({ id, state: 'fetching' })
     const before = await size()
     line.cut()
-    const sha256 = await writeRandom(join(place.folder, 'report.bin'), MB)
+    // The rest of the update takes longer than the job.
+    line.slow(MB / 2)
+    const sha256 = await writeRandom(join(place.folder, 'report.bin'), MB / 4)
     const job = await stack.ask({ clientId: 'till', path: join(place.folder, 'report.bin') })
     expect(await stack.reached(job['id'], 'completed')).toMatchObject({ sha256 })
     expect(await size()).toBeLessThan(4 * MB)

@@ -20,7 +20,7 @@ const seed = Math.floor(options.seed ?? Math.random() * 2 ** 32)
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(signal)))
 const begun = performance.now()
-const until = begun + options.minutes * 60_000
+const half = options.minutes * 30_000
 
 let shownAt = 0
 function onProgress(requests: number): void {
@@ -28,15 +28,21 @@ function onProgress(requests: number): void {
   if (!process.stderr.isTTY || options.json || now - shownAt < 500) return
   shownAt = now
   const rate = Math.round((requests / (now - begun)) * 1000)
-  process.stderr.write(`\r${requests} requests, ${rate}/s, ${Math.ceil((until - now) / 1000)} s left\u001b[K`)
+  process.stderr.write(
+    `\r${requests} requests, ${rate}/s, ${Math.max(0, Math.ceil((begun + 2 * half - now) / 1000))} s left\u001b[K`,
+  )
 }
 
 // Half of the time for each: together they would take the processor from each other.
-const middle = (begun + until) / 2
-const server = await fuzzServer({ random: createRandom(seed), until: middle, signal: stop.signal, onProgress })
+const server = await fuzzServer({
+  random: createRandom(seed),
+  until: performance.now() + half,
+  signal: stop.signal,
+  onProgress,
+})
 const agents = await fuzzAgents({
   random: createRandom(seed + 1),
-  until,
+  until: performance.now() + half,
   signal: stop.signal,
   onProgress: () => onProgress(server.requests),
 })
