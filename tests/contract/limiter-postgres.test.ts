@@ -12,14 +12,13 @@ describeWith({ otherwise: postgresLacking() }, 'limits on PostgreSQL', () => {
     for (const db of databases.splice(0)) await db.close()
   })
 
-  /** @param patience in ms: with the product's own, a busy machine would count in memory */
-  const two = async (limit: { name: string; points: number; seconds: number }, patience = 30_000) => {
+  const two = async (limit: { name: string; points: number; seconds: number }) => {
     const url = await databaseUrl()
     const limiters: RateLimiterAbstract[] = []
     for (const _ of [1, 2]) {
       const db = await openDatabase({ url })
       databases.push(db)
-      limiters.push(createMakeLimiter({ db, patience })(limit))
+      limiters.push(createMakeLimiter({ db })(limit))
     }
     return limiters as [RateLimiterAbstract, RateLimiterAbstract]
   }
@@ -45,18 +44,18 @@ describeWith({ otherwise: postgresLacking() }, 'limits on PostgreSQL', () => {
 
   test('of different names are apart', async () => {
     const [a] = await two({ name: 'failures', points: 1, seconds: 60 })
-    const other = createMakeLimiter({ db: databases[0]!, patience: 30_000 })({ name: 'calls', points: 1, seconds: 60 })
+    const other = createMakeLimiter({ db: databases[0]! })({ name: 'calls', points: 1, seconds: 60 })
     expect([await admitted(a, 'x'), await admitted(other, 'x'), await admitted(a, 'x')]).toEqual([true, true, false])
   })
 
   test('begin anew when their time is over', async () => {
-    const [a, b] = await two({ name: 'failures', points: 1, seconds: 5 })
+    const [a, b] = await two({ name: 'failures', points: 1, seconds: 1 })
     expect([await admitted(a, 'x'), await admitted(b, 'x')]).toEqual([true, false])
     await until('another to be let in', () => admitted(b, 'x'))
   })
 
   test('hold for each server by itself while the database is away, and refuse nobody for that', async () => {
-    const [a, b] = await two({ name: 'failures', points: 2, seconds: 60 }, 1000)
+    const [a, b] = await two({ name: 'failures', points: 2, seconds: 60 })
     await admitted(a, 'x')
     const server = await postgres()
     await server.stop()

@@ -10,7 +10,7 @@ import { until } from '../helpers/until.ts'
 import { expected } from '../helpers/reports.ts'
 
 /** How long a wake may take that does not get lost, and one that does, in ms: on a machine that does other things, too. */
-const SOON = 10_000
+const SOON = 900
 const MADE_GOOD = 10_000
 
 /** One server's. */

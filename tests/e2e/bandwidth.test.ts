@@ -89,7 +89,7 @@ describe('a bandwidth limit', () => {
 
   test('is changed while chunks are under way, as low as it goes, off and on again, and nothing counts as trouble', async () => {
     const limitFile = join(stack.folder, 'limit')
-    const sha256 = await writeRandom(join(root, 'big'), 24 * MiB)
+    const sha256 = await writeRandom(join(root, 'big'), 6 * MiB)
     const agent = await startAgent('--limit-file', limitFile, '--limit', '40mbit')
     const id = await ask('big')
     await sentMore(MiB / 2)
@@ -125,7 +125,7 @@ describe('a bandwidth limit', () => {
       const from = proxy.sent()
       await sentMore(5 * MiB)
       const rate = ((proxy.sent() - from) / (performance.now() - startedAt)) * 1000
-      expect(rate / (2 * MBIT)).toBeGreaterThan(0.5)
+      expect(rate / (2 * MBIT)).toBeGreaterThan(0.9)
       expect(rate / (2 * MBIT)).toBeLessThan(1.05)
       expect(warnings(agent)).toEqual([])
     },

@@ -12,7 +12,7 @@ import { until } from '../helpers/until.ts'
 
 const MiB = 1024 * 1024
 /** How late news of another server may be, in ms: a machine that does much else may be late, too. */
-const SOON = 20_000
+const SOON = 5_000
 /** A server that does not answer any more is believed dead after 15 s; those who take over look every 5 s. */
 const TAKEN_OVER = 60_000
 

@@ -48,11 +48,11 @@ describeWith(needsBrowser, 'the dashboard', () => {
     const { page } = tab
     await page.getByText('There are none').waitFor()
     await page.getByText('Live', { exact: true }).waitFor()
-    site.proxy.slow(MiB / 2)
+    site.proxy.slow(2 * MiB)
     await ask(tab, file)
     const row = page.getByRole('row', { name: 'report.bin' })
     await row.getByText('Transferring').waitFor()
-    await row.getByText(/iB\/s, .* left$/).waitFor()
+    await row.getByText(/MiB\/s, .* left$/).waitFor()
     await screenshot(page, 'downloads')
     await page.getByRole('link', { name: 'Look at it' }).click()
     await page.getByRole('heading', { name: 'Download', level: 1 }).waitFor()

@@ -73,14 +73,11 @@ describe('held polls', () => {
     expect(await text(socket)).toContain(String(id))
   })
 
-  test.each([
-    ['/jobs/', 'slash'],
-    ['/Jobs', 'capital'],
-  ])('%s is held as well as answered', async (path, clientId) => {
-    const answer = fetch(`${stack.url}${path}?client=${clientId}`, { headers: FOR_LONG })
+  test.each(['/jobs/?client=slash', '/Jobs?client=slash'])('%s is held as well as answered', async (path) => {
+    // It may be answered after three quarters of that: long enough to be seen, also on a busy machine.
+    const answer = fetch(stack.url + path, { headers: { prefer: 'wait=5' } })
     await held(1)
-    await stack.ask({ clientId })
-    expect((await answer).status).toBe(200)
+    expect((await answer).status).toBe(204)
   })
 
   test.each(['//elsewhere/jobs', '/x/../jobs', '/%2e/jobs'])(

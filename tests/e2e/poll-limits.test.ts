@@ -85,12 +85,11 @@ describe('polls through proxies that do not wait', () => {
       await online(name, proxy)
       const { id } = await stack.ask({ clientId: idOf(name) })
       const done = await stack.reached(id, 'completed')
-      expect(Date.parse(done['startedAt']) - Date.parse(done['createdAt'])).toBeLessThan(LIMIT * 1000)
+      expect(Date.parse(done['startedAt']) - Date.parse(done['createdAt'])).toBeLessThan(1000)
       // The second is the one that was held, and heard of the download.
       const polls = await until('two polls', async () => {
-        // The last poll of the agent that was stopped is told that it is superseded, or has nobody to tell it (499).
-        const ours = ({ path, status }: { path: string; status: number }) =>
-          path === '/jobs' && ![409, 499].includes(status)
+        // The last poll of the agent that was stopped is told that it is superseded.
+        const ours = ({ path, status }: { path: string; status: number }) => path === '/jobs' && status !== 409
         const since = (await proxy.passed()).slice(before).filter(ours)
         return since.length > 1 && since
       })

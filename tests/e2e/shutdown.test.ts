@@ -81,10 +81,10 @@ describe('stopping', () => {
     expect(await stack.get(`/jobs/${job.id}`)).toMatchObject({ received: [{ start: 0, end: 300_000 }] })
   })
 
-  test('an agent stops in mid-upload, and the next one goes on', async () => {
+  test('an agent stops in mid-upload within two seconds, and the next one goes on', async () => {
     const { sha256, agent, args, download, bytes } = await held('stopped')
     const before = await bytes()
-    expect(await timed(() => agent.kill('SIGTERM'))).toBeLessThan(STOP_WITHIN)
+    expect(await timed(() => agent.kill('SIGTERM'))).toBeLessThan(3000)
     expect(agent.child.exitCode).toBe(0)
     expect(await bytes()).toBeGreaterThanOrEqual(before)
     proxy.allow(Infinity)
@@ -99,10 +99,9 @@ describe('stopping', () => {
       await line(({ msg }) => said.test(String(msg)))
       return timed(() => kill('SIGTERM'))
     }
-    // By itself it would wait five seconds for what runs.
-    expect(await twice(stack.server, /^stopping/)).toBeLessThan(4000)
+    expect(await twice(stack.server, /^stopping/)).toBeLessThan(1000)
     expect(stack.server.child.exitCode).toBe(130)
-    expect(await twice(agent, /SIGTERM: stopping/)).toBeLessThan(STOP_WITHIN)
+    expect(await twice(agent, /SIGTERM: stopping/)).toBeLessThan(1000)
     proxy.allow(Infinity)
     await stack.restart()
     stack.agent('hurried', args)

@@ -52,7 +52,7 @@ describe('webhooks', () => {
   const waiting = async (): Promise<number | undefined> =>
     valueOf(await metricsOf(stack), 'backhaul_webhook_deliveries_waiting')
   const counted = (outcome: string, count: number): Promise<unknown> =>
-    until(`${outcome} to be counted`, async () => ((await deliveries(outcome)) ?? 0) >= count)
+    until(`${outcome} to be counted`, async () => (await deliveries(outcome)) === count)
 
   afterEach(async () => {
     const said = stack.server.output()

@@ -12,8 +12,8 @@ export const needsTerminal: Needs = { programs: ['tmux'] }
 export interface Terminal {
   /** Its lines as somebody sees them. */
   lines(): Promise<string[]>
-  /** Waits until all that is seen matches, or a line ends so, for so many ms at most. @returns all that is seen */
-  shows(what: RegExp | string, ms?: number): Promise<string>
+  /** Waits until all that is seen matches, or a line ends so. @returns all that is seen */
+  shows(what: RegExp | string): Promise<string>
   resize(columns: number, rows: number): Promise<void>
   /** Presses keys by tmux's names for them: `C-c`, `Tab`, `Enter`. */
   press(...keys: string[]): Promise<void>
@@ -43,13 +43,12 @@ export async function openTerminal({ command, env, columns, rows, cwd }: Termina
 
   return {
     lines,
-    async shows(what, ms) {
+    async shows(what) {
       let seen = ''
-      const isSeen = async (): Promise<boolean> => {
+      await until(`the terminal to show ${what}`, async () => {
         seen = (await lines()).join('\n')
         return typeof what === 'string' ? `${seen}\n`.includes(`${what}\n`) : what.test(seen)
-      }
-      await until(`the terminal to show ${what}`, isSeen, ms).catch((error: unknown) => {
+      }).catch((error: unknown) => {
         throw new Error(`it shows:\n${seen}`, { cause: error })
       })
       return seen

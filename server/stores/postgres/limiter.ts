@@ -9,14 +9,7 @@ const LEFT_ALONE = 1000
 const LONGEST_KEY = 255
 
 /** Counts in the database, for all servers together; while it is away, each server counts by itself. */
-export function createMakeLimiter({
-  db,
-  patience = PATIENCE,
-}: {
-  db: Pick<Database, 'pool'>
-  /** In ms. */
-  patience?: number
-}): MakeLimiter {
+export function createMakeLimiter({ db }: { db: Pick<Database, 'pool'> }): MakeLimiter {
   let askedAgainAt = -Infinity
 
   const query = async ({
@@ -31,7 +24,7 @@ export function createMakeLimiter({
     // What a proxy says of an address can be of any length.
     const fitting = values.map((value) => (typeof value === 'string' ? value.slice(0, LONGEST_KEY) : value))
     try {
-      return await within(patience, db.pool.query({ ...statement, values: fitting }))
+      return await within(PATIENCE, db.pool.query({ ...statement, values: fitting }))
     } catch (error) {
       askedAgainAt = performance.now() + LEFT_ALONE
       throw error
